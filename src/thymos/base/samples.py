@@ -1,0 +1,266 @@
+"""Samples: what everything downstream of a source eats. Arrays, labels, and one metadata row for each sample."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import DataError, InputError
+from thymos.base.catalogue import near
+from thymos.base.recording import META_COLUMNS
+
+__all__ = ["Samples"]
+
+_FORMAT = "thymos-samples-1"
+_MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
+
+
+class Samples:
+    """Arrays with labels and a metadata table, sliced and joined together.
+
+    Parameters
+    ----------
+    X : ndarray or dict of str to ndarray
+        First axis: samples. Raw EEG ``(n_samples, n_channels, n_times)`` in volts, differential entropy
+        ``(n_samples, n_bands, n_channels, n_windows)``, images ``(n_samples, 1, height, width)``, or one such
+        array for each modality.
+    y : array-like, shape (n_samples,), optional
+        Labels.
+    meta : DataFrame
+        One row per sample with at least ``source, subject, session, trial, stimulus, start, stop``; ``start`` and
+        ``stop`` in seconds within the recording. ``synthetic`` and ``source_trial`` are added if absent.
+    info : dict, optional
+        Facts about all samples: ``sfreq``, ``ch_names``, ``unit``, ...
+
+    Raises
+    ------
+    InputError
+        If lengths differ or a metadata column is missing.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray | Mapping[str, np.ndarray],
+        y: Any = None,
+        meta: pd.DataFrame | None = None,
+        info: Mapping[str, Any] | None = None,
+    ):
+        self.X = dict(X) if isinstance(X, Mapping) else np.asanyarray(X)
+        self.y = None if y is None else _plain(y)
+        self.info = dict(info or {})
+        if meta is None:
+            raise InputError(
+                "Samples came without metadata.",
+                fits=f"a DataFrame with the columns {', '.join(META_COLUMNS)}",
+                do="pass bare arrays to an estimator directly if the rows really are independent",
+            )
+        missing = [c for c in META_COLUMNS if c not in meta.columns]
+        if missing:
+            raise InputError(
+                f"The metadata lack {', '.join(missing)}.", fits=f"the columns {', '.join(META_COLUMNS)}"
+            )
+        self.meta = meta.reset_index(drop=True)
+        if not {"synthetic", "source_trial"} <= set(meta.columns):
+            self.meta = self.meta.assign(
+                synthetic=meta.get("synthetic", pd.Series(False, index=meta.index)).to_numpy(bool),
+                source_trial=meta.get("source_trial", pd.Series("", index=meta.index)).to_numpy(),
+            )
+        lengths = {name: len(array) for name, array in self._arrays().items()}
+        lengths["meta"] = len(self.meta)
+        if self.y is not None:
+            lengths["y"] = len(self.y)
+        if len(set(lengths.values())) != 1:
+            raise InputError(
+                f"The parts of Samples differ in length: {', '.join(f'{k} {n}' for k, n in lengths.items())}.",
+                fits="one row of every part for each sample",
+            )
+
+    def __len__(self) -> int:
+        return len(self.meta)
+
+    def __repr__(self) -> str:
+        shapes = {name: array.shape for name, array in self._arrays().items()}
+        shapes = shapes["X"] if set(shapes) == {"X"} else shapes
+        return (
+            f"Samples({len(self)} samples {shapes}, {self.meta['subject'].nunique()} subjects, "
+            f"{self.meta['trial'].nunique()} trials)"
+        )
+
+    def __getitem__(self, index: Any) -> Samples:
+        """Return the samples at a boolean mask, an index array or a slice."""
+        if isinstance(index, (int, np.integer)):
+            index = [int(index)]
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+            if index.dtype == bool and index.shape != (len(self),):
+                raise InputError(f"A mask of shape {index.shape} came for {len(self)} samples.", fits=f"({len(self)},)")
+            index = index if index.dtype == bool else index.astype(np.intp)
+        X = {k: v[index] for k, v in self.X.items()} if isinstance(self.X, dict) else self.X[index]
+        return Samples(X, None if self.y is None else self.y[index], self.meta.iloc[index], self.info)
+
+    def replace(self, **parts: Any) -> Samples:
+        """Return samples in which `X`, `y`, `meta` or `info` have been exchanged."""
+        return Samples(**{"X": self.X, "y": self.y, "meta": self.meta, "info": self.info, **parts})
+
+    def target(self, column: str) -> Samples:
+        """Return samples whose `y` is a metadata column.
+
+        Raises
+        ------
+        InputError
+            If there is no such column or it has missing values.
+        """
+        if column not in self.meta.columns:
+            raise InputError(
+                f"There is no label {column!r} in the metadata.{near(column, self.meta.columns)}",
+                fits=f"one of {', '.join(c for c in self.meta.columns if c not in META_COLUMNS)}",
+            )
+        missing = int(self.meta[column].isna().sum())
+        if missing:
+            raise InputError(
+                f"{missing} of {len(self)} samples have no {column!r}.",
+                fits="a label for every sample",
+                do="drop them first: samples[samples.meta[column].notna()]",
+            )
+        return self.replace(y=self.meta[column].to_numpy())
+
+    def ids(self) -> np.ndarray:
+        """Return one identifier per sample: trial, start and stop. Real samples have unique ones."""
+        m = self.meta
+        return np.array([f"{t}@{a:.4f}-{b:.4f}" for t, a, b in zip(m["trial"], m["start"], m["stop"], strict=True)])
+
+    def fingerprint(self) -> str:
+        """Return a hash of all arrays, labels and identifiers, for provenance."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, array in sorted(self._arrays().items()):
+            digest.update(f"{name}{array.dtype}{array.shape}".encode())
+            for block in np.array_split(array, max(1, array.nbytes // _MMAP_BYTES)):
+                digest.update(np.ascontiguousarray(block).view(np.uint8).data)
+        digest.update("\n".join(self.ids()).encode())
+        if self.y is not None:
+            digest.update("\n".join(map(str, self.y)).encode())
+        return digest.hexdigest()
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Samples]) -> Samples:
+        """Join samples end to end; all need the same modalities, and labels either all or none."""
+        parts = list(parts)
+        if not parts:
+            raise InputError("There is nothing to concatenate.", fits="at least one Samples")
+        first = parts[0]
+        for part in parts[1:]:
+            if part._arrays().keys() != first._arrays().keys() or (part.y is None) != (first.y is None):
+                raise InputError(
+                    "Samples with different modalities, or with and without labels, cannot be joined.",
+                    fits=f"modalities {', '.join(first._arrays())}, labels {'given' if first.y is not None else 'none'}",
+                )
+            for name, array in part._arrays().items():
+                if array.shape[1:] != first._arrays()[name].shape[1:]:
+                    raise InputError(
+                        f"{name} of shape {array.shape[1:]} cannot be joined to {first._arrays()[name].shape[1:]}.",
+                        fits="the same channels and length in every part",
+                    )
+        X = {name: np.concatenate([p._arrays()[name] for p in parts]) for name in first._arrays()}
+        return cls(
+            X if isinstance(first.X, dict) else X["X"],
+            None if first.y is None else np.concatenate([p.y for p in parts]),
+            pd.concat([p.meta for p in parts], ignore_index=True),
+            first.info,
+        )
+
+    def save(self, folder: str | os.PathLike, overwrite: bool = False) -> Path:
+        """Write a folder of ``.npy`` files, ``meta.parquet`` and ``info.json``; no pickle.
+
+        The folder appears complete or not at all. An existing folder is replaced only if it holds saved samples
+        and `overwrite` is true.
+
+        Raises
+        ------
+        InputError
+            If the folder exists and may not be replaced.
+        """
+        folder = Path(folder)
+        if folder.exists() and not (overwrite and (folder / "info.json").is_file()):
+            raise InputError(
+                f"{folder} already exists.",
+                fits="a new folder" if not overwrite else "a folder that holds saved samples",
+                do="choose another name" + ("" if overwrite else ", or pass overwrite=True to replace saved samples"),
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        fresh.mkdir()
+        try:
+            for name, array in self._arrays().items():
+                np.save(fresh / f"{name}.npy", array, allow_pickle=False)
+            if self.y is not None:
+                np.save(fresh / "y.npy", self.y, allow_pickle=False)
+            self.meta.to_parquet(fresh / "meta.parquet")
+            info = {"format": _FORMAT, "modalities": sorted(self.X) if isinstance(self.X, dict) else None}
+            (fresh / "info.json").write_text(json.dumps({**info, "info": self.info}, indent=1))
+            if folder.exists():
+                retired = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+                folder.rename(retired)
+                fresh.rename(folder)
+                shutil.rmtree(retired)
+            else:
+                fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike, mmap: bool | None = None) -> Samples:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        folder : path
+            The folder.
+        mmap : bool, optional
+            Map the arrays instead of reading them; by default those above 64 MiB.
+
+        Raises
+        ------
+        DataError
+            If the folder does not hold saved samples.
+        """
+        folder = Path(folder)
+        try:
+            head = json.loads((folder / "info.json").read_text())
+            if head.get("format") != _FORMAT:
+                raise ValueError(f"the format is {head.get('format')!r}")
+            names = head["modalities"] or ["X"]
+            arrays = {}
+            for name in names:
+                path = folder / f"{name}.npy"
+                mapped = path.stat().st_size > _MMAP_BYTES if mmap is None else mmap
+                arrays[name] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+            y = np.load(folder / "y.npy", allow_pickle=False) if (folder / "y.npy").exists() else None
+            meta = pd.read_parquet(folder / "meta.parquet")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{folder} cannot be read as samples: {error}.",
+                fits=f"a folder written by Samples.save ({_FORMAT})",
+                do="write it again from its source",
+            ) from None
+        return cls(arrays if head["modalities"] else arrays["X"], y, meta, head["info"])
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return self.X if isinstance(self.X, dict) else {"X": self.X}
+
+
+def _plain(y: Any) -> np.ndarray:
+    """Return labels as an array that NumPy can store without pickle."""
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise InputError(f"Labels came with shape {y.shape}.", fits="one label per sample, shape (n_samples,)")
+    return y.astype(str) if y.dtype == object else y

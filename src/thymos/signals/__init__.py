@@ -1,0 +1,1 @@
+"""Signal processing: pure functions on arrays, and thin scikit-learn transformers around them."""
