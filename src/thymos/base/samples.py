@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thymos.base.errors import DataError, InputError
 from thymos.base.catalogue import near
+from thymos.base.errors import DataError, InputError
 from thymos.base.recording import META_COLUMNS
 
 __all__ = ["Samples"]
@@ -65,9 +65,7 @@ class Samples:
             )
         missing = [c for c in META_COLUMNS if c not in meta.columns]
         if missing:
-            raise InputError(
-                f"The metadata lack {', '.join(missing)}.", fits=f"the columns {', '.join(META_COLUMNS)}"
-            )
+            raise InputError(f"The metadata lack {', '.join(missing)}.", fits=f"the columns {', '.join(META_COLUMNS)}")
         self.meta = meta.reset_index(drop=True)
         if not {"synthetic", "source_trial"} <= set(meta.columns):
             self.meta = self.meta.assign(
@@ -161,7 +159,7 @@ class Samples:
             if part._arrays().keys() != first._arrays().keys() or (part.y is None) != (first.y is None):
                 raise InputError(
                     "Samples with different modalities, or with and without labels, cannot be joined.",
-                    fits=f"modalities {', '.join(first._arrays())}, labels {'given' if first.y is not None else 'none'}",
+                    fits=f"modalities {', '.join(first._arrays())}, {'no ' if first.y is None else ''}labels",
                 )
             for name, array in part._arrays().items():
                 if array.shape[1:] != first._arrays()[name].shape[1:]:

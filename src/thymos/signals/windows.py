@@ -60,7 +60,7 @@ def cut_windows(
         Which signal.
     drop : iterable of str
         Kinds of marked spans (``rail``, ...) whose windows are left out. Without it they stay and the column
-        ``flags`` names the kinds each window touches.
+        ``marks`` names the kinds each window touches.
 
     Returns
     -------
@@ -90,11 +90,11 @@ def cut_windows(
         windows = np.moveaxis(sliding_windows(signal.data, size, hop), -2, 0)
         start = signal.start + np.arange(len(windows)) * hop / signal.sfreq
         stop = start + size / signal.sfreq
-        flags = _flags(start, stop, recording.spans)
-        keep = np.array([drop.isdisjoint(f.split(",")) for f in flags], dtype=bool)
+        marks = _marks(start, stop, recording.spans)
+        keep = np.array([drop.isdisjoint(f.split(",")) for f in marks], dtype=bool)
         if keep.any():
             blocks.append(windows[keep].astype(np.float32))
-            columns = {"start": start[keep], "stop": stop[keep], "flags": flags[keep]}
+            columns = {"start": start[keep], "stop": stop[keep], "marks": marks[keep]}
             tables.append(pd.DataFrame({**recording.meta, **columns}))
     if not blocks:
         raise InputError(
@@ -106,12 +106,12 @@ def cut_windows(
     return Samples(np.concatenate(blocks), meta=pd.concat(tables, ignore_index=True), info=info)
 
 
-def _flags(start: np.ndarray, stop: np.ndarray, spans: Iterable[Span]) -> np.ndarray:
+def _marks(start: np.ndarray, stop: np.ndarray, spans: Iterable[Span]) -> np.ndarray:
     """Name the kinds of spans that each window touches, comma-separated and sorted."""
-    flags = np.full(len(start), "", dtype=object)
+    marks = np.full(len(start), "", dtype=object)
     for kind in sorted({span.kind for span in spans}):
         touched = np.zeros(len(start), dtype=bool)
         for span in (s for s in spans if s.kind == kind):
             touched |= (start < span.stop) & (stop > span.start)
-        flags[touched] = [f"{f},{kind}" if f else kind for f in flags[touched]]
-    return flags
+        marks[touched] = [f"{f},{kind}" if f else kind for f in marks[touched]]
+    return marks
