@@ -1,0 +1,1 @@
+"""Layers. They know torch and nothing of Thymos."""

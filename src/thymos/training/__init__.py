@@ -1,0 +1,1 @@
+"""The loops that train networks, once each, and the pipeline around them. They know no architecture."""

@@ -1,0 +1,169 @@
+"""The pipeline: everything that learns, learns from the training part alone.
+
+imbalanced-learn's pipeline already applies samplers in `fit` only. This one also carries the metadata of
+:class:`~thymos.base.samples.Samples` through every step, passes a validation part through the fitted transformers
+without resampling it, and hands it to the last step.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.pipeline import Pipeline as ImblearnPipeline
+from sklearn.pipeline import _name_estimators
+from sklearn.utils.metaestimators import available_if
+
+from thymos.base.errors import InputError
+from thymos.base.samples import Samples
+
+__all__ = ["Pipeline", "make_pipeline"]
+
+
+def _last_step_has(method: str) -> Any:
+    return available_if(lambda self: hasattr(self._final_estimator, method))
+
+
+class Pipeline(ImblearnPipeline):
+    """Transformers and samplers, then a classifier; takes arrays or Samples.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+        Transformers (``transform``) and samplers (``fit_resample``), at last a classifier. A sampler whose
+        ``fit_resample`` takes ``meta`` is handed the metadata table and returns it third; any other sampler gets a
+        table ``(n_samples, n_features)``.
+    transform_input, memory, verbose
+        As :class:`imblearn.pipeline.Pipeline`.
+    """
+
+    def fit(self, X: Any, y: Any = None, validation: Any = None, groups: Any = None, **params: Any) -> Pipeline:
+        """Fit all steps on the training part.
+
+        Parameters
+        ----------
+        X : Samples or ndarray, shape (n_samples, ...)
+            Training part.
+        y : array-like, shape (n_samples,), optional
+            Labels; those of `X` by default.
+        validation : Samples or (X, y), optional
+            Never fitted on and never resampled; handed to the last step if its `fit` takes ``validation``.
+        groups : str or array-like, shape (n_samples,), optional
+            Metadata column or keys for a split inside the last step, handed over if its `fit` takes ``groups``.
+            Keys of rows that a sampler adds come from the column, so with samplers give a column.
+        **params
+            Further arguments of the steps, as in scikit-learn; without Samples, validation and groups only.
+
+        Raises
+        ------
+        InputError
+            If a sampler returns rows that cannot be traced to a metadata row.
+        """
+        if not isinstance(X, Samples) and validation is None and groups is None:
+            return super().fit(X, y, **params)
+        self._validate_steps()
+        self.steps = list(self.steps)
+        data, meta = (X.X, X.meta) if isinstance(X, Samples) else (X, None)
+        y = X.y if y is None and isinstance(X, Samples) else y
+        held = _pair(validation)
+        for _, _, step in self._iter(with_final=False, filter_passthrough=True):
+            if hasattr(step, "fit_resample"):
+                if groups is not None and not isinstance(groups, str):
+                    raise InputError(
+                        "Groups came as keys, and a sampler changes the rows.", fits="the name of a metadata column"
+                    )
+                data, y, meta = resample(step, data, y, meta)
+            else:
+                data = step.fit_transform(data, y)
+                if held is not None:
+                    held = step.transform(held[0]), held[1]
+        if self._final_estimator in ("passthrough", None):
+            return self
+        if isinstance(groups, str):
+            groups = meta[groups].to_numpy()
+        handed = {"validation": _like(validation, held), "groups": groups}
+        takes = inspect.signature(self._final_estimator.fit).parameters
+        self._final_estimator.fit(
+            data, y, **{k: v for k, v in handed.items() if v is not None and k in takes}, **params
+        )
+        return self
+
+    @_last_step_has("predict")
+    def predict(self, X: Any, **params: Any) -> np.ndarray:
+        """Return the predicted class of each sample; samplers are skipped."""
+        return super().predict(_array(X), **params)
+
+    @_last_step_has("predict_proba")
+    def predict_proba(self, X: Any, **params: Any) -> np.ndarray:
+        """Return class probabilities, shape (n_samples, n_classes); samplers are skipped."""
+        return super().predict_proba(_array(X), **params)
+
+    @_last_step_has("decision_function")
+    def decision_function(self, X: Any, **params: Any) -> np.ndarray:
+        """Return decision values; samplers are skipped."""
+        return super().decision_function(_array(X), **params)
+
+
+def make_pipeline(*steps: Any, **options: Any) -> Pipeline:
+    """Build a :class:`Pipeline` and name its steps after their classes."""
+    return Pipeline(_name_estimators(steps), **options)
+
+
+def resample(sampler: Any, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | None = None) -> tuple:
+    """Apply a sampler and keep the metadata in step.
+
+    Parameters
+    ----------
+    sampler : estimator with ``fit_resample``
+    X : ndarray, shape (n_samples, ...)
+    y : ndarray, shape (n_samples,)
+    meta : DataFrame, optional
+        One row per sample.
+
+    Returns
+    -------
+    X, y, meta
+        ``meta`` has ``synthetic=True`` for rows that were added, and ``source_trial`` where it is known.
+
+    Raises
+    ------
+    InputError
+        If the sampler neither takes metadata, nor names the rows it chose, nor appends to the rows it was given.
+    """
+    if "meta" in inspect.signature(sampler.fit_resample).parameters:
+        return sampler.fit_resample(X, y, meta=meta)
+    table, labels = sampler.fit_resample(np.asarray(X).reshape(len(X), -1), y)
+    if meta is not None:
+        if hasattr(sampler, "sample_indices_"):
+            rows = np.asarray(sampler.sample_indices_)
+            repeated = pd.Series(rows).duplicated().to_numpy()
+            meta = meta.iloc[rows].reset_index(drop=True)
+            meta["source_trial"] = meta["source_trial"].where(~repeated, meta["trial"])
+            meta["synthetic"] = meta["synthetic"].to_numpy(bool) | repeated
+        elif len(table) >= len(X) and np.array_equal(table[: len(X)], np.asarray(X).reshape(len(X), -1)):
+            added = pd.DataFrame({"synthetic": True, "source_trial": ""}, index=range(len(table) - len(X)))
+            meta = pd.concat([meta, added], ignore_index=True)
+            text = meta.columns[[pd.api.types.is_string_dtype(kind) for kind in meta.dtypes]]
+            meta[text] = meta[text].fillna("")
+            meta["synthetic"] = meta["synthetic"].astype(bool)
+        else:
+            raise InputError(
+                f"The rows that {type(sampler).__name__} returned cannot be traced to the samples it was given.",
+                fits="a sampler with sample_indices_, one that appends to its input, or one that takes `meta`",
+            )
+    return table.reshape(len(table), *np.asarray(X).shape[1:]), labels, meta
+
+
+def _array(X: Any) -> Any:
+    return X.X if isinstance(X, Samples) else X
+
+
+def _pair(validation: Any) -> tuple | None:
+    return (validation.X, validation.y) if isinstance(validation, Samples) else validation
+
+
+def _like(validation: Any, held: tuple | None) -> Any:
+    """Return the transformed validation part in the form in which it came."""
+    return validation.replace(X=held[0], y=held[1]) if isinstance(validation, Samples) else held
