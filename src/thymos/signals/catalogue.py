@@ -26,6 +26,7 @@ TRANSFORMERS = Catalogue(
             citation="Shi et al. 2013; Duan, Zhu & Lu 2013",
         ),
         "channel_scaler": Row("thymos.signals.scaling:ChannelScaler", "z-score per channel from training samples"),
+        "window_statistics": Row("thymos.signals.statistics:WindowStatistics", "moments and extremes over time"),
         "flatten": Row("thymos.signals.scaling:Flatten", "all axes of a sample into one row"),
     },
 )

@@ -132,7 +132,9 @@ def _spectral_variance(windows: np.ndarray, sfreq: float, limits: list[tuple[flo
     n_signals, n_windows, size = windows.shape
     bins = np.arange(size // 2 + 1) * sfreq / size
     nyquist = sfreq / 2
-    members = np.array([(low <= bins) & ((bins < high) | (bins == high == nyquist)) for low, high in limits])
+    members = np.array(
+        [(low <= bins) & ((bins < high) | ((bins == nyquist) & (high == nyquist))) for low, high in limits]
+    )
     empty = [f"{low:g}-{high:g} Hz" for (low, high), m in zip(limits, members, strict=True) if not m[1:].any()]
     if empty:
         raise InputError(

@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 
-__all__ = ["Pipeline", "make_pipeline"]
+__all__ = ["Pipeline", "make_pipeline", "resample"]
 
 
 def _last_step_has(method: str) -> Any:

@@ -1,0 +1,180 @@
+"""The command line. It may know every room, and imports each on use so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thymos import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Recognise emotions from EEG, physiology, faces and speech, and measure honestly how well it works.",
+)
+
+Data = Annotated[Path | None, typer.Option("--data", envvar="THYMOS_DATA", help="Folder that holds the corpora.")]
+Budget = Annotated[str, typer.Option("--budget", help="tiny, quick or full: how much of the study is computed.")]
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user ends with one message and status 2."""
+    from thymos.base.errors import ThymosError
+
+    try:
+        app()
+    except ThymosError as error:
+        print(f"thymos: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(
+            "thymos: stopped. Finished fits are stored; the same command continues where it stopped.", file=sys.stderr
+        )
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def sources(data: Data = None) -> None:
+    """List what can be read, and what of it is found below --data."""
+    from rich.table import Table
+
+    from thymos.base.errors import SourceNotFoundError
+    from thymos.sources.base import locate
+    from thymos.sources.catalogue import SOURCES
+
+    table = Table("name", "what", "labels", "licence", "found", title="Sources")
+    for name, row in SOURCES.items():
+        found = "made on use"
+        if row.folder:
+            try:
+                found = str(locate(row, data))
+            except SourceNotFoundError:
+                found = "no" if data else "no --data given"
+        table.add_row(name, row.summary, ", ".join(row.labels), row.licence, found)
+    _console().print(table)
+
+
+@app.command()
+def studies() -> None:
+    """List the studies that come with Thymos."""
+    from rich.table import Table
+
+    from thymos.evaluation.study import load_study, shipped_studies
+
+    table = Table("name", "title", "source", "protocols", "methods", title="Studies")
+    for name in shipped_studies():
+        study = load_study(name)
+        table.add_row(name, study.title, study.source.name, ", ".join(study.protocols), str(len(study.methods)))
+    _console().print(table)
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="Name of a source, see `thymos sources`.")],
+    path: Annotated[Path | None, typer.Argument(help="Its folder; found below --data by default.")] = None,
+    data: Data = None,
+) -> None:
+    """Read a whole corpus and say in words what is remarkable or wrong about this copy."""
+    from thymos.base.catalogue import catalogue
+    from thymos.sources.base import locate
+
+    row = catalogue("source")[source]
+    reader = row.load()(root=locate(row, path or data)) if row.folder else row.load()()
+    notes = reader.check()
+    console = _console()
+    for note in notes:
+        console.print(f"  {note}", highlight=False, soft_wrap=True)
+    console.print(f"{source}: readable; {len(notes)} remarks.", highlight=False)
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="Name of a shipped study (`thymos studies`) or path of a .yaml file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/<name> by default.")] = None,
+    data: Data = None,
+    budget: Budget = "quick",
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 for one per core.")] = 0,
+) -> None:
+    """Run a study, or what is missing of it, and write its report."""
+    from thymos.evaluation.runner import default_jobs, run_study
+    from thymos.evaluation.study import load_study
+    from thymos.report.page import write_report
+
+    plan = load_study(study, budget)
+    out = out or Path("runs") / plan.name
+    console = _console()
+    console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget} (reduces: {plan.reduces})", highlight=False)
+    with _progress() as progress:
+        outcome = run_study(plan, out, data, jobs or default_jobs(), progress)
+    console.print(f"{outcome.done} fits computed, {outcome.kept} were there already.", highlight=False)
+    page = write_report(out)
+    _print_summary(out)
+    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    if outcome.failed:
+        name, error = next(iter(outcome.failed.items()))
+        print(f"thymos: {len(outcome.failed)} fits failed; the first, {name}:\n{error}", file=sys.stderr)
+        print("  what to do: correct the cause and run the same command; finished fits are kept", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+    """Write report.html from stored results only."""
+    from thymos.report.page import write_report
+
+    page = write_report(run)
+    _print_summary(run)
+    _console().print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def _print_summary(run: Path) -> None:
+    from rich.table import Table
+
+    from thymos.report.tables import main_table
+
+    rows, head, caption = main_table(run)
+    table = Table(*head, title="Results", caption=caption, caption_justify="left")
+    for row in rows:
+        table.add_row(*(cell.text for cell in row), style="dim" if row[0].text.startswith("Majority") else None)
+    _console().print(table)
+
+
+def _console():
+    from rich.console import Console
+
+    # a pipe or a log has no width of its own; 80 columns would fold every table
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda done, total, text: bar.update(task, completed=done, total=total or None, description=text)

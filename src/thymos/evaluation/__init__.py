@@ -1,0 +1,29 @@
+"""Honest evaluation: protocols, metrics, audit, and the studies that use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PUBLIC = {
+    "Fold": "thymos.evaluation.splitters",
+    "LeaveOneSubjectOut": "thymos.evaluation.splitters",
+    "RandomWindowSplit": "thymos.evaluation.splitters",
+    "RecordingSplit": "thymos.evaluation.splitters",
+    "TrialSplit": "thymos.evaluation.splitters",
+    "audit_fold": "thymos.evaluation.audit",
+    "check_split": "thymos.evaluation.audit",
+    "cross_validate": "thymos.evaluation.fit",
+    "inflation_report": "thymos.evaluation.statistics",
+    "summarise": "thymos.evaluation.statistics",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on use."""
+    if name in _PUBLIC:
+        from thymos.base.catalogue import load_object
+
+        return load_object(f"{_PUBLIC[name]}:{name}")
+    raise AttributeError(f"thymos.evaluation has no {name!r}; known: {', '.join(__all__)}")

@@ -1,0 +1,161 @@
+"""Metrics of one set of predictions (methods A5), from probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from thymos.base.errors import InputError
+
+__all__ = [
+    "CONFUSION_METRICS",
+    "calibration_bins",
+    "classification_metrics",
+    "confusion",
+    "expected_calibration_error",
+    "trial_probabilities",
+]
+
+_TINY = 1e-6  # probabilities are kept this far from 0, so that one certain miss does not make a loss infinite
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan, dtype=float), where=below > 0)
+
+
+def _accuracy(c: np.ndarray) -> np.ndarray:
+    return _ratio(np.trace(c, axis1=-2, axis2=-1), c.sum(axis=(-2, -1)))
+
+
+def _recall(c: np.ndarray) -> np.ndarray:
+    return _ratio(np.diagonal(c, axis1=-2, axis2=-1), c.sum(axis=-1))
+
+
+def _precision(c: np.ndarray) -> np.ndarray:
+    return _ratio(np.diagonal(c, axis1=-2, axis2=-1), c.sum(axis=-2))
+
+
+def _f1(c: np.ndarray) -> np.ndarray:
+    return _ratio(2 * np.diagonal(c, axis1=-2, axis2=-1), c.sum(axis=-1) + c.sum(axis=-2))
+
+
+def _mean_over_classes(values: np.ndarray) -> np.ndarray:
+    """Average over classes for which the value is defined."""
+    defined = np.isfinite(values)
+    return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def _kappa(c: np.ndarray) -> np.ndarray:
+    total = c.sum(axis=(-2, -1))
+    chance = _ratio((c.sum(axis=-1) * c.sum(axis=-2)).sum(axis=-1), total**2)
+    return _ratio(_accuracy(c) - chance, 1 - chance)
+
+
+#: Metrics that are functions of the confusion matrix, shape (..., n_classes, n_classes), true classes in rows.
+CONFUSION_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": lambda c: _mean_over_classes(_recall(c)),
+    "macro_f1": lambda c: _mean_over_classes(_f1(c)),
+    "kappa": _kappa,
+}
+
+
+def confusion(codes: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the confusion matrix, true classes in rows, shape (n_classes, n_classes)."""
+    return np.bincount(codes * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, float]:
+    """Return every metric of methods A5.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_samples,)
+        True class as index into `classes`.
+    probabilities : ndarray, shape (n_samples, n_classes)
+        Predicted probabilities.
+    classes : list of str
+        Names of the classes.
+
+    Returns
+    -------
+    dict of str to float
+        ``accuracy``, ``balanced_accuracy``, precision, recall and F1 as ``macro_``, ``weighted_`` and ``micro_``
+        average and per class (``recall[name]``), ``kappa``, ``roc_auc`` (macro, one against the rest), ``log_loss``,
+        ``brier``, ``ece``. A metric that these samples do not define is NaN.
+
+    Raises
+    ------
+    InputError
+        If there are no samples, or shapes differ.
+    """
+    codes, probabilities = np.asarray(codes), np.asarray(probabilities, dtype=float)
+    if len(codes) == 0 or probabilities.shape != (len(codes), len(classes)):
+        raise InputError(
+            f"{len(codes)} labels and probabilities of shape {probabilities.shape} came for {len(classes)} classes.",
+            fits="one row of probabilities for each label, one column for each class",
+        )
+    matrix = confusion(codes, probabilities.argmax(axis=1), len(classes))
+    result = {name: float(metric(matrix)) for name, metric in CONFUSION_METRICS.items()}
+    support = matrix.sum(axis=1)
+    for name, values in {"precision": _precision(matrix), "recall": _recall(matrix), "f1": _f1(matrix)}.items():
+        result |= {f"{name}[{label}]": float(value) for label, value in zip(classes, values, strict=True)}
+        result[f"macro_{name}"] = float(_mean_over_classes(values))
+        present = support > 0
+        result[f"weighted_{name}"] = float(np.average(np.nan_to_num(values[present]), weights=support[present]))
+        result[f"micro_{name}"] = result["accuracy"]  # equal by definition when every sample has one label
+    present = np.flatnonzero((support > 0) & (support < len(codes)))
+    scores = [roc_auc_score(codes == k, probabilities[:, k]) for k in present]
+    result["roc_auc"] = float(np.mean(scores)) if scores else float("nan")
+    own = np.clip(probabilities[np.arange(len(codes)), codes], _TINY, 1)
+    result["log_loss"] = float(-np.log(own).mean())
+    result["brier"] = float(((probabilities - np.eye(len(classes))[codes]) ** 2).sum(axis=1).mean())
+    result["ece"] = expected_calibration_error(codes, probabilities)
+    return result
+
+
+def calibration_bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> pd.DataFrame:
+    """Return ``confidence``, ``accuracy`` and ``count`` of bins with about equal numbers of samples."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == codes
+    order = np.argsort(confidence, kind="stable")
+    parts = [p for p in np.array_split(order, min(n_bins, len(order))) if len(p)]
+    return pd.DataFrame(
+        {
+            "confidence": [confidence[p].mean() for p in parts],
+            "accuracy": [right[p].mean() for p in parts],
+            "count": [len(p) for p in parts],
+        }
+    )
+
+
+def expected_calibration_error(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> float:
+    """Return the mean distance of accuracy and confidence over equal-mass bins."""
+    bins = calibration_bins(codes, probabilities, n_bins)
+    return float(np.average((bins["accuracy"] - bins["confidence"]).abs(), weights=bins["count"]))
+
+
+def trial_probabilities(trials: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Combine the windows of each trial: normalised exponential of the mean log-probability.
+
+    Parameters
+    ----------
+    trials : ndarray, shape (n_windows,)
+        Trial of each window.
+    probabilities : ndarray, shape (n_windows, n_classes)
+
+    Returns
+    -------
+    first : ndarray of int, shape (n_trials,)
+        Row of the first window of each trial; trials are sorted by name.
+    probabilities : ndarray, shape (n_trials, n_classes)
+    """
+    _, first, group = np.unique(trials, return_index=True, return_inverse=True)
+    logs = np.log(np.clip(probabilities, _TINY, 1))
+    sums = np.stack([np.bincount(group, weights=column, minlength=len(first)) for column in logs.T], axis=1)
+    mean = sums / np.bincount(group)[:, None]
+    scores = np.exp(mean - mean.max(axis=1, keepdims=True))
+    return first, scores / scores.sum(axis=1, keepdims=True)

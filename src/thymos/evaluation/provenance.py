@@ -1,0 +1,65 @@
+"""What a result needs so that somebody else can trust or repeat it (methods A7)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thymos import __version__
+from thymos.base.samples import Samples
+from thymos.evaluation.splitters import Fold
+
+__all__ = ["environment", "split_digest"]
+
+_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "skorch", "mne")
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, hardware and, in a git checkout, the commit of the code."""
+    return {
+        "thymos": __version__,
+        "commit": _commit(),
+        "python": sys.version.split()[0],
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def split_digest(samples: Samples, folds: list[Fold]) -> str:
+    """Return a hash of the sorted sample identifiers of every part of every fold."""
+    ids = samples.ids()
+    digest = hashlib.sha256()
+    for fold in folds:
+        for part in (fold.train, fold.validation, fold.test):
+            digest.update(f"{fold.name}|".encode() + "\n".join(np.sort(ids[part])).encode())
+    return digest.hexdigest()[:16]
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout the package lies in, marked where files have been changed since."""
+    folder = Path(__file__).resolve().parent
+    try:
+        call = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(call, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,105 @@
+"""The store of a run: parquet files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from thymos.base.errors import DataError
+
+__all__ = ["Results"]
+
+
+class Results:
+    """A folder of results.
+
+    ``rows/``, ``predictions/`` and ``history/`` hold one parquet file per fit; ``*.json`` hold what concerns the
+    whole run. A fit counts as finished once its file in ``rows/`` is there, which is written last.
+
+    Parameters
+    ----------
+    folder : path
+        Made on first use.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+
+    def append(self, key: str, rows: pd.DataFrame, predictions: pd.DataFrame, history: pd.DataFrame) -> None:
+        """Store one fit. Each table carries the columns of the fit's identity."""
+        for kind, table in (("predictions", predictions), ("history", history), ("rows", rows)):
+            if len(table) or kind == "rows":
+                self._write(
+                    f"{kind}/{_file(key)}.parquet", lambda path, table=table: table.to_parquet(path, index=False)
+                )
+
+    def finished(self, key: str) -> bool:
+        """Whether a fit is stored."""
+        return (self.folder / "rows" / f"{_file(key)}.parquet").is_file()
+
+    def read(self, kind: str) -> pd.DataFrame:
+        """Return all tables of a kind (``rows``, ``predictions``, ``history``) joined, in the order of their names."""
+        tables = []
+        for path in sorted((self.folder / kind).glob("*.parquet")):
+            try:
+                tables.append(pd.read_parquet(path))
+            except (OSError, ValueError) as error:
+                raise DataError(
+                    f"{path} cannot be read: {error}.",
+                    do="delete this one file and run the study again; the rest is kept",
+                ) from None
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Store one table that concerns the whole run."""
+        self._write(f"{name}.parquet", lambda path: table.to_parquet(path, index=False))
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Return a table that concerns the whole run, empty if there is none."""
+        path = self.folder / f"{name}.parquet"
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+
+    def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Store facts about the whole run as json."""
+        text = json.dumps(facts, indent=1, default=str)
+        self._write(f"{name}.json", lambda path: path.write_text(text))
+
+    def read_facts(self, name: str) -> dict[str, Any]:
+        """Return facts about the whole run.
+
+        Raises
+        ------
+        DataError
+            If the folder holds no such facts.
+        """
+        path = self.folder / f"{name}.json"
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.folder} is not a readable run: {error}.",
+                fits="a folder written by `thymos run STUDY --out FOLDER`",
+            ) from None
+
+    def _write(self, name: str, write: Any) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{uuid.uuid4().hex}.part")
+        try:
+            write(fresh)
+            os.replace(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def _file(key: str) -> str:
+    """Return a file name for a key: readable, and unique through a hash."""
+    readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in key)[:100]
+    return f"{readable}.{hashlib.sha256(key.encode()).hexdigest()[:10]}"

@@ -1,0 +1,297 @@
+"""Runs a study: every fit is a task of its own, stored as soon as it is done, never computed twice."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import InputError, ThymosError
+from thymos.base.random import child_seed
+from thymos.base.samples import Samples
+from thymos.evaluation.audit import audit_fold, check_split
+from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_estimator
+from thymos.evaluation.provenance import environment, split_digest
+from thymos.evaluation.results import Results
+from thymos.evaluation.splitters import Fold
+from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
+
+__all__ = ["Outcome", "Task", "run_study", "tasks_of"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fit.
+
+    Parameters
+    ----------
+    protocol, method, labels, fold : str
+        Names; `labels` is ``true`` or ``permuted``.
+    seed : int
+    """
+
+    protocol: str
+    method: str
+    labels: str
+    fold: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Unique name within the study."""
+        return f"{self.protocol}/{self.method}/{self.labels}/{self.fold}/{self.seed}"
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Parameters
+    ----------
+    results : Results
+    done, kept : int
+        Fits computed now, and fits that were already there.
+    failed : dict of str to str
+        Task to error text.
+    """
+
+    results: Results
+    done: int
+    kept: int
+    failed: dict[str, str]
+
+
+def run_study(
+    study: Study,
+    out: str | Path,
+    data: str | Path | None = None,
+    jobs: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Outcome:
+    """Run a study, or what is missing of it.
+
+    Parameters
+    ----------
+    study : Study
+    out : path
+        Folder of the run. If it holds results of the same study they are kept and only missing fits are computed.
+    data : path, optional
+        Folder that holds the corpora.
+    jobs : int
+        Processes.
+    progress : callable, optional
+        Called with the number of finished fits, of all fits, and a text.
+
+    Raises
+    ------
+    InputError
+        If the folder holds results of another study or of other data.
+    LeakError
+        If an honest protocol's split leaks. Nothing is fitted then.
+    ThymosError
+        Of the source, the protocols or the methods, before anything is fitted.
+    """
+    say = progress or (lambda done, total, text: None)
+    results = Results(out)
+    _refuse_other_study(results, study)
+    say(0, 0, "reading data")
+    samples = make_samples(study, data)
+    classes = [str(c) for c in np.unique(samples.y)]
+    say(0, 0, "cutting folds")
+    folds = {name: make_protocol(study, name).folds(samples.meta, samples.y) for name in study.protocols}
+    estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
+    findings = _audit(study, samples, folds)
+    _refuse_other_data(results, fingerprint := samples.fingerprint())
+    results.write_facts(
+        "study", {"digest": study.digest(), "study": study.model_dump(mode="json"), "fingerprint": fingerprint}
+    )
+    results.write_facts("data", _data_card(study, samples, classes))
+    results.write_facts("audit", {"findings": findings})
+    digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
+    started = results.read_facts("environment")["runs"] if (results.folder / "environment.json").is_file() else []
+    results.write_facts("environment", {"split_digests": digests, "runs": [*started, environment()]})
+    results.write_table("folds", _fold_table(samples, folds))
+    tasks = tasks_of(study, folds, estimators)
+    waiting = [task for task in tasks if not results.finished(task.key)]
+    kept, failed = len(tasks) - len(waiting), {}
+    say(kept, len(tasks), "fitting")
+    with _shared(samples, jobs) as where:
+        calls = [
+            (task, estimators[task.method], by_name[task.fold], classes, study.seed, where)
+            for task in waiting
+            for by_name in [{f.name: f for f in folds[task.protocol]}]
+        ]
+        for number, (task, tables, error) in enumerate(_execute(calls, jobs), start=1):
+            if error:
+                failed[task.key] = error
+            else:
+                results.append(task.key, *tables)
+            say(kept + number, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
+    results.write_facts("failures", failed)
+    return Outcome(results, len(waiting) - len(failed), kept, failed)
+
+
+def tasks_of(study: Study, folds: dict[str, list[Fold]], estimators: dict[str, Any]) -> list[Task]:
+    """Return all fits of a study, in a fixed order.
+
+    Methods without a ``random_state`` give the same result for every seed and are fitted once. The control with
+    permuted labels is fitted with the first seed.
+    """
+    tasks = []
+    for protocol, parts in folds.items():
+        for name, method in study.methods.items():
+            if method.protocols is not None and protocol not in method.protocols:
+                continue
+            random = any(p.split("__")[-1] == "random_state" for p in estimators[name].get_params(deep=True))
+            seeds = (method.seeds or study.seeds) if random else 1
+            control = study.permuted is None or name in study.permuted
+            for labels, count in (("true", seeds), ("permuted", int(control))):
+                tasks += [Task(protocol, name, labels, fold.name, seed) for fold in parts for seed in range(count)]
+    return tasks
+
+
+def _execute(calls: list[tuple], jobs: int) -> Iterator[tuple]:
+    if jobs == 1 or len(calls) < 2:
+        yield from (_work(*call) for call in calls)
+        return
+    from joblib import Parallel, delayed, parallel_config
+
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_work)(*call) for call in calls)
+
+
+def _work(task: Task, estimator: Any, fold: Fold, classes: list[str], seed: int, where: Any) -> tuple:
+    """Do one fit; an error is returned as text, so that one failing fit does not take the others along."""
+    if "torch" in sys.modules:  # one thread, whatever the engine: equal rows, and no two pools fighting for the cores
+        sys.modules["torch"].set_num_threads(1)
+    try:
+        samples = where if isinstance(where, Samples) else _mapped(str(where))
+        if task.labels == "permuted":
+            samples = permute_trial_labels(samples, child_seed(seed, "permuted", task.seed))
+        seeded = seed_estimator(estimator, child_seed(seed, task.seed, task.protocol, task.fold))
+        begin = time.perf_counter()
+        result = fit_fold(seeded, samples, fold, classes)
+        identity = {**task.__dict__, "seconds": time.perf_counter() - begin}
+        rows = rows_of(result.predictions, classes).assign(**result.facts, note=fold.note, **identity)
+        tables = (rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__))
+    except ThymosError as error:
+        return task, None, str(error)
+    except Exception:
+        return task, None, traceback.format_exc(limit=-4)
+    return task, tables, None
+
+
+@lru_cache(maxsize=1)
+def _mapped(folder: str) -> Samples:
+    return Samples.load(folder, mmap=True)
+
+
+class _shared:
+    """Give the samples themselves to one process, a memory-mapped copy to several."""
+
+    def __init__(self, samples: Samples, jobs: int):
+        self.samples = samples
+        self.folder = tempfile.TemporaryDirectory(prefix="thymos-") if jobs != 1 else None
+
+    def __enter__(self) -> Any:
+        return self.samples.save(Path(self.folder.name) / "samples") if self.folder else self.samples
+
+    def __exit__(self, *error: Any) -> None:
+        if self.folder:
+            self.folder.cleanup()
+
+
+def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]]) -> list[dict]:
+    """Audit every fold; an honest protocol with a provable leak stops the run before anything is fitted."""
+    findings = []
+    for name, parts in folds.items():
+        protocol = make_protocol(study, name)
+        for fold in parts:
+            if not protocol.leaky:
+                check_split(samples.meta, fold, (*protocol.keys, "trial"))
+            findings += [
+                {"protocol": name, "leaky": protocol.leaky, "fold": fold.name, **finding.__dict__}
+                for finding in audit_fold(samples, fold, protocol.keys)
+            ]
+    return findings
+
+
+def _fold_table(samples: Samples, folds: dict[str, list[Fold]]) -> pd.DataFrame:
+    """Return how many samples of each recording stand in each part of each fold, for the drawing of the split."""
+    kind = "recording" if "recording" in samples.meta.columns else "trial"
+    tables = []
+    for protocol, parts in folds.items():
+        for fold in parts:
+            for part in ("train", "validation", "test"):
+                rows = samples.meta.iloc[getattr(fold, part)]
+                count = rows.groupby(["subject", kind], sort=True).size().rename("count").reset_index()
+                head = {"protocol": protocol, "fold": fold.name, "part": part, "note": fold.note}
+                tables.append(count.rename(columns={kind: "recording"}).assign(**head))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, Any]:
+    from thymos.base.catalogue import resolve
+
+    row = resolve(study.source.name, "source")
+    meta = samples.meta.assign(label=samples.y.astype(str))
+    marks = meta["marks"].str.split(",").explode() if "marks" in meta else pd.Series(dtype=str)
+    return {
+        "source": study.source.model_dump(),
+        "summary": row.summary,
+        "citation": row.citation,
+        "licence": getattr(row, "licence", ""),
+        "obtain": getattr(row, "obtain", ""),
+        "cautions": [*getattr(row, "cautions", ()), *study.cautions],
+        "classes": classes,
+        "n_samples": len(samples),
+        "shape": {"X": list(samples.X.shape)} if not isinstance(samples.X, dict) else {},
+        "info": samples.info,
+        "counts": {
+            c: int(meta[c].nunique()) for c in ("subject", "session", "trial", "stimulus", "recording") if c in meta
+        },
+        "windows_by_subject": meta.groupby(["subject", "label"]).size().unstack(fill_value=0).to_dict("index"),
+        "trials_by_label": meta.drop_duplicates("trial")["label"].value_counts().sort_index().to_dict(),
+        "windows_by_label": meta["label"].value_counts().sort_index().to_dict(),
+        "marks": marks[marks != ""].value_counts().to_dict(),
+    }
+
+
+def _refuse_other_study(results: Results, study: Study) -> None:
+    if not (results.folder / "study.json").is_file():
+        return
+    there = results.read_facts("study")
+    if there["digest"] != study.digest():
+        raise InputError(
+            f"{results.folder} holds results of another study: {there['study']['name']!r} with budget "
+            f"{there['study']['budget']!r}, digest {there['digest']}; this one has {study.digest()}.",
+            fits="a new folder, or the folder of the very same study",
+            do="choose another --out; finished results are never overwritten",
+        )
+
+
+def _refuse_other_data(results: Results, fingerprint: str) -> None:
+    if not (results.folder / "study.json").is_file():
+        return
+    there = results.read_facts("study")["fingerprint"]
+    if there != fingerprint:
+        raise InputError(
+            f"{results.folder} holds results on other data (fingerprint {there}, now {fingerprint}).",
+            fits="the data the run was begun with",
+            do="choose another --out",
+        )
+
+
+def default_jobs() -> int:
+    """Return the number of processes this machine has cores for."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,342 @@
+"""A study as data: YAML in, checked by pydantic, every name resolved through the catalogues."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from thymos.base.catalogue import check_parameters, load_object, near, resolve
+from thymos.base.errors import InputError, StudyError, ThymosError
+from thymos.base.samples import Samples
+
+__all__ = ["BUDGETS", "Study", "load_study", "make_estimator", "make_protocol", "make_samples", "shipped_studies"]
+
+BUDGETS = ("tiny", "quick", "full")
+
+
+def _step(value: Any) -> Any:
+    """Read ``name`` or ``{name: {parameter: value}}``."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) not in {"name", "parameters"}:
+        name, parameters = next(iter(value.items()))
+        return {"name": name, "parameters": parameters if parameters is not None else {}}
+    return value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Step(_Strict):
+    """A name of a catalogue with parameters; written ``name`` or ``{name: {parameter: value}}``."""
+
+    name: str
+    parameters: dict[str, Any] | list[Any] = Field(default_factory=dict)
+
+
+Named = Annotated[Step, BeforeValidator(_step)]
+
+
+class Windows(_Strict):
+    """How recordings are cut."""
+
+    seconds: float = Field(gt=0)
+    step: float | None = Field(default=None, gt=0)
+    drop: list[str] = Field(default_factory=list)
+
+
+class Target(_Strict):
+    """What is predicted: a label column, or a rating split at a declared threshold."""
+
+    label: str
+    above: float | None = None
+    names: tuple[str, str] = ("low", "high")
+
+
+class ProtocolSpec(_Strict):
+    """A protocol of the catalogue, under a name of its own."""
+
+    split: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    twin_of: str | None = None
+
+
+class Method(_Strict):
+    """A pipeline: transformers, perhaps a sampler, at last a classifier."""
+
+    title: str = ""
+    steps: list[Named] = Field(min_length=1)
+    seeds: int | None = Field(default=None, ge=1)
+    protocols: list[str] | None = None
+
+
+class Claim(_Strict):
+    """A published number, set beside ours."""
+
+    text: str
+    value: float
+    source: str
+    protocol: str = ""
+    method: str = ""
+
+
+class Budget(_Strict):
+    """Changes to the study for less (or more) time; what they reduce is said in words."""
+
+    reduces: str = "nothing"
+    changes: dict[str, Any] = Field(default_factory=dict)
+
+
+class Study(_Strict):
+    """Everything that defines a study.
+
+    Parameters
+    ----------
+    name, title, question, citation : str
+    source : Step
+        Corpus or simulator, with its parameters.
+    modality : str
+    process : list of Step
+        Applied to each recording alone, before windows are cut.
+    windows : Windows
+    target : Target
+    protocols : mapping of str to ProtocolSpec
+        At least one honest one; a leaky one must be the ``twin_of`` an honest one.
+    methods : mapping of str to Method
+    seeds : int
+        Fits per fold for methods that use randomness.
+    permuted : list of str
+        Methods that are also fitted once with labels permuted between trials; all by default.
+    level : {'window', 'trial'}
+        The level shown first.
+    claims : list of Claim
+    cautions : list of str
+    budgets : mapping of {'tiny', 'quick', 'full'} to Budget
+    """
+
+    name: str
+    title: str
+    question: str = ""
+    citation: str = ""
+    source: Named
+    modality: str = "eeg"
+    process: list[Named] = Field(default_factory=list)
+    windows: Windows
+    target: Target
+    protocols: dict[str, ProtocolSpec] = Field(min_length=1)
+    methods: dict[str, Method] = Field(min_length=1)
+    seeds: int = Field(default=1, ge=1)
+    seed: int = 0
+    permuted: list[str] | None = None
+    level: Literal["window", "trial"] = "trial"
+    claims: list[Claim] = Field(default_factory=list)
+    cautions: list[str] = Field(default_factory=list)
+    budgets: dict[Literal["tiny", "quick", "full"], Budget] = Field(default_factory=dict)
+    budget: str = "full"
+    reduces: str = "nothing"
+
+    @model_validator(mode="after")
+    def _check(self) -> Study:
+        for name, spec in self.protocols.items():
+            row = resolve(spec.split or name, "protocol")
+            protocol = row.load()
+            check_parameters(protocol, spec.parameters, f"The protocol {name!r}")
+            if protocol.leaky:
+                twin = self.protocols.get(spec.twin_of or "")
+                if twin is None or resolve(twin.split or spec.twin_of, "protocol").load().leaky:
+                    raise ValueError(
+                        f"protocols.{name}: a leaky protocol is a control and needs `twin_of:` one of the honest "
+                        f"protocols of the study, not {spec.twin_of!r}"
+                    )
+        for name in self.permuted or []:
+            if name not in self.methods:
+                raise ValueError(f"permuted: there is no method {name!r}.{near(name, self.methods)}")
+        for name, method in self.methods.items():
+            for protocol in method.protocols or []:
+                if protocol not in self.protocols:
+                    raise ValueError(f"methods.{name}.protocols: no {protocol!r}.{near(protocol, self.protocols)}")
+        return self
+
+    def digest(self) -> str:
+        """Return a hash of everything that can change a result."""
+        content = self.model_dump(
+            mode="json", exclude={"title", "question", "citation", "claims", "cautions", "budgets"}
+        )
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Return the studies that come with Thymos, name to file."""
+    folder = resources.files("thymos") / "studies"
+    return {
+        p.name.removesuffix(".yaml"): Path(str(p)) for p in sorted(folder.iterdir(), key=str) if p.suffix == ".yaml"
+    }
+
+
+def load_study(name: str | Path, budget: str | None = None) -> Study:
+    """Read a shipped study by name, or a YAML file, under a budget.
+
+    Parameters
+    ----------
+    name : str or path
+        Name of a shipped study or path of a ``.yaml`` file.
+    budget : {'tiny', 'quick', 'full'}, optional
+        ``quick`` by default.
+
+    Raises
+    ------
+    StudyError
+        If there is no such study or budget, or a key, name or value in it is wrong; near names are listed.
+    """
+    budget = budget or "quick"
+    if budget not in BUDGETS:
+        raise StudyError(f"There is no budget {budget!r}.{near(budget, BUDGETS)}", fits=", ".join(BUDGETS))
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        shipped = shipped_studies()
+        if str(name) not in shipped:
+            raise StudyError(
+                f"There is no study {str(name)!r}.{near(name, shipped)}",
+                fits=f"one of {', '.join(shipped)}, or the path of a .yaml file",
+            )
+        path = shipped[str(name)]
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise StudyError(f"There is no file {path}.", fits="a .yaml file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StudyError(f"{path} cannot be read as YAML: {error}", do="check its indentation and quotes") from None
+    if not isinstance(content, dict):
+        raise StudyError(f"{path} holds no keys.", fits="a study: name, title, source, windows, target, ...")
+    content.pop("definitions", None)  # a place for YAML anchors
+    return parse_study(content, budget, str(path))
+
+
+def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "the study") -> Study:
+    """Check the content of a study under a budget; errors as :func:`load_study`."""
+    content = copy.deepcopy(dict(content))
+    chosen = (content.get("budgets") or {}).get(budget) or {}
+    if isinstance(chosen, dict):
+        content = _merge(content, chosen.get("changes") or {}, where)
+        content["reduces"] = chosen.get("reduces", "nothing")
+    content["budget"] = budget
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(
+            f"{where} is not a valid study:\n" + "\n".join(f"    {_explain(e)}" for e in error.errors()),
+            do="correct the keys named above; the shipped studies are examples",
+        ) from None
+    except ThymosError as error:
+        raise StudyError(f"{where}: {error.came}", error.fits, error.do) from None
+
+
+def make_samples(study: Study, data: str | Path | None = None) -> Samples:
+    """Read, process and window the study's source, and set the target.
+
+    Raises
+    ------
+    SourceNotFoundError, DataError, InputError
+        If the corpus is absent or damaged, or has no such label.
+    """
+    row = resolve(study.source.name, "source")
+    source_class = row.load()
+    parameters = dict(study.source.parameters)
+    if getattr(row, "folder", ""):
+        parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
+    check_parameters(source_class, parameters, f"The source {study.source.name!r}")
+    recordings = source_class(**parameters).load()
+    for step in study.process:
+        recordings = recordings.process(step.name, study.modality, **step.parameters)
+    samples = recordings.windows(study.windows.seconds, study.windows.step, study.modality, study.windows.drop)
+    samples = samples.target(study.target.label)
+    if study.target.above is not None:
+        if not np.issubdtype(samples.y.dtype, np.number):
+            raise InputError(f"{study.target.label!r} is no rating: {samples.y[0]!r}.", fits="numbers for target.above")
+        samples = samples.replace(
+            y=np.where(samples.y > study.target.above, study.target.names[1], study.target.names[0])
+        )
+    return samples
+
+
+def make_protocol(study: Study, name: str) -> Any:
+    """Return the protocol that the study calls `name`."""
+    spec = study.protocols[name]
+    protocol_class = resolve(spec.split or name, "protocol").load()
+    return protocol_class(**{"random_state": study.seed, **spec.parameters})
+
+
+def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
+    """Return the pipeline that the study calls `method`, told what the samples know (``sfreq``).
+
+    Raises
+    ------
+    StudyError
+        If a step or a parameter does not exist.
+    """
+    pipeline = load_object("thymos.training.pipeline:make_pipeline")
+    try:
+        return pipeline(*(_build(step, info) for step in study.methods[method].steps))
+    except ThymosError as error:
+        raise StudyError(f"methods.{method}: {error.came}", error.fits, error.do) from None
+
+
+def _build(step: Step, info: Mapping[str, Any]) -> Any:
+    if step.name == "union":  # several features side by side, each flattened
+        from sklearn.pipeline import make_pipeline, make_union
+
+        flatten = resolve("flatten", "transformer").load()
+        branches = [Step.model_validate(_step(branch)) for branch in step.parameters]
+        return make_union(*(make_pipeline(_build(branch, info), flatten()) for branch in branches))
+    row = resolve(step.name, "transformer", "model")
+    made = row.load()
+    parameters = {**row.parameters, **step.parameters}
+    check_parameters(made, parameters, f"The step {step.name!r}")
+    if "sfreq" in inspect.signature(made).parameters and "sfreq" in info:
+        parameters.setdefault("sfreq", info["sfreq"])
+    return made(**parameters)
+
+
+def _merge(base: dict, changes: Mapping, where: str) -> dict:
+    """Return `base` with nested keys changed; ``null`` removes a key."""
+    result = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = _merge(result[key], value, where)
+        else:
+            result[key] = value
+    return result
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    """Say one pydantic error in words, with the near keys for an unknown one."""
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key.{near(error['loc'][-1], _fields(error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"{place}: this key is required."
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _fields(place: tuple) -> list[str]:
+    """Return the keys allowed at a place of the study."""
+    model: Any = Study
+    for part in (p for p in place if p in getattr(model, "model_fields", {})):
+        annotation = model.model_fields[part].annotation
+        inner = [a for a in (annotation, *getattr(annotation, "__args__", ())) if hasattr(a, "model_fields")]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
