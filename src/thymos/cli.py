@@ -115,7 +115,6 @@ def run(
     """Run a study, or what is missing of it, and write its report."""
     from thymos.evaluation.runner import default_jobs, run_study
     from thymos.evaluation.study import load_study
-    from thymos.report.page import write_report
 
     plan = load_study(study, budget)
     out = out or Path("runs") / plan.name
@@ -124,9 +123,7 @@ def run(
     with _progress() as progress:
         outcome = run_study(plan, out, data, jobs or default_jobs(), progress)
     console.print(f"{outcome.done} fits computed, {outcome.kept} were there already.", highlight=False)
-    page = write_report(out)
-    _print_summary(out)
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    _finish(out)
     if outcome.failed:
         name, error = next(iter(outcome.failed.items()))
         print(f"thymos: {len(outcome.failed)} fits failed; the first, {name}:\n{error}", file=sys.stderr)
@@ -137,23 +134,25 @@ def run(
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Write report.html from stored results only."""
-    from thymos.report.page import write_report
-
-    page = write_report(run)
-    _print_summary(run)
-    _console().print(f"report: {page}", highlight=False, soft_wrap=True)
+    _finish(run)
 
 
-def _print_summary(run: Path) -> None:
+def _finish(folder: Path) -> None:
+    """Write the report of a run, print its main table and where the report is."""
     from rich.table import Table
 
-    from thymos.report.tables import main_table
+    from thymos.report.page import write_report
+    from thymos.report.view import RunView
 
-    rows, head, caption = main_table(run)
+    view = RunView(folder)
+    page = write_report(view)
+    rows, head, caption = view.main_table()
     table = Table(*head, title="Results", caption=caption, caption_justify="left")
     for row in rows:
-        table.add_row(*(cell.text for cell in row), style="dim" if row[0].text.startswith("Majority") else None)
-    _console().print(table)
+        table.add_row(*(cell.text for cell in row))
+    console = _console()
+    console.print(table)
+    console.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
 def _console():

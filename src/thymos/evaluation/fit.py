@@ -98,8 +98,8 @@ def fit_fold(estimator: Any, samples: Samples, fold: Fold, classes: list[str]) -
         "n_test": len(fold.test),
         "fit_seconds": fitted - begin,
         "predict_seconds": done - fitted,
-        "n_parameters": getattr(last, "n_parameters_", None),
-        "best_epoch": getattr(last, "best_epoch_", None),
+        "n_parameters": float(getattr(last, "n_parameters_", np.nan)),
+        "best_epoch": float(getattr(last, "best_epoch_", np.nan)),
         "selection": getattr(last, "selection_", "none"),
         "warnings": "; ".join(sorted({f"{w.category.__name__}: {str(w.message).splitlines()[0]}" for w in caught})),
     }

@@ -112,16 +112,15 @@ def run_study(
     estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
     findings = _audit(study, samples, folds)
     _refuse_other_data(results, fingerprint := samples.fingerprint())
-    results.write_facts(
-        "study", {"digest": study.digest(), "study": study.model_dump(mode="json"), "fingerprint": fingerprint}
-    )
+    tasks = tasks_of(study, folds, estimators)
+    facts = {"digest": study.digest(), "fingerprint": fingerprint, "n_tasks": len(tasks)}
+    results.write_facts("study", {**facts, "study": study.model_dump(mode="json")})
     results.write_facts("data", _data_card(study, samples, classes))
     results.write_facts("audit", {"findings": findings})
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
     started = results.read_facts("environment")["runs"] if (results.folder / "environment.json").is_file() else []
     results.write_facts("environment", {"split_digests": digests, "runs": [*started, environment()]})
     results.write_table("folds", _fold_table(samples, folds))
-    tasks = tasks_of(study, folds, estimators)
     waiting = [task for task in tasks if not results.finished(task.key)]
     kept, failed = len(tasks) - len(waiting), {}
     say(kept, len(tasks), "fitting")

@@ -220,6 +220,8 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"{path} holds no keys.", fits="a study: name, title, source, windows, target, ...")
     content.pop("definitions", None)  # a place for YAML anchors
+    if isinstance(content.get("methods"), dict):  # no number without it
+        content["methods"] = {"majority": {"title": "Majority class", "steps": ["majority"]}, **content["methods"]}
     return parse_study(content, budget, str(path))
 
 

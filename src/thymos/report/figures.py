@@ -1,0 +1,233 @@
+"""Figures of a report, as SVG text. Colours can be told apart by colour-blind readers (Okabe and Ito)."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from thymos.evaluation.metrics import calibration_bins, confusion, expected_calibration_error
+from thymos.report.view import ProtocolCard, RunView
+
+__all__ = ["calibration", "confusions", "curves", "inflation", "results", "split"]
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8a8f98",
+)  # fmt: skip
+_PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN}
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "svg.hashsalt": "thymos",
+}
+
+
+def results(view: RunView) -> str:
+    """Draw accuracy with interval for each method and protocol, chance beside it."""
+    cards, methods = list(view.protocols.values()), list(view.methods)
+    with mpl.rc_context(_STYLE):
+        fig = Figure(figsize=(10.5, 1.3 + 0.32 * len(methods)), layout="constrained")
+        axes = np.atleast_1d(fig.subplots(1, len(cards), sharey=True, sharex=True))
+        for ax, card in zip(axes, cards, strict=True):
+            colour = VERMILION if card.leaky else BLUE
+            for y, method in enumerate(methods):
+                cell = view.cell(card.name, method)
+                if cell.value is None:
+                    continue
+                ax.plot([cell.chance, cell.chance_high], [y, y], color="#c9ccd1", lw=7, solid_capstyle="butt", zorder=1)
+                ax.plot([cell.low, cell.high], [y, y], color=colour, lw=2, zorder=2)
+                ax.plot(cell.value, y, "o", color=colour, ms=6, zorder=3)
+                for claim in view.study["claims"]:
+                    if claim["protocol"] == card.name and claim["method"] == method:
+                        ax.plot(claim["value"], y, marker="|", ms=13, mew=2, color="black", zorder=4)
+            _title(ax, card)
+            ax.set_xlim(0, 1.02)
+            ax.set_xlabel(f"accuracy by {view.level}")
+            ax.grid(axis="x", color="#e6e8eb", lw=0.8)
+            ax.set_axisbelow(True)
+        axes[0].set_yticks(range(len(methods)), [view.methods[m] for m in methods])
+        axes[0].invert_yaxis()
+        return _svg(fig)
+
+
+def inflation(view: RunView) -> str:
+    """Draw the honest and the leaky accuracy of each method, with true and with permuted labels."""
+    table = view.inflation
+    table = table[table[["leaky_true", "honest_true"]].notna().all(axis=1)]
+    if table.empty:
+        return ""
+    with mpl.rc_context(_STYLE):
+        fig = Figure(figsize=(10.5, 1.3 + 0.32 * len(table)), layout="constrained")
+        left, right = fig.subplots(1, 2, sharey=True, sharex=True)
+        for ax, kind, title in ((left, "true", "true labels"), (right, "permuted", "labels permuted between trials")):
+            for y, row in enumerate(table.to_dict("records")):
+                honest, leaky = row[f"honest_{kind}"], row[f"leaky_{kind}"]
+                ax.plot([honest, leaky], [y, y], color="#c9ccd1", lw=2, zorder=1)
+                ax.plot(honest, y, "o", color=BLUE, ms=7, label="honest" if y == 0 else None)
+                ax.plot(leaky, y, "s", color=VERMILION, ms=6, label="LEAKY" if y == 0 else None)
+            ax.set_title(title)
+            ax.set_xlim(0, 1.02)
+            ax.set_xlabel("accuracy by window")
+            ax.grid(axis="x", color="#e6e8eb", lw=0.8)
+            ax.set_axisbelow(True)
+        left.set_yticks(range(len(table)), [view.methods[m] for m in table["method"]])
+        left.invert_yaxis()
+        left.legend(loc="lower left", frameon=False)
+        return _svg(fig)
+
+
+def split(view: RunView, card: ProtocolCard) -> str:
+    """Draw which part each recording stands in, fold by fold."""
+    table = view.folds[view.folds["protocol"] == card.name]
+    folds = list(dict.fromkeys(table["fold"]))
+    shown = folds
+    if folds[0].count("/"):  # a protocol within each subject: one subject tells the scheme
+        shown = [fold for fold in folds if fold.split("/")[0] == folds[0].split("/")[0]]
+    shown = shown[:10]
+    table = table[table["fold"].isin(shown)]
+    recordings = table[["subject", "recording"]].drop_duplicates().sort_values(["subject", "recording"])
+    position = {name: k for k, name in enumerate(recordings["recording"])}
+    with mpl.rc_context(_STYLE):
+        fig = Figure(figsize=(10.5, 0.75 + 0.27 * len(shown)), layout="constrained")
+        ax = fig.subplots()
+        for y, fold in enumerate(shown):
+            mine = table[table["fold"] == fold].pivot_table(
+                index="recording", columns="part", values="count", fill_value=0
+            )
+            share = mine.div(mine.sum(axis=1), axis=0) * 0.82
+            x, bottom = [position[r] for r in share.index], np.full(len(share), y - 0.41)
+            for part, colour in _PARTS.items():
+                if part in share:
+                    ax.bar(x, share[part], 0.9, bottom=bottom, color=colour, label=part if y == 0 else None, lw=0)
+                    bottom = bottom + share[part].to_numpy()
+        ax.set_yticks(range(len(shown)), [f"fold {fold}" for fold in shown])
+        ax.set_ylim(len(shown) - 0.5, -0.5)
+        ax.set_xlim(-0.6, len(position) - 0.4)
+        edges = np.flatnonzero(recordings["subject"].to_numpy()[1:] != recordings["subject"].to_numpy()[:-1]) + 0.5
+        for edge in edges:
+            ax.axvline(edge, color="black", lw=1)
+        starts = np.r_[-0.5, edges, len(position) - 0.5]
+        names = list(dict.fromkeys(recordings["subject"]))
+        if len(names) <= 24:
+            ax.set_xticks((starts[1:] + starts[:-1]) / 2, names)
+        ax.set_xlabel("recordings, by subject" if len(names) > 1 else "recordings of one subject")
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.legend(ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
+        return _svg(fig)
+
+
+def confusions(view: RunView, methods: list[str]) -> str:
+    """Draw confusion matrices, true classes in rows, as shares of the true class."""
+    cards = list(view.protocols.values())
+    part = view.predictions[view.predictions["labels"] == "true"]
+    n = len(view.classes)
+    codes = part["label"].map({c: k for k, c in enumerate(view.classes)}).to_numpy()
+    predicted = part[[f"p{k}" for k in range(n)]].to_numpy().argmax(axis=1)
+    protocol, method = part["protocol"].to_numpy(), part["method"].to_numpy()
+    cell = 0.55 + 0.42 * n
+    with mpl.rc_context(_STYLE):
+        fig = Figure(
+            figsize=(min(10.5, 1.6 + cell * 1.5 * len(cards)), cell * len(methods) + 0.9), layout="constrained"
+        )
+        axes = fig.subplots(len(methods), len(cards), squeeze=False)
+        for i, name in enumerate(methods):
+            for j, card in enumerate(cards):
+                ax, mine = axes[i, j], (protocol == card.name) & (method == name)
+                counts = confusion(codes[mine], predicted[mine], n)
+                share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+                ax.imshow(share, cmap="Oranges" if card.leaky else "Blues", vmin=0, vmax=1)
+                for a in range(n):
+                    for b in range(n):
+                        ax.text(b, a, f"{share[a, b]:.2f}", ha="center", va="center", fontsize=8,
+                                color="white" if share[a, b] > 0.6 else "black")  # fmt: skip
+                ax.set_xticks(range(n), view.classes if i == len(methods) - 1 else [""] * n)
+                ax.set_yticks(range(n), view.classes if j == 0 else [""] * n)
+                ax.tick_params(length=0)
+                ax.spines[:].set_visible(False)
+                if i == 0:
+                    _title(ax, card)
+                if j == 0:
+                    ax.set_ylabel(view.methods[name], fontsize=8)
+        fig.supxlabel("predicted", fontsize=9)
+        return _svg(fig)
+
+
+def curves(view: RunView, protocol: str) -> str:
+    """Draw training and validation loss of every network under one protocol."""
+    if view.history.empty:
+        return ""
+    table = view.history[(view.history["labels"] == "true") & (view.history["protocol"] == protocol)]
+    methods = [m for m in view.methods if m in set(table["method"])]
+    if not methods:
+        return ""
+    fits = view.fits[(view.fits["labels"] == "true") & (view.fits["protocol"] == protocol)]
+    with mpl.rc_context(_STYLE):
+        fig = Figure(figsize=(min(10.5, 2.9 * max(2, len(methods))), 2.7), layout="constrained")
+        axes = np.atleast_1d(fig.subplots(1, len(methods)))
+        for ax, method in zip(axes, methods, strict=True):
+            mine = table[table["method"] == method]
+            for column, colour, label in (("train_loss", SKY, "training"), ("valid_loss", VERMILION, "validation")):
+                if column not in mine or mine[column].isna().all():
+                    continue
+                for _, fit in mine.groupby(["fold", "seed"]):
+                    ax.plot(fit["epoch"], fit[column], color=colour, lw=0.6, alpha=0.35)
+                mean = mine.groupby("epoch")[column].mean()
+                ax.plot(mean.index, mean, color=colour, lw=2, label=label)
+            chosen = fits.loc[fits["method"] == method, "best_epoch"].median()
+            if np.isfinite(chosen):
+                ax.axvline(chosen, color=GREY, ls=":", lw=1, label="epoch kept (median)")
+            ax.set_ylim(0, 1.6 * mine["train_loss"].max())
+            ax.set_title(view.methods[method], fontsize=8)
+            ax.set_xlabel("epoch")
+        axes[0].set_ylabel("cross-entropy")
+        axes[0].legend(frameon=False, fontsize=7)
+        return _svg(fig)
+
+
+def calibration(view: RunView, methods: list[str]) -> str:
+    """Draw how often predictions of a given confidence are right."""
+    part = view.predictions[view.predictions["labels"] == "true"]
+    part = part.assign(code=part["label"].map({c: k for k, c in enumerate(view.classes)}))
+    columns = [f"p{k}" for k in range(len(view.classes))]
+    cards = list(view.protocols.values())
+    colours = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+    with mpl.rc_context(_STYLE):
+        fig = Figure(figsize=(min(10.5, 3.5 * len(cards)), 3.6), layout="constrained")
+        axes = np.atleast_1d(fig.subplots(1, len(cards), sharey=True))
+        for ax, card in zip(axes, cards, strict=True):
+            ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
+            for method, colour in zip(methods, colours, strict=False):
+                mine = part[(part["protocol"] == card.name) & (part["method"] == method)]
+                if mine.empty:
+                    continue
+                codes, probabilities = mine["code"].to_numpy(), mine[columns].to_numpy(float)
+                bins = calibration_bins(codes, probabilities)
+                error = expected_calibration_error(codes, probabilities)
+                label = f"{view.methods[method]} ({error:.2f})"
+                ax.plot(bins["confidence"], bins["accuracy"], marker="o", ms=3, lw=1.2, color=colour, label=label)
+            _title(ax, card)
+            ax.set_xlim(0.9 / len(view.classes), 1.01)
+            ax.set_ylim(0, 1.02)
+            ax.set_xlabel("confidence of the window's prediction")
+            ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
+        axes[0].set_ylabel("share that is right")
+        return _svg(fig)
+
+
+def _title(ax: Any, card: ProtocolCard) -> None:
+    ax.set_title(f"{card.name} (LEAKY)" if card.leaky else card.name, color=VERMILION if card.leaky else "black")
+
+
+def _svg(fig: Figure) -> str:
+    text = io.StringIO()
+    fig.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]

@@ -1,0 +1,165 @@
+"""The page: stored results in, one self-contained HTML file out."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from thymos.report import figures
+from thymos.report.view import RunView
+
+__all__ = ["verdict", "write_report"]
+
+
+def write_report(view: RunView) -> Path:
+    """Write ``report.html`` into the folder of a run and return its path."""
+    template = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (resources.files("thymos.report") / name).read_text()),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html")
+    page = view.results.folder / "report.html"
+    fresh = page.with_name(f".{uuid.uuid4().hex}.part")
+    fresh.write_text(template.render(**_content(view)), encoding="utf-8")
+    os.replace(fresh, page)
+    return page
+
+
+def _content(view: RunView) -> dict[str, Any]:
+    honest = next(card for card in view.protocols.values() if not card.leaky)
+    shown = _shown(view)
+    other = "trial" if view.level == "window" else "window"
+    runs = view.environment["runs"]
+    return {
+        "view": view,
+        "study": view.study,
+        "data": view.data,
+        "honest": honest,
+        "verdict": verdict(view),
+        "tables": {level: view.main_table(level) for level in (view.level, other)},
+        "other_level": other,
+        "inflation": view.inflation.to_dict("records"),
+        "audit": _audit(view),
+        "costs": _costs(view),
+        "warnings": sorted({text for text in view.fits["warnings"] if text}),
+        "environment": runs[-1],
+        "n_runs": len(runs),
+        "figures": {
+            "results": figures.results(view),
+            "inflation": figures.inflation(view),
+            "split": {card.name: figures.split(view, card) for card in view.protocols.values()},
+            "confusions": figures.confusions(view, shown),
+            "curves": figures.curves(view, honest.name),
+            "calibration": figures.calibration(view, shown),
+        },
+        "shown": [view.methods[m] for m in shown],
+        "pct": lambda x: "-" if x is None or not np.isfinite(x) else f"{100 * x:.1f} %",
+        "num": lambda x: "-" if x is None or not np.isfinite(x) else f"{x:.3f}",
+    }
+
+
+def verdict(view: RunView) -> list[str]:
+    """Say in words what the numbers mean, without picking a winner on the test part."""
+    lines = []
+    for claim in view.study["claims"]:
+        method = view.methods.get(claim["method"])
+        twin = view.twins.get(claim["protocol"], "")
+        leaky = view.cell(claim["protocol"], claim["method"])
+        honest = view.cell(twin, claim["method"]) if twin else None
+        if method is None or leaky.value is None or honest is None or honest.value is None:
+            continue
+        lines.append(
+            f"Claimed: {claim['value']:.1%} ({claim['text']}, {claim['source']}). {method} reaches {leaky.value:.1%} "
+            f"here under the leaky protocol {claim['protocol']}, and {honest.value:.1%} "
+            f"(95 % interval {honest.low:.1%} to {honest.high:.1%}, chance {honest.chance:.1%}) under {twin}."
+        )
+    for card in view.protocols.values():
+        corrected = view.beats_chance(card.name)
+        if not corrected or card.leaky:
+            continue
+        values = [view.cell(card.name, m).value for m in corrected]
+        winners = sum(p < 0.05 for p in corrected.values())
+        majority = [view.cell(card.name, m).value for m in view.methods if view.is_majority(m)]
+        lines.append(
+            f"Under {card.name} the methods reach {min(values):.1%} to {max(values):.1%} by {view.level}"
+            + (f"; the majority class reaches {majority[0]:.1%}" if majority and majority[0] is not None else "")
+            + f". {winners} of {len(corrected)} beat chance (balanced accuracy, labels permuted between the trials of "
+            "each subject, p < 0.05 after Holm)."
+        )
+    for leaky, honest in view.twins.items():
+        table = view.inflation[view.inflation["leaky_protocol"] == leaky].dropna(subset=["inflation"])
+        table = table[[not view.is_majority(m) for m in table["method"]]]
+        if table.empty:
+            continue
+        permuted = table["leaky_permuted"].dropna()
+        lines.append(
+            f"The leak {leaky} adds {table['inflation'].min():+.1%} to {table['inflation'].max():+.1%} of accuracy "
+            f"over {honest}"
+            + (
+                f"; with meaningless (permuted) labels it still shows up to {permuted.max():.1%}, against "
+                f"{table['honest_permuted'].max():.1%} at most under {honest}."
+                if len(permuted)
+                else "."
+            )
+        )
+    return lines
+
+
+def _shown(view: RunView) -> list[str]:
+    """Choose the methods drawn in detail: those of the claims, then the study's order, four at most, no majority."""
+    named = [claim["method"] for claim in view.study["claims"]]
+    networks = [] if view.history.empty else list(dict.fromkeys(view.history["method"]))
+    order = dict.fromkeys([*named, *networks, *view.methods])
+    return [m for m in order if m in view.methods and not view.is_majority(m)][:4]
+
+
+def _audit(view: RunView) -> list[dict[str, Any]]:
+    """Collect the findings of all folds of a protocol: one line per kind and key."""
+    if not view.findings:
+        return []
+    table = pd.DataFrame(view.findings)
+    table["examples"] = table["examples"].map(lambda names: ", ".join(names[:3]))
+    collected = []
+    for (protocol, kind), part in table.groupby(["protocol", "kind"], sort=False):
+        worst = part.loc[part["count"].idxmax()]
+        collected.append(
+            {
+                "protocol": protocol,
+                "leaky": bool(worst["leaky"]),
+                "kind": kind,
+                "folds": f"{part['fold'].nunique()} of {view.protocols[protocol].n_folds}",
+                "text": worst["text"],
+                "examples": worst["examples"],
+                "do": worst["do"],
+            }
+        )
+    return collected
+
+
+def _costs(view: RunView) -> list[dict[str, Any]]:
+    fits = view.fits[view.fits["labels"] == "true"]
+    rows = []
+    for method, title in view.methods.items():
+        mine = fits[fits["method"] == method]
+        parameters = mine["n_parameters"].dropna()
+        per_window = (mine["predict_seconds"] / mine["n_test"]).median() * 1e3
+        rows.append(
+            {
+                "title": title,
+                "fits": len(mine),
+                "seconds": mine["fit_seconds"].median(),
+                "per_window": per_window,
+                "parameters": f"{int(parameters.median()):,}".replace(",", " ") if len(parameters) else "-",
+                "selection": ", ".join(sorted(set(mine["selection"]))),
+            }
+        )
+    return rows

@@ -1,0 +1,200 @@
+"""A run as the report sees it: read once from stored results, summarised once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.catalogue import resolve
+from thymos.base.errors import DataError
+from thymos.evaluation.results import Results
+from thymos.evaluation.statistics import inflation_report, summarise
+
+__all__ = ["Cell", "ProtocolCard", "RunView", "holm"]
+
+
+@dataclass(frozen=True)
+class ProtocolCard:
+    """What a protocol is, for people.
+
+    Parameters
+    ----------
+    name, question : str
+    keys : tuple of str
+        What may not stand on both sides.
+    leaky : bool
+    twin_of : str
+        For a leaky control, the honest protocol it is set beside.
+    n_folds : int
+    notes : list of str
+        Remarks of the folds, such as a missing validation part.
+    """
+
+    name: str
+    question: str
+    keys: tuple[str, ...]
+    leaky: bool
+    twin_of: str
+    n_folds: int
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table with its interval and chance level, or words alone."""
+
+    text: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    chance_high: float | None = None
+    p: float | None = None
+    seed_sd: float | None = None
+
+
+class RunView:
+    """Everything a report shows, from the folder of a run.
+
+    Parameters
+    ----------
+    folder : path
+
+    Raises
+    ------
+    DataError
+        If the folder is no run, or holds no finished fit.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.results = Results(folder)
+        facts = self.results.read_facts("study")
+        self.study: dict[str, Any] = facts["study"]
+        self.digest: str = facts["digest"]
+        self.fingerprint: str = facts["fingerprint"]
+        self.n_tasks: int = facts["n_tasks"]
+        self.data = self.results.read_facts("data")
+        self.findings = self.results.read_facts("audit")["findings"]
+        self.environment = self.results.read_facts("environment")
+        self.classes: list[str] = self.data["classes"]
+        self.rows = self.results.read("rows")
+        if self.rows.empty:
+            raise DataError(
+                f"{self.results.folder} holds no finished fit yet.",
+                do="run the study first: thymos run STUDY --out FOLDER",
+            )
+        self.predictions = self.results.read("predictions")
+        self.history = self.results.read("history")
+        self.folds = self.results.read_table("folds")
+
+    @property
+    def level(self) -> str:
+        """``window`` or ``trial``: the level shown first."""
+        return self.study["level"]
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        """One row per finished fit."""
+        return self.rows.drop_duplicates(["protocol", "method", "labels", "fold", "seed"])
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The table of :func:`thymos.evaluation.statistics.summarise`."""
+        return summarise(self.predictions, self.classes)
+
+    @cached_property
+    def protocols(self) -> dict[str, ProtocolCard]:
+        """Protocols of the study, honest ones first."""
+        cards = []
+        for name, spec in self.study["protocols"].items():
+            kind = resolve(spec["split"] or name, "protocol").load()
+            mine = self.folds[self.folds["protocol"] == name]
+            notes = sorted({note for note in mine["note"] if note})
+            n_folds = mine["fold"].nunique()
+            cards.append(
+                ProtocolCard(name, kind.question, kind.keys, kind.leaky, spec["twin_of"] or "", n_folds, notes)
+            )
+        return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Names of the methods with results, and their titles, in the study's order."""
+        present = set(self.summary["method"])
+        return {name: spec["title"] or name for name, spec in self.study["methods"].items() if name in present}
+
+    @cached_property
+    def twins(self) -> dict[str, str]:
+        """Leaky protocol to the honest one it is set beside."""
+        return {card.name: card.twin_of for card in self.protocols.values() if card.leaky}
+
+    @cached_property
+    def inflation(self) -> pd.DataFrame:
+        """The table of :func:`thymos.evaluation.statistics.inflation_report`, at window level."""
+        return inflation_report(self.summary, self.twins)
+
+    def cell(self, protocol: str, method: str, metric: str = "accuracy", level: str = "", labels: str = "true") -> Cell:
+        """Return one number with its interval, or a dash."""
+        row = self._index.get((protocol, method, labels, level or self.level, metric))
+        if row is None:
+            return Cell("-")
+        value, low, high = row["value"], row["low"], row["high"]
+        text = f"{value:.3f}" + (f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else "")
+        return Cell(text, value, low, high, row["chance"], row["chance_high"], row["p"], row["seed_sd"])
+
+    def main_table(self, level: str = "") -> tuple[list[list[Cell]], list[str], str]:
+        """Return rows of cells, head and caption of the method x protocol table of accuracies."""
+        cards = self.protocols.values()
+        head = ["method", *(f"{card.name}{' (LEAKY)' if card.leaky else ''}" for card in cards)]
+        rows = [
+            [Cell(title), *(self.cell(card.name, name, level=level) for card in cards)]
+            for name, title in self.methods.items()
+        ]
+        chance = [
+            f"{np.nanmedian([self.cell(c.name, m, level=level).chance or np.nan for m in self.methods]):.3f}"
+            for c in cards
+        ]
+        rows.append([Cell("Chance (labels permuted)"), *(Cell(text) for text in chance)])
+        return rows, head, self.caption(level)
+
+    def caption(self, level: str = "") -> str:
+        """Say what the numbers of the main table are."""
+        level = level or self.level
+        part = self.summary[(self.summary["labels"] == "true") & (self.summary["level"] == level)]
+        first = part.iloc[0]
+        over = f"{first['n_units']} {first['unit']}s"
+        few = "" if first["unit"] == "subject" else ", since there are fewer than 8 subjects"
+        seeds = int(part["n_seeds"].max())
+        return (
+            f"Accuracy by {level}, 95 % bootstrap interval over {over}{few}; mean of up to {seeds} seeds. "
+            f"Budget {self.study['budget']} (reduces: {self.study['reduces']})."
+        )
+
+    def beats_chance(self, protocol: str) -> dict[str, float]:
+        """Return Holm-corrected p-values against permuted labels, for every method but the majority class."""
+        names = [m for m in self.methods if not self.is_majority(m)]
+        values = [self.cell(protocol, m, "balanced_accuracy").p for m in names]
+        known = [(m, p) for m, p in zip(names, values, strict=True) if p is not None and np.isfinite(p)]
+        return dict(zip([m for m, _ in known], holm([p for _, p in known]), strict=True))
+
+    def is_majority(self, method: str) -> bool:
+        """Whether a method is the majority class."""
+        return self.study["methods"][method]["steps"][-1]["name"] == "majority"
+
+    @cached_property
+    def _index(self) -> dict[tuple, Any]:
+        keys = ["protocol", "method", "labels", "level", "metric"]
+        return {tuple(row[k] for k in keys): row for row in self.summary.to_dict("records")}
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Correct p-values for multiple comparison after Holm."""
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(p_values) else scaled
+    return corrected.tolist()
