@@ -114,7 +114,7 @@ def groups_on_both_sides(meta: pd.DataFrame, fold: Fold, keys: tuple[str, ...]) 
                         f"({hit.sum()} of {len(rows)} samples).",
                         int(hit.sum()),
                         f"split by {key}: all samples of one {key} belong on one side",
-                        tuple(names[:_EXAMPLES]),
+                        tuple(map(str, names[:_EXAMPLES])),
                     )
                 )
     return findings

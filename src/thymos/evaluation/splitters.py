@@ -99,7 +99,7 @@ class Protocol:
         y = np.asarray(y)
         if len(np.unique(y)) < 2:
             raise ProtocolError(
-                f"All {len(y)} samples have the label {y[0] if len(y) else None!r}.",
+                f"All {len(y)} samples have the label {str(y[0]) if len(y) else None!r}.",
                 fits="at least two classes",
                 do="choose another target or threshold, or load more of the corpus",
             )
@@ -115,7 +115,7 @@ class Protocol:
                 missing = sorted(set(y[test]) - set(y[train]), key=str)
                 if missing:
                     raise ProtocolError(
-                        f"Under the protocol {self.name!r}, fold {prefix}{name} tests the class {missing[0]!r}, which "
+                        f"Under the protocol {self.name!r}, fold {prefix}{name} tests the class {str(missing[0])!r}, which "
                         "is not in its training part.",
                         fits=f"every class in the training part, so at least two {self._unit()}s of each",
                         do="choose fewer splits, another protocol, or another target",
@@ -175,9 +175,9 @@ class Protocol:
             raise ProtocolError(
                 f"Under the protocol {self.name!r}, {where} cannot be split: "
                 + (
-                    f"there is one {self._unit()} of class {rarest!r}."
+                    f"there is one {self._unit()} of class {str(rarest)!r}."
                     if len(np.unique(y[rows])) > 1
-                    else f"all of it has the class {rarest!r}."
+                    else f"all of it has the class {str(rarest)!r}."
                 ),
                 fits=f"at least two {self._unit()}s of every class",
                 do="leave it out, merge classes, or choose another protocol",
@@ -263,7 +263,7 @@ class LeaveOneSubjectOut(Protocol):
         subjects = np.unique(groups)
         if len(subjects) < 2:
             raise ProtocolError(
-                f"There is only the subject {subjects[0]!r}.", fits="two subjects or more", do="load more subjects"
+                f"There is only the subject {str(subjects[0])!r}.", fits="two subjects or more", do="load more subjects"
             )
         for subject in subjects:
             yield str(subject), rows[groups[rows] == subject]

@@ -187,7 +187,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         unknown = sorted(set(y) - set(self.classes_), key=str)
         if unknown:
             raise InputError(
-                f"The validation part has the class {unknown[0]!r}, which training lacks.",
+                f"The validation part has the class {str(unknown[0])!r}, which training lacks.",
                 fits=f"classes {', '.join(map(str, self.classes_))}",
             )
         return Dataset(self.arrange(X), np.searchsorted(self.classes_, y).astype(np.int64))

@@ -68,7 +68,7 @@ class Pipeline(ImblearnPipeline):
         data, meta = (X.X, X.meta) if isinstance(X, Samples) else (X, None)
         y = X.y if y is None and isinstance(X, Samples) else y
         held = _pair(validation)
-        for _, _, step in self._iter(with_final=False, filter_passthrough=True):
+        for _, _, step in self._iter(with_final=False, filter_resample=False):
             if hasattr(step, "fit_resample"):
                 if groups is not None and not isinstance(groups, str):
                     raise InputError(

@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thymos.base.errors import DataError, InputError
+from thymos.base.samples import Samples
+
+
+def same(a: Samples, b: Samples) -> bool:
+    pd.testing.assert_frame_equal(a.meta, b.meta, check_dtype=False)
+    return np.array_equal(a.X, b.X) and np.array_equal(a.y, b.y)
+
+
+def test_slicing_keeps_arrays_labels_and_metadata_together(make_samples):
+    samples = make_samples()
+    mask = (samples.meta["subject"] == "s1").to_numpy()
+    by_mask, by_index = samples[mask], samples[np.flatnonzero(mask)]
+    assert same(by_mask, by_index)
+    assert set(by_mask.meta["subject"]) == {"s1"}
+    assert np.array_equal(by_mask.X, samples.X[mask])
+    assert len(samples[2:5]) == 3
+    assert len(samples[-1]) == 1
+    assert same(samples[[5, 3]], Samples.concatenate([samples[[5]], samples[[3]]]))
+
+
+def test_a_mask_of_the_wrong_length_is_refused(make_samples, words):
+    with pytest.raises(InputError) as error:
+        make_samples()[np.array([True, False])]
+    words(error.value, "(2,)", "72 samples")
+
+
+def test_concatenation_of_parts_gives_the_whole(make_samples):
+    samples = make_samples()
+    assert same(Samples.concatenate([samples[:10], samples[10:]]), samples)
+
+
+def test_concatenation_refuses_other_modalities_and_shapes(make_samples, words):
+    samples = make_samples()
+    other = samples.replace(X={"eeg": samples.X})
+    with pytest.raises(InputError, match="modalities"):
+        Samples.concatenate([samples, other])
+    with pytest.raises(InputError, match="labels"):
+        Samples.concatenate([samples, samples.replace(y=None)])
+    with pytest.raises(InputError) as error:
+        Samples.concatenate([samples, samples.replace(X=samples.X[..., :7])])
+    words(error.value, "(2, 7)", "(2, 32)")
+
+
+@pytest.mark.parametrize("mmap", [None, True, False])
+@pytest.mark.parametrize("modalities", [False, True])
+def test_saving_and_loading_changes_nothing(make_samples, tmp_path, mmap, modalities):
+    samples = make_samples()
+    if modalities:
+        samples = samples.replace(X={"eeg": samples.X, "bvp": samples.X[:, :1]})
+    loaded = Samples.load(samples.save(tmp_path / "x"), mmap=mmap)
+    assert loaded.fingerprint() == samples.fingerprint()
+    assert loaded.info == samples.info
+    pd.testing.assert_frame_equal(loaded.meta, samples.meta, check_dtype=False)
+    array = loaded.X["eeg"] if modalities else loaded.X
+    assert isinstance(array, np.memmap) == (mmap is True)
+
+
+def test_large_arrays_are_mapped_by_default(make_samples, tmp_path, monkeypatch):
+    monkeypatch.setattr("thymos.base.samples._MMAP_BYTES", 1000)
+    assert isinstance(Samples.load(make_samples().save(tmp_path / "x")).X, np.memmap)
+
+
+def test_nothing_saved_is_a_pickle_and_pickles_are_not_read(make_samples, tmp_path, words):
+    folder = make_samples().save(tmp_path / "x")
+    np.save(folder / "X.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError) as error:
+        Samples.load(folder)
+    words(error.value, "cannot be read as samples", "Samples.save")
+
+
+def test_saving_never_replaces_anything_but_saved_samples(make_samples, tmp_path, words):
+    samples = make_samples()
+    precious = tmp_path / "mine"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(InputError) as error:
+            samples.save(precious, overwrite=overwrite)
+        words(error.value, "already exists")
+    assert (precious / "thesis.txt").read_text() == "years of work"
+    samples.save(tmp_path / "x")
+    with pytest.raises(InputError, match="overwrite=True"):
+        samples.save(tmp_path / "x")
+    samples[:4].save(tmp_path / "x", overwrite=True)
+    assert len(Samples.load(tmp_path / "x")) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "x"], "temporary folders were left behind"
+
+
+def test_a_failure_while_saving_leaves_the_old_samples(make_samples, tmp_path, monkeypatch):
+    samples = make_samples()
+    samples.save(tmp_path / "x")
+    monkeypatch.setattr(json, "dumps", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        samples[:4].save(tmp_path / "x", overwrite=True)
+    monkeypatch.undo()
+    assert len(Samples.load(tmp_path / "x")) == len(samples)
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_required_columns_and_equal_lengths(make_samples, words):
+    samples = make_samples()
+    with pytest.raises(InputError) as error:
+        Samples(samples.X, samples.y, samples.meta.drop(columns=["trial", "stop"]))
+    words(error.value, "trial, stop")
+    with pytest.raises(InputError) as error:
+        Samples(samples.X[:3], samples.y, samples.meta)
+    words(error.value, "X 3", "meta 72")
+    with pytest.raises(InputError, match="without metadata"):
+        Samples(samples.X)
+
+
+def test_synthetic_columns_are_always_there(make_samples):
+    samples = make_samples()
+    assert not samples.meta["synthetic"].any()
+    assert (samples.meta["source_trial"] == "").all()
+
+
+def test_target_takes_a_column_and_names_near_ones(make_samples, words):
+    samples = make_samples()
+    assert np.array_equal(samples.target("feeling").y, samples.meta["feeling"].to_numpy().astype(str))
+    with pytest.raises(InputError) as error:
+        samples.target("feelings")
+    words(error.value, "'feelings'", "Did you mean 'feeling'?")
+    holes = samples.replace(meta=samples.meta.assign(feeling=samples.meta["feeling"].where(samples.meta.index > 3)))
+    with pytest.raises(InputError) as error:
+        holes.target("feeling")
+    words(error.value, "4 of 72", "drop them")
+
+
+def test_fingerprint_sees_every_part(make_samples):
+    samples = make_samples()
+    changed = samples.X.copy()
+    changed[3, 1, 4] += 1e-6
+    prints = {
+        samples.fingerprint(),
+        samples.replace(X=changed).fingerprint(),
+        samples.replace(y=samples.y[::-1]).fingerprint(),
+        samples.replace(meta=samples.meta.assign(start=samples.meta["start"] + 0.1)).fingerprint(),
+    }
+    assert len(prints) == 4
+    assert make_samples().fingerprint() == samples.fingerprint()

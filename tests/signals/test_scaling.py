@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from thymos.base.errors import InputError
+from thymos.signals.scaling import ChannelScaler, Flatten
+from thymos.signals.statistics import STATISTICS, window_statistics
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (30, 4, 16), (30, 3, 4, 6)])
+def test_each_channel_is_scaled_over_samples_and_time(shape):
+    size = np.arange(1, int(np.prod(shape[1:-1])) + 1).reshape(*shape[1:-1], 1) if len(shape) > 2 else 1.0
+    x = RNG.normal(3, 2, shape) * size
+    z = ChannelScaler().fit_transform(x)
+    axes = (0,) if len(shape) == 2 else (0, -1)
+    assert z.shape == shape
+    assert np.allclose(z.mean(axis=axes), 0, atol=1e-9)
+    assert np.allclose(z.std(axis=axes), 1)
+    by_hand = (x - x.mean(axis=axes, keepdims=True)) / x.std(axis=axes, keepdims=True)
+    assert np.allclose(z, by_hand)
+
+
+def test_new_samples_are_scaled_with_what_training_taught():
+    train, new = RNG.normal(0, 1, (50, 2, 8)), RNG.normal(5, 3, (10, 2, 8))
+    scaler = ChannelScaler().fit(train)
+    alone, among = scaler.transform(new[:1]), scaler.transform(new)[:1]
+    assert np.allclose(alone, among)
+    assert scaler.transform(new).mean() > 3
+
+
+def test_float32_stays_float32():
+    assert ChannelScaler().fit_transform(RNG.normal(size=(9, 2, 4)).astype(np.float32)).dtype == np.float32
+
+
+def test_other_shapes_than_in_training_are_refused(words):
+    x = RNG.normal(size=(9, 2, 3, 4))
+    with pytest.raises(InputError) as error:
+        ChannelScaler().fit(x).transform(x[:, :, :2])
+    words(error.value, "4 channels in all", "6, as in fit")
+    with pytest.raises(InputError) as error:
+        Flatten().fit(x).transform(x[..., :2])
+    words(error.value, "(2, 3, 2)", "(2, 3, 4)")
+
+
+def test_statistics_have_their_textbook_values():
+    x = RNG.gamma(2.0, 1.0, (4, 3, 500))
+    found = dict(zip(STATISTICS, np.moveaxis(window_statistics(x), -2, 0), strict=True))
+    known = {
+        "mean": x.mean(-1),
+        "sd": x.std(-1),
+        "skewness": stats.skew(x, axis=-1),
+        "kurtosis": stats.kurtosis(x, axis=-1),
+        "min": x.min(-1),
+        "max": x.max(-1),
+    }
+    for name, value in known.items():
+        assert np.allclose(found[name], value), name
+    flat = window_statistics(np.full((1, 10), 7.0))[:, 0]
+    assert flat.tolist() == [7.0, 0.0, 0.0, 0.0, 7.0, 7.0]

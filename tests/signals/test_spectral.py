@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thymos.base.errors import InputError
+from thymos.signals.spectral import BANDS, DifferentialEntropy, band_variance, differential_entropy
+
+
+@pytest.mark.parametrize(("method", "tolerance"), [("spectral", 0.03), ("filter", 0.06)])  # a filter has slopes
+def test_differential_entropy_of_gaussian_noise_is_half_log_two_pi_e_variance(method, tolerance):
+    sfreq, sigma = 128.0, 2e-5
+    x = np.random.default_rng(0).normal(0, sigma, (40, 1, 1280))
+    share = {"band": (8.0, 24.0)}  # of white noise this band holds 16/64 of the variance
+    found = differential_entropy(x, sfreq, share, method).mean()
+    assert found == pytest.approx(0.5 * np.log(2 * np.pi * np.e * sigma**2 * 16 / 64), abs=tolerance)
+
+
+def test_entropy_uses_the_variance_not_the_standard_deviation():
+    x = np.random.default_rng(0).normal(0, 1e-5, (1, 1, 1280))
+    louder = differential_entropy(10 * x, 128.0, "deap") - differential_entropy(x, 128.0, "deap")
+    assert np.allclose(louder, np.log(10), atol=1e-4)
+
+
+@pytest.mark.parametrize("sfreq", [128.0, 200.0, 250.0, 256.0, 500.0])
+@pytest.mark.parametrize("method", ["spectral", "filter"])
+def test_a_sine_of_10_hz_has_half_its_squared_amplitude_in_alpha_and_nothing_elsewhere(sfreq, method):
+    t = np.arange(round(4 * sfreq)) / sfreq
+    x = 3e-5 * np.sin(2 * np.pi * 10 * t)[None]
+    variance = dict(zip(BANDS["seed"], band_variance(x, sfreq, "seed", method)[:, 0, 0], strict=True))
+    assert variance.pop("alpha") == pytest.approx(4.5e-10, rel=0.01 if method == "spectral" else 0.03)
+    assert max(variance.values()) < 0.01 * 4.5e-10
+
+
+def test_bands_are_half_open_so_that_together_they_hold_each_frequency_once():
+    x = np.random.default_rng(1).normal(0, 1e-5, (3, 2, 256))
+    bands = {"low": (0, 8), "mid": (8, 30), "high": (30, 64)}
+    whole = band_variance(x, 128.0, {"all": (0, 64)})
+    assert np.allclose(band_variance(x, 128.0, bands).sum(axis=-3, keepdims=True), whole)
+
+
+def test_an_offset_changes_no_band():
+    x = np.random.default_rng(2).normal(0, 1e-5, (2, 4, 256))
+    assert np.allclose(band_variance(x + 1e-3, 128.0, "muse"), band_variance(x, 128.0, "muse"), rtol=1e-3)
+
+
+def test_the_spectral_method_sees_its_own_window_alone():
+    x = np.random.default_rng(3).normal(0, 1e-5, (1, 512))
+    other = x.copy()
+    other[:, 128:256] *= 50
+    a, b = (differential_entropy(v, 128.0, "deap", window=1.0)[..., [0, 2, 3]] for v in (x, other))
+    assert np.allclose(a, b, atol=1e-6)
+    a, b = (differential_entropy(v, 128.0, "deap", "filter", window=1.0)[..., [0, 2, 3]] for v in (x, other))
+    assert not np.allclose(a, b, atol=1e-3), (
+        "the filter method rings into its neighbours; this is why it is not used for twins"
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 4), st.sampled_from([0.5, 1.0]), st.integers(0, 2**31))
+def test_windows_equal_those_cut_by_hand(n, channels, step, seed):
+    x = np.random.default_rng(seed).normal(0, 1e-5, (n, channels, 300)).astype(np.float32)
+    found = differential_entropy(x, 100.0, "deap", window=1.0, step=step)
+    hop = round(100 * step)
+    starts = range(0, 201, hop)
+    by_hand = np.concatenate([differential_entropy(x[..., s : s + 100], 100.0, "deap") for s in starts], axis=-1)
+    assert found.shape == (n, 4, channels, len(starts))
+    assert np.allclose(found, by_hand, atol=1e-4)
+
+
+def test_blocks_do_not_change_the_result(monkeypatch):
+    x = np.random.default_rng(4).normal(0, 1e-5, (50, 3, 256)).astype(np.float32)
+    whole = differential_entropy(x, 128.0, "deap", window=1.0, step=0.5)
+    monkeypatch.setattr("thymos.signals.spectral._BLOCK", 1000)
+    assert np.allclose(differential_entropy(x, 128.0, "deap", window=1.0, step=0.5), whole, atol=1e-5)
+
+
+def test_a_flat_channel_gives_the_floor_and_units_shift_by_a_constant():
+    flat = differential_entropy(np.zeros((1, 1, 128)), 128.0, "deap")
+    assert np.allclose(flat, 0.5 * np.log(2 * np.pi * np.e * 1e-20))
+    x = np.random.default_rng(5).normal(0, 1e-5, (1, 1, 128))
+    in_volts, in_microvolts = differential_entropy(x, 128.0, "deap"), differential_entropy(x * 1e6, 128.0, "deap")
+    assert np.allclose(in_microvolts - in_volts, 13.8155, atol=1e-3)
+
+
+def test_bands_that_do_not_fit_are_said_in_words(words):
+    x = np.zeros((1, 64))
+    with pytest.raises(InputError) as error:
+        differential_entropy(x, 64.0, "seed")
+    words(error.value, "gamma", "64 Hz", "<= 32 Hz")
+    with pytest.raises(InputError) as error:
+        differential_entropy(x, 64.0, {"theta": (4, 8), "narrow": (8.2, 8.4)})
+    words(error.value, "8.2-8.4 Hz", "longer window")
+    with pytest.raises(InputError, match="Did you mean 'seed'"):
+        differential_entropy(x, 128.0, "sed")
+    with pytest.raises(InputError, match="Did you mean 'filter'"):
+        differential_entropy(x, 128.0, "deap", "filtr")
+    with pytest.raises(InputError, match="windows of 640 samples"):
+        differential_entropy(x, 128.0, "deap", window=5.0)
+
+
+def test_the_transformer_wraps_the_function_and_takes_one_channel_as_a_table():
+    x = np.random.default_rng(6).normal(0, 1e-5, (5, 3, 256)).astype(np.float32)
+    made = DifferentialEntropy(128.0, "deap", window=1.0).fit(x).transform(x)
+    assert np.array_equal(made, differential_entropy(x, 128.0, "deap", window=1.0))
+    one = DifferentialEntropy(128.0, "deap").fit_transform(x[:, 0])
+    assert np.allclose(one, differential_entropy(x[:, :1], 128.0, "deap"))

@@ -1,0 +1,145 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from thymos.base.errors import InputError
+from thymos.models import RecurrentClassifier
+from thymos.nn.recurrent import RecurrentNet
+
+
+def toy(n=120, seed=0, noise=1.0):
+    """Return sequences whose class is the sign of their trend: only a model that reads the order can tell."""
+    rng = np.random.default_rng(seed)
+    y = np.array(["down", "up"])[np.arange(n) % 2]
+    trend = np.linspace(-1, 1, 12) * np.where(y == "up", 1, -1)[:, None]
+    X = rng.permuted(trend, axis=1) * 0.1 + trend + rng.normal(0, noise, (n, 12))
+    return X[:, None].astype(np.float32), y
+
+
+def log_loss(model, X, y):
+    own = model.predict_proba(X)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    return -np.log(own).mean()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_it_learns_what_only_the_order_tells(cell):
+    model = RecurrentClassifier(cell, 16, lr=1e-2, max_epochs=15, random_state=0).fit(*toy())
+    X, y = toy(seed=1)
+    assert (model.predict(X) == y).mean() > 0.9
+
+
+def test_the_restored_best_model_reproduces_the_score_it_reports():
+    X, y = toy(noise=3.0)
+    validation = toy(60, seed=2, noise=3.0)
+    model = RecurrentClassifier("lstm", 32, lr=3e-2, max_epochs=40, patience=6, random_state=0, dropout=0.5)
+    model.fit(X, y, validation=validation)
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    assert model.best_epoch_ == int(np.argmin(losses)) + 1
+    assert len(losses) == model.best_epoch_ + 6 < 40, "patience did not stop training"
+    assert log_loss(model, *validation) == pytest.approx(min(losses), rel=1e-5)
+    assert model.selection_ == "lowest validation loss"
+
+
+def test_best_weights_are_restored_when_epochs_run_out_too():
+    X, y = toy(noise=3.0)
+    validation = toy(60, seed=2, noise=3.0)
+    model = RecurrentClassifier("lstm", 32, lr=3e-2, max_epochs=12, patience=50, random_state=0, dropout=0.5)
+    model.fit(X, y, validation=validation)
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    assert model.best_epoch_ < len(losses) == 12
+    assert log_loss(model, *validation) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_without_validation_all_epochs_are_trained_and_none_is_chosen():
+    model = RecurrentClassifier(hidden=4, max_epochs=7, patience=1, random_state=0).fit(*toy())
+    assert len(model.history_) == model.best_epoch_ == 7
+    assert "valid_loss" not in model.history_[0]
+    assert model.selection_ == "fixed number of epochs"
+
+
+def test_validation_labels_decide_when_to_stop_but_never_train():
+    X, y = toy()
+    other = np.where(y == "up", "down", "up")
+    models = [
+        RecurrentClassifier(hidden=4, max_epochs=3, patience=None, random_state=0).fit(X, y, validation=(X, v))
+        for v in (y, other)
+    ]
+    weights = [torch.cat([p.flatten() for p in m.module_.parameters()]) for m in models]
+    assert torch.equal(*weights)
+
+
+def test_seeds_decide_everything_and_the_global_state_is_left_alone():
+    X, y = toy()
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    probabilities = [
+        RecurrentClassifier(hidden=4, max_epochs=2, random_state=s).fit(X, y).predict_proba(X) for s in (0, 0, 1)
+    ]
+    assert np.array_equal(probabilities[0], probabilities[1])
+    assert not np.allclose(probabilities[0], probabilities[2])
+    assert torch.equal(torch.rand(3), expected)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_schedule_is_the_published_one():
+    model = RecurrentClassifier(hidden=2, max_epochs=20, decay=10.0, random_state=0).fit(*toy(20))
+    rates = [epoch["lr"] for epoch in model.history_]
+    assert np.allclose(rates, [1e-3 * np.exp(-e / 10) for e in range(20)])
+    assert rates[-1] == pytest.approx(1.50e-4, rel=0.01)
+
+
+def test_a_fitted_model_survives_pickling():
+    X, y = toy(20)
+    model = RecurrentClassifier(hidden=2, max_epochs=1, random_state=0).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+def test_an_interrupted_fit_does_not_pass_for_a_finished_one(monkeypatch):
+    calls = []
+
+    def interrupted(self, x, lengths=None):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return original(self, x, lengths)
+
+    original = RecurrentNet.forward
+    monkeypatch.setattr(RecurrentNet, "forward", interrupted)
+    for epochs in (3, 30):
+        calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            RecurrentClassifier(hidden=2, max_epochs=epochs).fit(*toy(64))
+
+
+def test_divergence_is_said_in_words(monkeypatch, words):
+    monkeypatch.setattr(RecurrentNet, "forward", lambda self, x: self.final_layer.bias.expand(len(x), -1) * np.nan)
+    with pytest.raises(InputError) as error:
+        RecurrentClassifier(hidden=2, max_epochs=2).fit(*toy(40))
+    words(error.value, "not finite", "lower lr")
+
+
+def test_other_shapes_and_unknown_classes_are_said_in_words(words):
+    X, y = toy(40)
+    model = RecurrentClassifier(hidden=2, max_epochs=1)
+    with pytest.raises(InputError) as error:
+        model.fit(X, y, validation=(X, np.full(len(y), "sideways")))
+    words(error.value, "'sideways'", "down, up")
+    with pytest.raises(InputError) as error:
+        model.fit(X, y, validation=(X[..., :5], y))
+    words(error.value, "(1, 5)", "(1, 12)")
+    with pytest.raises(InputError, match="as in training"):
+        model.fit(X, y).predict(X[..., :5])
+    with pytest.raises(InputError) as error:
+        RecurrentClassifier("lstn").fit(X, y)
+    words(error.value, "cell='lstn'", "'lstm'")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_it_trains_on_a_gpu_when_there_is_one():
+    model = RecurrentClassifier(hidden=4, max_epochs=2, random_state=0).fit(*toy())
+    assert next(model.module_.parameters()).is_cuda
+    assert model.predict_proba(toy()[0]).shape == (120, 2)
