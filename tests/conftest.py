@@ -85,6 +85,12 @@ def write_muse_csv(path: Path, seconds: float = 6.0, seed: int = 0, start: float
     return table
 
 
+@pytest.fixture(scope="session")
+def write_muse():
+    """Return the writer of one recording in the layout of the Muse corpus."""
+    return write_muse_csv
+
+
 @pytest.fixture
 def muse_folder(tmp_path):
     """Write a small corpus in the Muse layout, three states x three subjects x two takes, and return the data folder.

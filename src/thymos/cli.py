@@ -126,7 +126,9 @@ def run(
     _finish(out)
     if outcome.failed:
         name, error = next(iter(outcome.failed.items()))
-        print(f"thymos: {len(outcome.failed)} fits failed; the first, {name}:\n{error}", file=sys.stderr)
+        words = error if "Traceback" not in error else error.strip().splitlines()[-1]
+        print(f"thymos: {len(outcome.failed)} fits failed; the first, {name}:\n  {words}", file=sys.stderr)
+        print(f"  in full: {out / 'failures.json'}", file=sys.stderr)
         print("  what to do: correct the cause and run the same command; finished fits are kept", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -141,11 +143,12 @@ def _finish(folder: Path) -> None:
     """Write the report of a run, print its main table and where the report is."""
     from rich.table import Table
 
-    from thymos.report.page import write_report
+    from thymos.report.page import write_report, write_tables
     from thymos.report.view import RunView
 
     view = RunView(folder)
     page = write_report(view)
+    write_tables(view)
     rows, head, caption = view.main_table()
     table = Table(*head, title="Results", caption=caption, caption_justify="left")
     for row in rows:

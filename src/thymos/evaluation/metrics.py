@@ -15,6 +15,7 @@ __all__ = [
     "calibration_bins",
     "classification_metrics",
     "confusion",
+    "defined_mean",
     "expected_calibration_error",
     "trial_probabilities",
 ]
@@ -42,8 +43,8 @@ def _f1(c: np.ndarray) -> np.ndarray:
     return _ratio(2 * np.diagonal(c, axis1=-2, axis2=-1), c.sum(axis=-1) + c.sum(axis=-2))
 
 
-def _mean_over_classes(values: np.ndarray) -> np.ndarray:
-    """Average over classes for which the value is defined."""
+def defined_mean(values: np.ndarray) -> np.ndarray:
+    """Average over the last axis, leaving out values that are not defined (NaN)."""
     defined = np.isfinite(values)
     return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
@@ -57,8 +58,8 @@ def _kappa(c: np.ndarray) -> np.ndarray:
 #: Metrics that are functions of the confusion matrix, shape (..., n_classes, n_classes), true classes in rows.
 CONFUSION_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "accuracy": _accuracy,
-    "balanced_accuracy": lambda c: _mean_over_classes(_recall(c)),
-    "macro_f1": lambda c: _mean_over_classes(_f1(c)),
+    "balanced_accuracy": lambda c: defined_mean(_recall(c)),
+    "macro_f1": lambda c: defined_mean(_f1(c)),
     "kappa": _kappa,
 }
 
@@ -103,7 +104,7 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
     support = matrix.sum(axis=1)
     for name, values in {"precision": _precision(matrix), "recall": _recall(matrix), "f1": _f1(matrix)}.items():
         result |= {f"{name}[{label}]": float(value) for label, value in zip(classes, values, strict=True)}
-        result[f"macro_{name}"] = float(_mean_over_classes(values))
+        result[f"macro_{name}"] = float(defined_mean(values))
         present = support > 0
         result[f"weighted_{name}"] = float(np.average(np.nan_to_num(values[present]), weights=support[present]))
         result[f"micro_{name}"] = result["accuracy"]  # equal by definition when every sample has one label

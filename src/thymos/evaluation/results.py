@@ -53,7 +53,7 @@ class Results:
             except (OSError, ValueError) as error:
                 raise DataError(
                     f"{path} cannot be read: {error}.",
-                    do="delete this one file and run the study again; the rest is kept",
+                    do="delete this one file and run the study again; all others are kept",
                 ) from None
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

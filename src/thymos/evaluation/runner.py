@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from thymos import __version__
 from thymos.base.errors import InputError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
@@ -103,17 +106,21 @@ def run_study(
     """
     say = progress or (lambda done, total, text: None)
     results = Results(out)
-    _refuse_other_study(results, study)
+    _refuse_others(results, study)
     say(0, 0, "reading data")
     samples = make_samples(study, data)
     classes = [str(c) for c in np.unique(samples.y)]
     say(0, 0, "cutting folds")
-    folds = {name: make_protocol(study, name).folds(samples.meta, samples.y) for name in study.protocols}
+    folds = _cut(study, samples)
+    # the control repeats the whole protocol, stratification included, on labels that mean nothing
+    control = permute_trial_labels(samples, child_seed(study.seed, "permuted"))
+    folds_of = {"true": folds, "permuted": _cut(study, control)}
     estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
     findings = _audit(study, samples, folds)
-    _refuse_other_data(results, fingerprint := samples.fingerprint())
+    recipe = _recipe(estimators)
+    _refuse_others(results, study, samples.fingerprint(), recipe)
     tasks = tasks_of(study, folds, estimators)
-    facts = {"digest": study.digest(), "fingerprint": fingerprint, "n_tasks": len(tasks)}
+    facts = {"digest": study.digest(), "fingerprint": samples.fingerprint(), "recipe": recipe, "n_tasks": len(tasks)}
     results.write_facts("study", {**facts, "study": study.model_dump(mode="json")})
     results.write_facts("data", _data_card(study, samples, classes))
     results.write_facts("audit", {"findings": findings})
@@ -125,10 +132,10 @@ def run_study(
     kept, failed = len(tasks) - len(waiting), {}
     say(kept, len(tasks), "fitting")
     with _shared(samples, jobs) as where:
+        find = {(kind, p, f.name): f for kind, parts in folds_of.items() for p, fs in parts.items() for f in fs}
         calls = [
-            (task, estimators[task.method], by_name[task.fold], classes, study.seed, where)
+            (task, estimators[task.method], find[task.labels, task.protocol, task.fold], classes, study.seed, where)
             for task in waiting
-            for by_name in [{f.name: f for f in folds[task.protocol]}]
         ]
         for number, (task, tables, error) in enumerate(_execute(calls, jobs), start=1):
             if error:
@@ -176,7 +183,7 @@ def _work(task: Task, estimator: Any, fold: Fold, classes: list[str], seed: int,
     try:
         samples = where if isinstance(where, Samples) else _mapped(str(where))
         if task.labels == "permuted":
-            samples = permute_trial_labels(samples, child_seed(seed, "permuted", task.seed))
+            samples = permute_trial_labels(samples, child_seed(seed, "permuted"))
         seeded = seed_estimator(estimator, child_seed(seed, task.seed, task.protocol, task.fold))
         begin = time.perf_counter()
         result = fit_fold(seeded, samples, fold, classes)
@@ -210,14 +217,24 @@ class _shared:
             self.folder.cleanup()
 
 
+def _cut(study: Study, samples: Samples) -> dict[str, list[Fold]]:
+    """Return the folds of every protocol; an honest one that provably leaks is refused."""
+    folds = {}
+    for name in study.protocols:
+        protocol = make_protocol(study, name)
+        folds[name] = protocol.folds(samples.meta, samples.y)
+        if not protocol.leaky:
+            for fold in folds[name]:
+                check_split(samples.meta, fold, (*protocol.keys, "trial"))
+    return folds
+
+
 def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]]) -> list[dict]:
-    """Audit every fold; an honest protocol with a provable leak stops the run before anything is fitted."""
+    """Audit every fold of every protocol."""
     findings = []
     for name, parts in folds.items():
         protocol = make_protocol(study, name)
         for fold in parts:
-            if not protocol.leaky:
-                check_split(samples.meta, fold, (*protocol.keys, "trial"))
             findings += [
                 {"protocol": name, "leaky": protocol.leaky, "fold": fold.name, **finding.__dict__}
                 for finding in audit_fold(samples, fold, protocol.keys)
@@ -266,28 +283,35 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
     }
 
 
-def _refuse_other_study(results: Results, study: Study) -> None:
+def _recipe(estimators: dict[str, Any]) -> str:
+    """Return a hash of every parameter of every method, defaults and presets included, and of Thymos' version."""
+    parameters = {
+        name: {key: str(value) for key, value in e.get_params(deep=True).items() if not hasattr(value, "get_params")}
+        for name, e in estimators.items()
+    }
+    return hashlib.sha256(json.dumps([__version__, parameters], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _refuse_others(results: Results, study: Study, fingerprint: str | None = None, recipe: str | None = None) -> None:
+    """Refuse a folder that holds results of another study, of other data or of other parameters."""
     if not (results.folder / "study.json").is_file():
         return
     there = results.read_facts("study")
-    if there["digest"] != study.digest():
-        raise InputError(
-            f"{results.folder} holds results of another study: {there['study']['name']!r} with budget "
-            f"{there['study']['budget']!r}, digest {there['digest']}; this one has {study.digest()}.",
-            fits="a new folder, or the folder of the very same study",
-            do="choose another --out; finished results are never overwritten",
+    differs = [
+        f"{what} {there[key]} there, {now} now"
+        for key, what, now in (
+            ("digest", "study digest", study.digest()),
+            ("fingerprint", "data fingerprint", fingerprint),
+            ("recipe", "digest of all parameters and the version", recipe),
         )
-
-
-def _refuse_other_data(results: Results, fingerprint: str) -> None:
-    if not (results.folder / "study.json").is_file():
-        return
-    there = results.read_facts("study")["fingerprint"]
-    if there != fingerprint:
+        if now is not None and there[key] != now
+    ]
+    if differs:
         raise InputError(
-            f"{results.folder} holds results on other data (fingerprint {there}, now {fingerprint}).",
-            fits="the data the run was begun with",
-            do="choose another --out",
+            f"{results.folder} holds results of something else (study {there['study']['name']!r}, budget "
+            f"{there['study']['budget']!r}): {'; '.join(differs)}.",
+            fits="a new folder, or one begun with the same study, data and version",
+            do="choose another --out; finished results are never overwritten",
         )
 
 

@@ -115,8 +115,8 @@ class Protocol:
                 missing = sorted(set(y[test]) - set(y[train]), key=str)
                 if missing:
                     raise ProtocolError(
-                        f"Under the protocol {self.name!r}, fold {prefix}{name} tests the class {str(missing[0])!r}, which "
-                        "is not in its training part.",
+                        f"Under the protocol {self.name!r}, fold {prefix}{name} tests the class {str(missing[0])!r}, "
+                        "which is not in its training part.",
                         fits=f"every class in the training part, so at least two {self._unit()}s of each",
                         do="choose fewer splits, another protocol, or another target",
                     )

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 from thymos.base.random import child_seed, generator
-from thymos.evaluation.metrics import CONFUSION_METRICS, confusion, trial_probabilities
+from thymos.evaluation.metrics import CONFUSION_METRICS, confusion, defined_mean, trial_probabilities
 
 __all__ = ["MIN_SUBJECTS", "inflation_report", "interval", "permuted_confusions", "summarise", "unit_confusions"]
 
@@ -232,5 +232,5 @@ def _collect(confusions: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def _estimator(metric: Callable[[np.ndarray], np.ndarray], by_unit: bool) -> Callable[[np.ndarray], np.ndarray]:
     """Return the statistic of confusions (..., n_units, K, K): mean of units' values, or the value of their sum."""
     if by_unit:
-        return lambda confusions: np.nanmean(metric(confusions), axis=-1)
+        return lambda confusions: defined_mean(metric(confusions))
     return lambda confusions: metric(confusions.sum(axis=-3))

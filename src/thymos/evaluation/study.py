@@ -220,8 +220,6 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"{path} holds no keys.", fits="a study: name, title, source, windows, target, ...")
     content.pop("definitions", None)  # a place for YAML anchors
-    if isinstance(content.get("methods"), dict):  # no number without it
-        content["methods"] = {"majority": {"title": "Majority class", "steps": ["majority"]}, **content["methods"]}
     return parse_study(content, budget, str(path))
 
 
@@ -233,6 +231,9 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content = _merge(content, chosen.get("changes") or {}, where)
         content["reduces"] = chosen.get("reduces", "nothing")
     content["budget"] = budget
+    if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
+        majority = {"title": "Majority class", "steps": ["majority"], "seeds": 1}
+        content["methods"] = {"majority": majority, **content["methods"]}
     try:
         return Study.model_validate(content)
     except ValidationError as error:

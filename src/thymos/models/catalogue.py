@@ -20,10 +20,12 @@ MODELS = Catalogue(
             "sklearn.discriminant_analysis:LinearDiscriminantAnalysis",
             "linear discriminant with Ledoit-Wolf shrinkage",
             citation="Blankertz et al. 2011",
-            parameters={"solver": "lsqr", "shrinkage": "auto"},
+            parameters={"solver": "eigen", "shrinkage": "auto"},
         ),
         "svm": Row("thymos.models.svm:CalibratedSVC", "support vector machine, radial basis functions"),
-        "random_forest": Row("sklearn.ensemble:RandomForestClassifier", "200 trees", parameters={"n_estimators": 200}),
+        "random_forest": Row(
+            "sklearn.ensemble:RandomForestClassifier", "200 randomised trees", parameters={"n_estimators": 200}
+        ),
         "nearest_neighbour": Row(
             "sklearn.neighbors:KNeighborsClassifier",
             "the label of the nearest training sample; a detector of leaks",

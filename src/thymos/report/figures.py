@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import Any
 
 import matplotlib as mpl
@@ -41,7 +42,9 @@ def results(view: RunView) -> str:
                 cell = view.cell(card.name, method)
                 if cell.value is None:
                     continue
-                ax.plot([cell.chance, cell.chance_high], [y, y], color="#c9ccd1", lw=7, solid_capstyle="butt", zorder=1)
+                ax.plot(
+                    [cell.chance, cell.chance_high], [y, y], color="#d9dce1", lw=13, solid_capstyle="butt", zorder=1
+                )
                 ax.plot([cell.low, cell.high], [y, y], color=colour, lw=2, zorder=2)
                 ax.plot(cell.value, y, "o", color=colour, ms=6, zorder=3)
                 for claim in view.study["claims"]:
@@ -155,7 +158,7 @@ def confusions(view: RunView, methods: list[str]) -> str:
                 if i == 0:
                     _title(ax, card)
                 if j == 0:
-                    ax.set_ylabel(view.methods[name], fontsize=8)
+                    ax.set_ylabel(textwrap.fill(view.methods[name], 18), fontsize=8)
         fig.supxlabel("predicted", fontsize=9)
         return _svg(fig)
 
@@ -185,7 +188,7 @@ def curves(view: RunView, protocol: str) -> str:
             if np.isfinite(chosen):
                 ax.axvline(chosen, color=GREY, ls=":", lw=1, label="epoch kept (median)")
             ax.set_ylim(0, 1.6 * mine["train_loss"].max())
-            ax.set_title(view.methods[method], fontsize=8)
+            ax.set_title(textwrap.fill(view.methods[method], 26 if len(methods) > 2 else 60), fontsize=8)
             ax.set_xlabel("epoch")
         axes[0].set_ylabel("cross-entropy")
         axes[0].legend(frameon=False, fontsize=7)

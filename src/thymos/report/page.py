@@ -15,7 +15,7 @@ import pandas as pd
 from thymos.report import figures
 from thymos.report.view import RunView
 
-__all__ = ["verdict", "write_report"]
+__all__ = ["percent", "verdict", "write_report", "write_tables"]
 
 
 def write_report(view: RunView) -> Path:
@@ -34,6 +34,16 @@ def write_report(view: RunView) -> Path:
     return page
 
 
+def write_tables(view: RunView) -> list[Path]:
+    """Write the summary and the rows of all fits as csv beside the report, and return their paths."""
+    paths = []
+    for name, table in (("summary", view.summary), ("fits", view.rows)):
+        path = view.results.folder / f"{name}.csv"
+        table.to_csv(path, index=False, float_format="%.6g")
+        paths.append(path)
+    return paths
+
+
 def _content(view: RunView) -> dict[str, Any]:
     honest = next(card for card in view.protocols.values() if not card.leaky)
     shown = _shown(view)
@@ -47,6 +57,7 @@ def _content(view: RunView) -> dict[str, Any]:
         "verdict": verdict(view),
         "tables": {level: view.main_table(level) for level in (view.level, other)},
         "other_level": other,
+        "metrics": view.metrics(),
         "inflation": view.inflation.to_dict("records"),
         "audit": _audit(view),
         "costs": _costs(view),
@@ -62,7 +73,7 @@ def _content(view: RunView) -> dict[str, Any]:
             "calibration": figures.calibration(view, shown),
         },
         "shown": [view.methods[m] for m in shown],
-        "pct": lambda x: "-" if x is None or not np.isfinite(x) else f"{100 * x:.1f} %",
+        "percent": percent,
         "num": lambda x: "-" if x is None or not np.isfinite(x) else f"{x:.3f}",
     }
 
@@ -78,9 +89,10 @@ def verdict(view: RunView) -> list[str]:
         if method is None or leaky.value is None or honest is None or honest.value is None:
             continue
         lines.append(
-            f"Claimed: {claim['value']:.1%} ({claim['text']}, {claim['source']}). {method} reaches {leaky.value:.1%} "
-            f"here under the leaky protocol {claim['protocol']}, and {honest.value:.1%} "
-            f"(95 % interval {honest.low:.1%} to {honest.high:.1%}, chance {honest.chance:.1%}) under {twin}."
+            f"Claimed: {percent(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
+            f"{percent(leaky.value)} here under the leaky protocol {claim['protocol']}, and {percent(honest.value)} "
+            f"(95 % interval {percent(honest.low)} to {percent(honest.high)}, chance {percent(honest.chance)}) "
+            f"under {twin}."
         )
     for card in view.protocols.values():
         corrected = view.beats_chance(card.name)
@@ -90,8 +102,8 @@ def verdict(view: RunView) -> list[str]:
         winners = sum(p < 0.05 for p in corrected.values())
         majority = [view.cell(card.name, m).value for m in view.methods if view.is_majority(m)]
         lines.append(
-            f"Under {card.name} the methods reach {min(values):.1%} to {max(values):.1%} by {view.level}"
-            + (f"; the majority class reaches {majority[0]:.1%}" if majority and majority[0] is not None else "")
+            f"Under {card.name} the methods reach {percent(min(values))} to {percent(max(values))} by {view.level}"
+            + (f"; the majority class reaches {percent(majority[0])}" if majority and majority[0] is not None else "")
             + f". {winners} of {len(corrected)} beat chance (balanced accuracy, labels permuted between the trials of "
             "each subject, p < 0.05 after Holm)."
         )
@@ -102,16 +114,23 @@ def verdict(view: RunView) -> list[str]:
             continue
         permuted = table["leaky_permuted"].dropna()
         lines.append(
-            f"The leak {leaky} adds {table['inflation'].min():+.1%} to {table['inflation'].max():+.1%} of accuracy "
-            f"over {honest}"
+            f"The leak {leaky} adds {percent(table['inflation'].min(), sign=True)} to "
+            f"{percent(table['inflation'].max(), sign=True)} of accuracy over {honest}"
             + (
-                f"; with meaningless (permuted) labels it still shows up to {permuted.max():.1%}, against "
-                f"{table['honest_permuted'].max():.1%} at most under {honest}."
+                f"; with meaningless (permuted) labels it still shows up to {percent(permuted.max())}, against "
+                f"{percent(table['honest_permuted'].max())} at most under {honest}."
                 if len(permuted)
                 else "."
             )
         )
     return lines
+
+
+def percent(value: float, sign: bool = False) -> str:
+    """Write a share as a percentage, or a dash where there is none."""
+    if value is None or not np.isfinite(value):
+        return "-"
+    return f"{100 * value:{'+' if sign else ''}.1f} %"
 
 
 def _shown(view: RunView) -> list[str]:

@@ -135,7 +135,9 @@ class RunView:
     @cached_property
     def inflation(self) -> pd.DataFrame:
         """The table of :func:`thymos.evaluation.statistics.inflation_report`, at window level."""
-        return inflation_report(self.summary, self.twins)
+        table = inflation_report(self.summary, self.twins)
+        order = {name: k for k, name in enumerate(self.methods)}
+        return table.sort_values(["leaky_protocol", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
 
     def cell(self, protocol: str, method: str, metric: str = "accuracy", level: str = "", labels: str = "true") -> Cell:
         """Return one number with its interval, or a dash."""
@@ -161,6 +163,20 @@ class RunView:
         rows.append([Cell("Chance (labels permuted)"), *(Cell(text) for text in chance)])
         return rows, head, self.caption(level)
 
+    def metrics(self, level: str = "") -> pd.DataFrame:
+        """Return further metrics, one row per protocol and method.
+
+        Those of the confusion matrix are the summary's values; those of probabilities are means over folds and seeds.
+        """
+        level = level or self.level
+        keys = ["protocol", "method"]
+        mine = (self.summary["labels"] == "true") & (self.summary["level"] == level)
+        table = self.summary[mine].pivot_table(index=keys, columns="metric", values="value", sort=False)
+        fits = self.rows
+        fits = fits[(fits["labels"] == "true") & (fits["level"] == level) & (fits["subject"] == "all")]
+        soft = fits.groupby(keys)[["macro_precision", "macro_recall", "roc_auc", "log_loss", "brier", "ece"]].mean()
+        return table.join(soft)
+
     def caption(self, level: str = "") -> str:
         """Say what the numbers of the main table are."""
         level = level or self.level
@@ -169,8 +185,9 @@ class RunView:
         over = f"{first['n_units']} {first['unit']}s"
         few = "" if first["unit"] == "subject" else ", since there are fewer than 8 subjects"
         seeds = int(part["n_seeds"].max())
+        seeds = f"mean of {seeds} seeds where a method uses randomness" if seeds > 1 else "one seed"
         return (
-            f"Accuracy by {level}, 95 % bootstrap interval over {over}{few}; mean of up to {seeds} seeds. "
+            f"Accuracy by {level}, 95 % bootstrap interval over {over}{few}; {seeds}. "
             f"Budget {self.study['budget']} (reduces: {self.study['reduces']})."
         )
 

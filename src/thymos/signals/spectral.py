@@ -146,18 +146,16 @@ def _spectral_variance(windows: np.ndarray, sfreq: float, limits: list[tuple[flo
     hann = np.hanning(size + 1)[:-1]
     phase = 2 * np.pi * np.outer(np.arange(size), used) / size
     basis = hann[:, None] * np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
-    basis = (basis - basis.mean(axis=0)).astype(np.float32)
+    basis = (basis - basis.mean(axis=0)).astype(np.float64 if windows.dtype == np.float64 else np.float32)
     one_sided = np.where((used == 0) | (2 * used == size), 1.0, 2.0) / (size * np.sum(hann**2))
     pool = (members[:, used] * one_sided).T
     result = np.empty((n_signals, n_windows, len(limits)))
     per_block = max(1, _BLOCK // max(size * n_windows, 1))
     for begin in range(0, n_signals, per_block):  # overlapping windows are copied one block at a time
-        block = windows[begin : begin + per_block].reshape(-1, size)
-        scale = float(np.max(np.abs(block), initial=0.0)) or 1.0  # volts squared would underflow in float32
-        spectrum = (block / scale).astype(np.float32) @ basis
-        power = np.square(spectrum, dtype=np.float64)
+        spectrum = windows[begin : begin + per_block].reshape(-1, size) @ basis
+        power = np.square(spectrum, dtype=np.float64)  # volts squared would underflow in float32
         power = (power[:, : len(used)] + power[:, len(used) :]) @ pool
-        result[begin : begin + per_block] = power.reshape(-1, n_windows, len(limits)) * scale**2
+        result[begin : begin + per_block] = power.reshape(-1, n_windows, len(limits))
     return result
 
 

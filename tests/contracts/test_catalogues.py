@@ -1,0 +1,165 @@
+"""What every member of a catalogue promises. A new member is exercised here without anybody remembering it."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
+from thymos.base.catalogue import CATALOGUES, catalogue
+from thymos.base.recording import META_COLUMNS, Recording
+from thymos.models.catalogue import MODELS
+from thymos.signals.catalogue import PROCESSES, TRANSFORMERS
+from thymos.sources.base import Source
+from thymos.sources.catalogue import SOURCES
+
+#: scikit-learn's data have no sampling rate: one band over everything, and few epochs on few samples.
+FOR_CHECKS = {
+    "differential_entropy": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
+    "random_forest": {"n_estimators": 10},
+    "rnn_time": {"lr": 1e-2, "max_epochs": 20},
+    "lstm_single": {"lr": 1e-2},
+    "recurrent": {"lr": 1e-2},
+}
+
+#: Checks that a member need not pass, by name, with the reason. Nothing is silenced by tags.
+EXCEPTIONS = {
+    name: {
+        "check_methods_sample_order_invariance": "float32: a sum's last digit depends on the row's place in the batch",
+        "check_methods_subset_invariance": "float32: a sum's last digit depends on the size of the batch",
+    }
+    for name in ("recurrent", "lstm_single", "rnn_time")
+} | {
+    "lda": {"check_classifiers_one_label": "scikit-learn's eigen solver wants two classes; so does every protocol"},
+    "random_forest": {
+        f"check_sample_weight_equivalence_on_{kind}_data": "a bootstrap sample of repeated rows differs from weights"
+        for kind in ("dense", "sparse")
+    },
+}
+
+#: What scikit-learn skips by itself.
+SKIPPED = {
+    "check_array_api_input": "needs an environment variable of SciPy",
+    "check_array_api_same_namespace": "needs an environment variable of SciPy",
+    "check_array_api_mixed_inputs": "needs an environment variable of SciPy",
+    "check_classifiers_multilabel_output_format_decision_function": "a nearest neighbour has no decision function",
+}
+
+ESTIMATORS = {**{n: TRANSFORMERS[n] for n in TRANSFORMERS}, **{n: MODELS[n] for n in MODELS}}
+
+
+def make(name):
+    row = ESTIMATORS[name]
+    return row.load()(**{**row.parameters, **FOR_CHECKS.get(name, {})})
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_scikit_learns_estimator_checks(name):
+    estimator = make(name)
+    tags = estimator.__sklearn_tags__()
+    assert tags.input_tags.two_d_array, "this tag silences all checks"
+    assert not tags.no_validation or name == "majority", "this tag silences some checks"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks provoke warnings on purpose
+        results = check_estimator(estimator, on_fail=None, expected_failed_checks=EXCEPTIONS.get(name))
+    failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
+    assert not failed
+    passed = [r for r in results if r["status"] == "passed"]
+    assert len(passed) > 40, f"only {len(passed)} checks ran"
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert skipped <= set(SKIPPED)
+
+
+def test_exceptions_name_members_and_have_reasons():
+    assert set(EXCEPTIONS) | set(FOR_CHECKS) <= set(ESTIMATORS)
+    assert all(len(reason) > 20 for checks in EXCEPTIONS.values() for reason in checks.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_classifiers_take_samples_windows_and_give_probabilities(name, make_samples):
+    samples = make_samples(effect=1.0)
+    estimator = clone(make(name))
+    table = samples.X.reshape(len(samples), -1)
+    estimator.fit(table, samples.y)
+    probabilities = estimator.predict_proba(table)
+    assert probabilities.shape == (len(samples), 2)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert estimator.classes_.tolist() == ["calm", "tense"]
+    again = clone(make(name)).fit(table, samples.y)
+    if "random_state" not in estimator.get_params():
+        assert np.array_equal(again.predict_proba(table), probabilities)
+
+
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if "random_state" in make(n).get_params()])
+def test_equal_seeds_give_equal_models(name, make_samples):
+    samples = make_samples(effect=0.3)
+    table = samples.X.reshape(len(samples), -1)
+    first, second = (make(name).set_params(random_state=5).fit(table, samples.y).predict_proba(table) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_processes_keep_channels_unit_and_start(name):
+    from thymos.base.recording import Signal
+
+    data = np.random.default_rng(0).normal(0, 1e-5, (2, 600)).astype(np.float32)
+    signal = Signal(data, 128.0, ("Fz", "Cz"), start=4.0)
+    parameters = {"band_pass": {"low": 1.0, "high": 40.0}, "notch": {}, "resample": {"to": 64.0}}[name]
+    made = PROCESSES[name].load()(signal, **parameters)
+    assert (made.ch_names, made.unit, made.start) == (signal.ch_names, "V", 4.0)
+    assert made.data.dtype == np.float32
+    assert made.duration == pytest.approx(signal.duration, abs=0.01)
+
+
+def source_on_fake_data(name, muse_folder) -> Source:
+    small = {
+        "muse-mental-state": lambda cls: cls(muse_folder / "muse-mental-state"),
+        "simulated-eeg": lambda cls: cls(subjects=2, trials=4, seconds=4.0),
+    }
+    assert set(small) == set(SOURCES), "a new source needs a small copy of its layout here"
+    return small[name](SOURCES[name].load())
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sources_give_complete_recordings_lazily_and_twice_the_same(name, muse_folder):
+    source = source_on_fake_data(name, muse_folder)
+    row = SOURCES[name]
+    assert row.citation
+    assert row.licence
+    assert row.obtain
+    assert row.summary
+    recordings = list(source.load())
+    assert all(isinstance(r, Recording) for r in recordings)
+    meta = pd.DataFrame([r.meta for r in recordings])
+    assert set(META_COLUMNS) - {"start", "stop"} <= set(meta.columns)
+    assert meta["source"].eq(name).all()
+    assert set(row.labels) <= set(meta.columns)
+    assert meta.drop_duplicates(["subject", "session", "trial"])["trial"].is_unique
+    assert sorted(meta["subject"].unique()) == source.subjects()
+    for recording in recordings:
+        for modality in row.modalities:
+            signal = recording.signal(modality)
+            assert signal.data.dtype == np.float32
+            assert np.isfinite(signal.data).all()
+            if modality == "eeg":
+                assert signal.unit == "V"
+                assert 1e-7 < signal.data.std() < 1e-3, "not volts"
+    again = list(source.load())
+    assert all(
+        np.array_equal(a.signal(m).data, b.signal(m).data)
+        for a, b in zip(recordings, again, strict=True)
+        for m in row.modalities
+    )
+    some = source.subjects()[:1]
+    assert {r.meta["subject"] for r in source.load(some)} == set(some)
+    assert isinstance(source.check(), list)
+
+
+@pytest.mark.parametrize("kind", CATALOGUES)
+def test_every_row_can_be_imported_and_is_described(kind):
+    for name, row in catalogue(kind).items():
+        assert callable(row.load()), name
+        assert len(row.summary) > 10, name
+        assert not row.summary.endswith("."), name

@@ -1,0 +1,75 @@
+"""Imports run one way only, and nothing heavy is imported before it is used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import thymos
+
+SRC = Path(thymos.__file__).parent
+
+#: Each room, and the rooms it may import.
+DOORS = {
+    "base": set(),
+    "signals": {"base"},
+    "sources": {"base", "signals"},
+    "nn": set(),
+    "training": {"base", "nn"},
+    "models": {"base", "nn", "training"},
+    "augmentation": {"base", "signals", "training", "models"},
+    "evaluation": {"base", "signals"},
+    "report": {"base", "evaluation"},
+    "serving": {"base", "signals", "training", "models"},
+}
+FILES = sorted(p for p in SRC.rglob("*.py") if p.parent != SRC)
+
+
+def imported(path):
+    """Yield every module that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            yield node.module
+
+
+def test_every_file_is_in_a_room():
+    assert {p.relative_to(SRC).parts[0] for p in FILES} <= set(DOORS)
+    assert {p.name for p in SRC.glob("*.py")} == {"__init__.py", "cli.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_imports_only_lead_down(path):
+    room = path.relative_to(SRC).parts[0]
+    for name in imported(path):
+        if name.split(".")[0] == "thymos" and name != "thymos":
+            other = name.split(".")[1]
+            assert other == room or other in DOORS[room], f"{room} imports {name}"
+
+
+def test_nobody_imports_the_command_line():
+    assert not [p for p in FILES if "thymos.cli" in imported(p)]
+
+
+@pytest.mark.parametrize("statement", ["import thymos", "import thymos.cli", "import thymos.models, thymos.sources"])
+def test_heavy_libraries_are_imported_on_use(statement):
+    heavy = ["torch", "sklearn", "mne", "matplotlib", "pandas", "scipy", "skorch", "imblearn"]
+    code = f"import sys; {statement}; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_nothing_in_the_package_can_run_code_from_a_file():
+    calls = {"eval", "exec"}
+    for path in SRC.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                owner = getattr(getattr(node.func, "value", None), "id", "")
+                assert called not in calls or isinstance(node.func, ast.Attribute), f"{path}: {called}"
+                assert (owner, called) not in {("pickle", "load"), ("pickle", "loads"), ("yaml", "load")}, path
+                assert not any(k.arg == "allow_pickle" and getattr(k.value, "value", 0) is True for k in node.keywords)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from thymos.base.errors import InputError
+from thymos.evaluation.metrics import (
+    calibration_bins,
+    classification_metrics,
+    expected_calibration_error,
+    trial_probabilities,
+)
+
+CLASSES = ["a", "b", "c"]
+
+
+def random_predictions(seed, n=60):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 3, n), rng.dirichlet(np.ones(3), n)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31))
+def test_metrics_equal_scikit_learns(seed):
+    codes, p = random_predictions(seed)
+    found, predicted = classification_metrics(codes, p, CLASSES), p.argmax(axis=1)
+    known = {
+        "accuracy": sk.accuracy_score(codes, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(codes, predicted),
+        "kappa": sk.cohen_kappa_score(codes, predicted),
+        "roc_auc": sk.roc_auc_score(codes, p, multi_class="ovr"),
+        "log_loss": sk.log_loss(codes, np.clip(p, 1e-6, 1), labels=[0, 1, 2]),
+        "brier": np.mean([sum((p[i, k] - (codes[i] == k)) ** 2 for k in range(3)) for i in range(len(p))]),
+    }
+    for average in ("macro", "weighted", "micro"):
+        values = sk.precision_recall_fscore_support(codes, predicted, average=average, zero_division=np.nan)[:3]
+        known |= dict(zip([f"{average}_{n}" for n in ("precision", "recall", "f1")], values, strict=True))
+    for name, values in {
+        "recall": sk.recall_score(codes, predicted, average=None),
+        "f1": sk.f1_score(codes, predicted, average=None),
+    }.items():
+        known |= {f"{name}[{c}]": v for c, v in zip(CLASSES, values, strict=True)}
+    for name, value in known.items():
+        assert found[name] == pytest.approx(value, abs=1e-4), name
+
+
+def test_a_class_that_is_absent_is_left_out_of_means():
+    codes = np.array([0, 0, 1, 1])
+    p = np.eye(3)[[0, 1, 1, 1]]
+    found = classification_metrics(codes, p, CLASSES)
+    assert found["balanced_accuracy"] == pytest.approx(0.75)
+    assert np.isnan(found["recall[c]"])
+    one_class = classification_metrics(np.zeros(4, int), p, CLASSES)
+    assert np.isnan(one_class["roc_auc"])
+    assert one_class["accuracy"] == 0.25
+
+
+def test_calibration_error_of_a_calibrated_and_an_overconfident_model():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 20_000)
+    codes = (rng.random(len(p))[:, None] > p.cumsum(axis=1)).sum(axis=1)
+    assert expected_calibration_error(codes, p) < 0.02
+    sure = p**4 / (p**4).sum(axis=1, keepdims=True)
+    assert expected_calibration_error(codes, sure) > 0.15
+    assert calibration_bins(codes, p)["count"].tolist() == pytest.approx([20_000 / 15] * 15, abs=1)
+
+
+def test_a_trials_probability_is_the_normalised_exponential_of_the_mean_log_probability():
+    p = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.5, 0.5]])
+    first, trial = trial_probabilities(np.array(["t2", "t1", "t2", "t1"]), p)
+    assert first.tolist() == [1, 0]
+    by_hand = np.sqrt(p[[1, 0]] * p[[3, 2]])
+    assert np.allclose(trial, by_hand / by_hand.sum(axis=1, keepdims=True))
+
+
+def test_one_certain_miss_does_not_rule_a_trial():
+    p = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    _, trial = trial_probabilities(np.array(["t", "t", "t"]), p)
+    assert np.isfinite(trial).all()
+    assert trial[0, 1] > 0.9
+
+
+def test_wrong_shapes_are_said_in_words(words):
+    with pytest.raises(InputError) as error:
+        classification_metrics(np.zeros(3, int), np.zeros((2, 3)), CLASSES)
+    words(error.value, "3 labels", "(2, 3)")
+    with pytest.raises(InputError):
+        classification_metrics(np.zeros(0, int), np.zeros((0, 3)), CLASSES)

@@ -1,0 +1,220 @@
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import thymos.evaluation.runner as runner
+from thymos.base.errors import DataError, InputError, LeakError
+from thymos.evaluation import TrialSplit, cross_validate
+from thymos.evaluation.fit import permute_trial_labels
+from thymos.evaluation.results import Results
+from thymos.evaluation.runner import run_study
+from thymos.evaluation.study import make_samples, parse_study
+from thymos.models.catalogue import MODELS
+from thymos.signals.scaling import Flatten
+from thymos.training.pipeline import make_pipeline
+
+STUDY = {
+    "name": "small",
+    "title": "Small",
+    "source": "muse-mental-state",
+    "process": [{"resample": {"to": 64}}],
+    "windows": {"seconds": 1.0, "step": 0.5},
+    "target": {"label": "state"},
+    "protocols": {
+        "recording": {"parameters": {"n_splits": 2}},
+        "random_window": {"parameters": {"n_splits": 2}, "twin_of": "recording"},
+    },
+    "methods": {
+        "lda": {"steps": ["window_statistics", "flatten", "channel_scaler", "lda"]},
+        "lstm": {"steps": ["channel_scaler", {"recurrent": {"hidden": 2, "max_epochs": 2, "batch_size": 64}}]},
+    },
+    "seeds": 2,
+    "permuted": ["lda"],
+}
+IDENTITY = ["protocol", "method", "labels", "fold", "seed", "level", "subject"]
+TIMES = ["fit_seconds", "predict_seconds", "seconds"]
+
+
+def study(**changes):
+    return parse_study({**copy.deepcopy(STUDY), **changes})
+
+
+def rows(results):
+    return results.read("rows").sort_values(IDENTITY).reset_index(drop=True).drop(columns=TIMES)
+
+
+@pytest.fixture
+def done(muse_folder, tmp_path):
+    return run_study(study(), tmp_path / "run", muse_folder), muse_folder
+
+
+def test_rows_are_tidy_and_complete(done):
+    outcome, _ = done
+    table = outcome.results.read("rows")
+    # majority and LDA once per fold, the network with two seeds; LDA alone with permuted labels
+    assert (outcome.done, outcome.kept, outcome.failed) == (2 * 2 * (1 + 1 + 2) + 2 * 2, 0, {})
+    assert not table.duplicated(IDENTITY).any()
+    fits = table[(table["subject"] == "all") & (table["level"] == "window") & (table["labels"] == "true")]
+    assert fits.groupby(["protocol", "method"]).size().to_dict() == {
+        (p, m): n for p in ("random_window", "recording") for m, n in (("lda", 2), ("lstm", 4), ("majority", 2))
+    }
+    assert {"accuracy", "balanced_accuracy", "macro_f1", "kappa", "roc_auc", "log_loss", "brier", "ece"} <= set(table)
+    assert table["accuracy"].between(0, 1).all()
+    assert set(table["level"]) == {"window", "trial"}
+
+
+def test_every_test_prediction_is_kept_and_gives_the_same_metrics(done):
+    outcome, folder = done
+    predictions = outcome.results.read("predictions")
+    samples = make_samples(study(), folder)
+    classes = outcome.results.read_facts("data")["classes"]
+    for _, part in predictions.groupby(["protocol", "method", "labels", "seed"]):
+        assert sorted(part["row"]) == list(range(len(samples)))
+    true = predictions[predictions["labels"] == "true"]
+    assert np.array_equal(true["label"], samples.y[true["row"]])
+    assert np.array_equal(true["trial"], samples.meta["trial"].to_numpy()[true["row"]])
+    one = true[(true["method"] == "lda") & (true["protocol"] == "recording") & (true["fold"] == "1")]
+    predicted = np.array(classes)[one[["p0", "p1", "p2"]].to_numpy().argmax(axis=1)]
+    table = outcome.results.read("rows")
+    stored = table.query(
+        "protocol == 'recording' and method == 'lda' and labels == 'true' and fold == '1'"
+        " and level == 'window' and subject == 'all'"
+    )["accuracy"].item()
+    assert (predicted == one["label"]).mean() == pytest.approx(stored)
+
+
+def test_networks_leave_their_training_curves(done):
+    outcome, _ = done
+    history = outcome.results.read("history")
+    assert set(history["method"]) == {"lstm"}
+    assert history.groupby(["protocol", "fold", "seed"]).size().eq(2).all()
+    assert history[["train_loss", "valid_loss"]].notna().all(axis=None)
+
+
+def test_the_same_study_gives_the_same_rows_in_one_process_and_in_two(done, tmp_path):
+    outcome, folder = done
+    again = run_study(study(), tmp_path / "two", folder, jobs=2)
+    pd.testing.assert_frame_equal(rows(outcome.results), rows(again.results))
+
+
+def test_a_second_run_computes_nothing_and_a_broken_one_only_what_is_missing(done, tmp_path, monkeypatch):
+    outcome, folder = done
+    before = rows(outcome.results)
+    again = run_study(study(), tmp_path / "run", folder)
+    assert (again.done, again.kept) == (0, outcome.done)
+    victims = sorted((tmp_path / "run" / "rows").iterdir())[::3]
+    for victim in victims:
+        victim.unlink()
+    mended = run_study(study(), tmp_path / "run", folder)
+    assert (mended.done, mended.kept) == (len(victims), outcome.done - len(victims))
+    pd.testing.assert_frame_equal(rows(mended.results), before)
+    assert not list((tmp_path / "run").rglob("*.part"))
+
+
+def test_an_interruption_keeps_what_is_finished(muse_folder, tmp_path, monkeypatch):
+    original, calls = runner.fit_fold, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(runner, "fit_fold", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study(), tmp_path / "run", muse_folder)
+    monkeypatch.undo()
+    whole = run_study(study(), tmp_path / "whole", muse_folder)
+    resumed = run_study(study(), tmp_path / "run", muse_folder)
+    assert resumed.kept == 3
+    pd.testing.assert_frame_equal(rows(resumed.results), rows(whole.results))
+
+
+def test_one_failing_method_does_not_take_the_others_along(muse_folder, tmp_path):
+    methods = {**STUDY["methods"], "flat": {"steps": ["lda"]}}  # windows of three axes do not fit a linear model
+    outcome = run_study(study(methods=methods), tmp_path / "run", muse_folder)
+    assert outcome.failed
+    assert all("/flat/" in key for key in outcome.failed)
+    assert set(outcome.results.read("rows")["method"]) == {"majority", "lda", "lstm"}
+    assert outcome.results.read_facts("failures") == outcome.failed
+
+
+def test_results_are_never_mixed_or_overwritten(done, tmp_path, words):
+    outcome, folder = done
+    before = rows(outcome.results)
+    with pytest.raises(InputError) as error:
+        run_study(study(seed=1), tmp_path / "run", folder)
+    words(error.value, "holds results of something else", "study digest", "choose another --out")
+    path = folder / "muse-mental-state" / "subjecta-relaxed-1.csv"
+    text = path.read_text().splitlines()
+    text[5] = text[5].rsplit(",", 2)[0] + ",99.609,0.0"
+    path.write_text("\n".join(text))
+    with pytest.raises(InputError, match="data fingerprint"):
+        run_study(study(), tmp_path / "run", folder)
+    pd.testing.assert_frame_equal(rows(outcome.results), before)
+
+
+def test_changed_presets_are_noticed(done, tmp_path, monkeypatch):
+    _, folder = done
+    monkeypatch.setitem(MODELS["lda"].parameters, "shrinkage", 0.5)
+    with pytest.raises(InputError, match="digest of all parameters"):
+        run_study(study(), tmp_path / "run", folder)
+
+
+def test_a_leak_in_an_honest_protocol_stops_the_run_before_anything_is_fitted(muse_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("thymos.evaluation.splitters.RecordingSplit.groups", lambda self, meta: np.arange(len(meta)))
+    with pytest.raises(LeakError, match="trials of the test part are in training"):
+        run_study(study(), tmp_path / "run", muse_folder)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_leaky_control_is_audited_and_stamped(done):
+    outcome, _ = done
+    findings = outcome.results.read_facts("audit")["findings"]
+    assert {(f["protocol"], f["leaky"]) for f in findings} == {("random_window", True)}
+    assert {f["kind"] for f in findings} == {"group", "overlap"}
+
+
+def test_provenance_is_stored(done):
+    outcome, folder = done
+    facts = outcome.results.read_facts("study")
+    assert facts["fingerprint"] == make_samples(study(), folder).fingerprint()
+    assert facts["digest"] == study().digest()
+    environment = outcome.results.read_facts("environment")
+    assert set(environment["split_digests"]) == {"recording", "random_window"}
+    assert {"numpy", "torch"} <= set(environment["runs"][0]["packages"])
+    assert str(folder) not in (outcome.results.folder / "study.json").read_text(), "a private path is in the results"
+
+
+def test_permuted_labels_stay_with_their_trials_and_subjects(make_samples):
+    samples = make_samples(subjects=4, trials=12)
+    made = permute_trial_labels(samples, 0)
+    table = samples.meta.assign(new=made.y, old=samples.y)
+    assert table.groupby("trial")["new"].nunique().eq(1).all()
+    counts = [table.groupby(["subject", column]).size().to_dict() for column in ("new", "old")]
+    assert counts[0] == counts[1]
+    assert (made.y != samples.y).mean() > 0.2
+    with pytest.raises(InputError, match="several labels"):
+        permute_trial_labels(samples.replace(y=np.resize(["a", "b"], len(samples))), 0)
+
+
+def test_cross_validate_gives_tidy_rows(make_samples):
+    samples = make_samples(subjects=2, trials=10, effect=1.0)
+    table = cross_validate(make_pipeline(Flatten(), MODELS["lda"].load()()), samples, TrialSplit(), target="feeling")
+    overall = table[(table["subject"] == "all") & (table["level"] == "trial")]
+    assert len(overall) == 10
+    assert overall["accuracy"].mean() > 0.9
+    assert not table["leaky"].any()
+
+
+def test_a_damaged_result_file_is_named(done, tmp_path, words):
+    outcome, _ = done
+    victim = next((tmp_path / "run" / "rows").iterdir())
+    victim.write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(DataError) as error:
+        outcome.results.read("rows")
+    words(error.value, victim.name, "delete this one file", "others are kept")
+    with pytest.raises(DataError, match="not a readable run"):
+        Results(tmp_path / "nowhere").read_facts("study")

@@ -1,0 +1,133 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from thymos.evaluation.metrics import CONFUSION_METRICS
+from thymos.evaluation.statistics import inflation_report, interval, summarise
+
+CLASSES = ["a", "b"]
+
+
+def predictions(subjects=10, trials=8, windows=3, skill=0.0, seed=0, seeds=(0,), protocol="trial", labels="true"):
+    """Return made predictions: `skill` is the share of windows that are simply right."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for s in range(subjects):
+        for t in range(trials):
+            for w in range(windows):
+                for k in seeds:
+                    label = CLASSES[t % 2]
+                    right = rng.random() < 0.5 + skill / 2
+                    p = rng.uniform(0.5, 1.0)
+                    p0 = p if (label == "a") == right else 1 - p
+                    rows.append((f"s{s}", f"s{s}t{t}", f"s{s}t{t}", float(w), label, p0, 1 - p0, k))
+    columns = ["subject", "trial", "recording", "start", "label", "p0", "p1", "seed"]
+    return pd.DataFrame(rows, columns=columns).assign(protocol=protocol, method="m", labels=labels, fold="1")
+
+
+def row(table, metric="accuracy", level="window", **where):
+    part = table[(table["metric"] == metric) & (table["level"] == level)]
+    for key, value in where.items():
+        part = part[part[key] == value]
+    assert len(part) == 1
+    return part.iloc[0]
+
+
+def test_with_eight_subjects_the_unit_is_the_subject():
+    made = predictions(subjects=8, skill=0.4)
+    found = row(summarise(made, CLASSES))
+    by_subject = made.assign(right=(made["p0"] > 0.5) == (made["label"] == "a")).groupby("subject")["right"].mean()
+    assert (found["unit"], found["n_units"]) == ("subject", 8)
+    assert found["value"] == pytest.approx(by_subject.mean())
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_with_fewer_subjects_the_unit_is_the_recording_and_values_are_those_of_all_predictions():
+    made = predictions(subjects=3, skill=0.4)
+    table = summarise(made, CLASSES)
+    predicted = np.where(made["p0"] > 0.5, "a", "b")
+    assert row(table)["unit"] == "recording"
+    assert row(table)["n_units"] == 24
+    assert row(table)["value"] == pytest.approx(accuracy_score(made["label"], predicted))
+    assert row(table, "balanced_accuracy")["value"] == pytest.approx(balanced_accuracy_score(made["label"], predicted))
+    assert row(summarise(made.drop(columns="recording"), CLASSES))["unit"] == "trial"
+
+
+def test_windows_are_never_resampled_so_copies_of_windows_change_nothing():
+    made = predictions(subjects=9, skill=0.4)
+    copied = pd.concat([made, made.assign(start=made["start"] + 100)], ignore_index=True)
+    for level in ("window", "trial"):
+        once, twice = (row(summarise(p, CLASSES), level=level) for p in (made, copied))
+        assert once[["value", "low", "high", "chance"]].to_dict() == pytest.approx(
+            twice[["value", "low", "high", "chance"]].to_dict()
+        )
+
+
+def test_seeds_are_averaged_and_their_spread_is_apart():
+    made = predictions(subjects=9, seeds=(0, 1, 2), skill=0.3)
+    found = row(summarise(made, CLASSES))
+    single = [row(summarise(made[made["seed"] == k], CLASSES))["value"] for k in range(3)]
+    assert found["n_seeds"] == 3
+    assert found["value"] == pytest.approx(np.mean(single))
+    assert found["seed_sd"] == pytest.approx(np.std(single, ddof=1))
+    one = row(summarise(made[made["seed"] == 0], CLASSES))
+    assert np.isnan(one["seed_sd"])
+    assert found["high"] - found["low"] < 2 * (one["high"] - one["low"]), "seeds must not multiply the units"
+
+
+@pytest.mark.parametrize("subjects", [3, 10])
+def test_chance_is_where_nothing_is_known_and_p_tells_skill_from_none(subjects):
+    nothing, skilled = (row(summarise(predictions(subjects, skill=s), CLASSES)) for s in (0.0, 0.6))
+    for found in (nothing, skilled):
+        assert found["chance"] == pytest.approx(0.5, abs=0.03)
+        assert found["chance"] < found["chance_high"]
+    assert skilled["p"] < 0.01 < 0.05 < nothing["p"]
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    accuracy = CONFUSION_METRICS["accuracy"]
+    hits = 0
+    for k in range(100):
+        p = np.clip(rng.normal(0.7, 0.1, 20), 0, 1)  # twenty subjects around a true mean of 0.7
+        right = rng.binomial(50, p)
+        confusions = np.stack([np.diag([r, 0]) + np.array([[0, 50 - r], [0, 0]]) for r in right]).astype(float)
+        low, high = interval(confusions, lambda c: accuracy(c).mean(axis=-1), seed=k)
+        hits += low <= 0.7 <= high
+    assert 86 <= hits <= 99
+
+
+def test_no_spread_gives_no_width_and_one_unit_no_interval():
+    made = predictions(subjects=9).assign(p0=1.0, p1=0.0)
+    found = row(summarise(made[made["label"] == "a"], CLASSES))
+    assert (found["value"], found["low"], found["high"]) == (1.0, 1.0, 1.0)
+    lone = row(summarise(predictions(1, trials=1), CLASSES))
+    assert np.isnan(lone["low"])
+
+
+def test_the_same_predictions_give_the_same_numbers():
+    made = predictions(skill=0.2)
+    pd.testing.assert_frame_equal(summarise(made, CLASSES), summarise(made.sample(frac=1, random_state=1), CLASSES))
+
+
+def test_inflation_sets_the_four_numbers_side_by_side():
+    made = pd.concat(
+        [
+            predictions(skill=s, protocol=p, labels=kind, seed=n)
+            for n, (p, kind, s) in enumerate(
+                [("trial", "true", 0.2), ("trial", "permuted", 0.0), ("leak", "true", 0.8), ("leak", "permuted", 0.7)]
+            )
+        ]
+    )
+    table = summarise(made, CLASSES)
+    (found,) = inflation_report(table, {"leak": "trial"}).to_dict("records")
+    assert found["inflation"] == pytest.approx(found["leaky_true"] - found["honest_true"])
+    assert found["leaky_permuted"] > 0.75 > 0.6 > found["honest_permuted"]
+    permuted = table[table["labels"] == "permuted"]
+    assert permuted[["low", "high", "chance", "p"]].isna().all(axis=None), "the control is its own reference"
+
+
+def test_nothing_gives_an_empty_table():
+    assert summarise(pd.DataFrame(), CLASSES).empty
+    assert inflation_report(pd.DataFrame(), {"a": "b"}).empty

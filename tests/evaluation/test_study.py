@@ -1,0 +1,156 @@
+import copy
+
+import pytest
+import yaml
+
+from thymos.base.errors import StudyError, ThymosError
+from thymos.evaluation.study import (
+    load_study,
+    make_estimator,
+    make_protocol,
+    make_samples,
+    parse_study,
+    shipped_studies,
+)
+
+GOOD = {
+    "name": "mine",
+    "title": "My study",
+    "source": {"simulated-eeg": {"subjects": 2}},
+    "windows": {"seconds": 1.0},
+    "target": {"label": "valence", "above": 5},
+    "protocols": {"trial": {}, "random_window": {"twin_of": "trial"}},
+    "methods": {"lda": {"steps": [{"differential_entropy": {"bands": "deap"}}, "flatten", "lda"]}},
+    "budgets": {
+        "tiny": {"reduces": "almost everything", "changes": {"source": {"simulated-eeg": {"subjects": 1}}, "seeds": 2}}
+    },
+}
+
+
+def changed(path, value):
+    content = copy.deepcopy(GOOD)
+    *parents, last = path
+    place = content
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return content
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+@pytest.mark.parametrize("budget", ["tiny", "quick", "full"])
+def test_shipped_studies_are_valid_under_every_budget(name, budget):
+    study = load_study(name, budget)
+    assert study.name == name
+    assert study.budget == budget
+    assert "majority" in study.methods
+    for method in study.methods:
+        make_estimator(study, method, {"sfreq": 128.0})
+    for protocol in study.protocols:
+        make_protocol(study, protocol)
+    if budget != "full":
+        assert study.reduces != "nothing"
+
+
+def test_a_file_is_read_and_majority_is_always_there(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(GOOD))
+    study = load_study(path, "tiny")
+    assert next(iter(study.methods)) == "majority"
+    assert study.source.parameters == {"subjects": 1}
+    assert (study.seeds, study.reduces) == (2, "almost everything")
+    assert load_study(path, "full").source.parameters == {"subjects": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({**GOOD, "protocolls": {}}, ["protocolls: unknown key", "Did you mean 'protocols'"]),
+        (changed(("windows", "secnods"), 2), ["windows.secnods: unknown key", "'seconds'"]),
+        (changed(("methods", "lda", "setps"), []), ["methods.lda.setps", "unknown key", "'steps'"]),
+        (changed(("windows", "seconds"), -1), ["windows.seconds", "greater than 0"]),
+        (changed(("windows", "seconds"), "long"), ["windows.seconds", "valid number"]),
+        ({k: v for k, v in GOOD.items() if k != "target"}, ["target: this key is required"]),
+        (changed(("protocols",), {"trail": {}}), ["no protocol named 'trail'", "Did you mean 'trial'"]),
+        (changed(("protocols",), {"random_window": {}}), ["a leaky protocol is a control", "twin_of"]),
+        (changed(("protocols", "random_window", "twin_of"), "random_window"), ["twin_of", "honest"]),
+        (changed(("protocols", "trial"), {"parameters": {"n_split": 3}}), ["no parameter 'n_split'", "'n_splits'"]),
+        ({**GOOD, "permuted": ["lad"]}, ["no method 'lad'", "'lda'"]),
+        (changed(("methods", "lda", "protocols"), ["tryal"]), ["no 'tryal'", "'trial'"]),
+        (changed(("methods", "lda", "steps"), []), ["methods.lda.steps", "at least 1 item"]),
+        (changed(("source",), 5), ["source"]),
+    ],
+)
+def test_mistakes_are_said_in_words_with_the_near_names(content, expected, words):
+    with pytest.raises(ThymosError) as error:
+        parse_study(content)
+    words(error.value, *expected)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["flatten", "ldaa"], ["methods.lda", "no transformer or model named 'ldaa'", "'lda'"]),
+        ([{"svm": {"c": 1}}], ["methods.lda", "The step 'svm' has no parameter 'c'", "one of C, kernel"]),
+        (["package_that_is_not:There"], ["methods.lda", "cannot be found"]),
+    ],
+)
+def test_unknown_steps_are_said_in_words(steps, expected, words):
+    study = parse_study(changed(("methods", "lda", "steps"), steps))
+    with pytest.raises(StudyError) as error:
+        make_estimator(study, "lda", {})
+    words(error.value, *expected)
+
+
+def test_unknown_studies_budgets_and_broken_files_are_said_in_words(tmp_path, words):
+    with pytest.raises(StudyError) as error:
+        load_study("lstm-gru-mus")
+    words(error.value, "'lstm-gru-mus'", "Did you mean 'lstm-gru-muse'", ".yaml")
+    with pytest.raises(StudyError, match="'quick'"):
+        load_study("demo", "quik")
+    with pytest.raises(StudyError, match="no file"):
+        load_study(tmp_path / "none.yaml")
+    for text, expected in (("a: [1", "as YAML"), ("", "holds no keys"), ("- 1", "holds no keys")):
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(StudyError, match=expected):
+            load_study(tmp_path / "x.yaml")
+
+
+def test_a_yaml_file_cannot_run_code(tmp_path):
+    (tmp_path / "x.yaml").write_text(f"name: !!python/object/apply:os.system ['touch {tmp_path}/hacked']")
+    with pytest.raises(StudyError):
+        load_study(tmp_path / "x.yaml")
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_the_digest_changes_with_what_can_change_a_result_and_only_then():
+    digest = parse_study(GOOD).digest()
+    assert parse_study({**GOOD, "title": "Another title"}).digest() == digest
+    assert parse_study(changed(("windows", "seconds"), 2.0)).digest() != digest
+    assert parse_study({**GOOD, "seed": 1}).digest() != digest
+    assert parse_study(GOOD, "tiny").digest() != digest
+
+
+def test_own_classes_are_named_by_address():
+    study = parse_study(changed(("methods", "lda", "steps"), ["flatten", {"sklearn.svm:SVC": {"C": 2.0}}]))
+    assert make_estimator(study, "lda", {})[-1].C == 2.0
+
+
+def test_steps_are_told_the_rate_and_unions_stand_side_by_side():
+    steps = [{"union": [{"differential_entropy": {"bands": "deap"}}, "window_statistics"]}, "lda"]
+    pipe = make_estimator(parse_study(changed(("methods", "lda", "steps"), steps)), "lda", {"sfreq": 64.0})
+    names = [name for name in pipe.get_params() if name.endswith("differentialentropy__sfreq")]
+    assert [pipe.get_params()[name] for name in names] == [64.0]
+
+
+def test_targets_are_split_at_the_declared_threshold(muse_folder, words):
+    content = {**GOOD, "source": "muse-mental-state", "target": {"label": "state"}}
+    samples = make_samples(parse_study(content), muse_folder)
+    assert set(samples.y) == {"concentrating", "neutral", "relaxed"}
+    rated = make_samples(parse_study({**content, "target": {"label": "piece", "above": -1}}), muse_folder)
+    assert set(rated.y) == {"high"}
+    with pytest.raises(ThymosError) as error:
+        make_samples(parse_study({**content, "target": {"label": "state", "above": 1}}), muse_folder)
+    words(error.value, "'state' is no rating")
+    with pytest.raises(ThymosError, match="no parameter 'subject'"):
+        make_samples(parse_study({**content, "source": {"muse-mental-state": {"subject": "a"}}}), muse_folder)

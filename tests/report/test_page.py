@@ -1,0 +1,163 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thymos.base.errors import DataError
+from thymos.evaluation.runner import run_study
+from thymos.evaluation.study import parse_study
+from thymos.report.page import verdict, write_report, write_tables
+from thymos.report.view import RunView, holm
+
+STUDY = {
+    "name": "small",
+    "title": "Small <study> & co",
+    "question": "Is anything there?",
+    "citation": "Somebody 2024",
+    "source": "muse-mental-state",
+    "process": [{"resample": {"to": 64}}],
+    "windows": {"seconds": 1.0, "step": 0.5},
+    "target": {"label": "state"},
+    "level": "window",
+    "protocols": {
+        "recording": {"parameters": {"n_splits": 2}},
+        "random_window": {"parameters": {"n_splits": 2}, "twin_of": "recording"},
+    },
+    "methods": {
+        "lda": {"title": "LDA", "steps": ["window_statistics", "flatten", "lda"]},
+        "lstm": {"title": "LSTM", "steps": ["channel_scaler", {"recurrent": {"hidden": 2, "max_epochs": 2}}]},
+    },
+    "claims": [
+        {"text": "LSTM on random rows", "value": 0.962, "source": "S", "protocol": "random_window", "method": "lstm"}
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory, write_muse):
+    """Return one run for all tests of this file."""
+    folder = tmp_path_factory.mktemp("data") / "muse-mental-state"
+    folder.mkdir()
+    number = 0
+    for subject in "ab":
+        for state in ("concentrating", "neutral", "relaxed"):
+            for take in "12":
+                number += 1
+                write_muse(folder / f"subject{subject}-{state}-{take}.csv", seed=number, scale=8 + number % 5)
+    outcome = run_study(parse_study(STUDY), tmp_path_factory.mktemp("run") / "out", folder.parent)
+    assert not outcome.failed
+    return RunView(outcome.results.folder)
+
+
+class Balance(HTMLParser):
+    """Counts tags that are opened and not closed, and collects ids, links and outside addresses."""
+
+    void = frozenset({"meta", "br", "img", "hr", "input", "link"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.links, self.outside = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in self.void:
+            self.open.append(tag)
+        if "id" in attrs and tag == "section":
+            self.ids.append(attrs["id"])
+        if attrs.get("href", "").startswith("#") and tag == "a":
+            self.links.append(attrs["href"][1:])
+        self.outside += [v for k, v in attrs.items() if k in {"src", "href"} and "//" in (v or "")]
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_self_contained_and_escaped(view):
+    text = write_report(view).read_text()
+    page = Balance()
+    page.feed(text)
+    assert page.open == []
+    assert set(page.links) <= set(page.ids)
+    assert not page.outside, "the page needs the internet"
+    assert not re.search(r"<script|@import|url\(http", text)
+    assert "Small &lt;study&gt; &amp; co" in text
+    assert len(text) < 5e6
+
+
+def test_the_page_says_everything_a_reader_needs(view):
+    text = re.sub(r"\s+", " ", re.sub(r"<svg.*?</svg>", "", write_report(view).read_text(), flags=re.S))
+    for words in (
+        "LEAKY",
+        "mental states, not emotions",
+        "confounded with the recording day",
+        "Majority class",
+        "Chance (labels permuted)",
+        "interval over 12 recordings, since there are fewer than 8 subjects",
+        "In the honest protocols nothing was found",
+        "of 12 trials of the test part are in training too",
+        "windows of the test part share signal with training",
+        "Study digest",
+        "Data fingerprint",
+        "Split digest, recording",
+        "Somebody 2024",
+        "LSTM on random rows",
+        "96.2 %",
+        "can a new recording of a known user be recognised?",
+        "lowest validation loss",
+    ):
+        assert words in text, words
+    assert text.count("None") == 0
+    assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", text.lower())
+
+
+def test_every_number_of_the_table_is_the_stored_one(view):
+    text = write_report(view).read_text()
+    for protocol in view.protocols:
+        for method in view.methods:
+            cell = view.cell(protocol, method)
+            assert f"<b>{cell.value:.3f}</b>" in text
+
+
+def test_tables_are_written_as_csv_and_hold_what_the_page_shows(view):
+    summary, fits = (pd.read_csv(path) for path in write_tables(view))
+    row = summary.query("protocol == 'recording' and method == 'lda' and labels == 'true' and metric == 'accuracy'")
+    assert row.query("level == 'window'")["value"].item() == pytest.approx(
+        view.cell("recording", "lda").value, rel=1e-5
+    )
+    assert {"recall[neutral]", "precision[relaxed]", "f1[concentrating]"} <= set(fits)
+
+
+def test_every_figure_is_drawn(view):
+    text = write_report(view).read_text()
+    # results, inflation, two splits, confusion, curves, calibration
+    assert text.count("<svg") == 7
+
+
+def test_the_verdict_sets_claim_leak_honesty_and_chance_side_by_side(view):
+    claim, *others = verdict(view)
+    leaky, honest = view.cell("random_window", "lstm"), view.cell("recording", "lstm")
+    for number in (0.962, leaky.value, honest.value, honest.low, honest.high, honest.chance):
+        assert f"{100 * number:.1f} %" in claim
+    assert any("beat chance" in line for line in others)
+    assert any("meaningless (permuted) labels" in line for line in others)
+
+
+def test_a_run_without_results_is_refused_in_words(tmp_path, view, words):
+    with pytest.raises(DataError, match="not a readable run"):
+        RunView(tmp_path)
+    for name in ("study", "data", "audit", "environment"):
+        (tmp_path / f"{name}.json").write_text((view.results.folder / f"{name}.json").read_text())
+    with pytest.raises(DataError) as error:
+        RunView(tmp_path)
+    words(error.value, "no finished fit", "thymos run")
+
+
+def test_holm_by_hand():
+    assert np.allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []

@@ -1,0 +1,167 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+STUDY = {
+    "name": "small",
+    "title": "Small",
+    "source": "muse-mental-state",
+    "process": [{"resample": {"to": 64}}],
+    "windows": {"seconds": 1.0},
+    "target": {"label": "state"},
+    "protocols": {
+        "recording": {"parameters": {"n_splits": 2}},
+        "random_window": {"parameters": {"n_splits": 2}, "twin_of": "recording"},
+    },
+    "methods": {"lda": {"title": "LDA", "steps": ["window_statistics", "flatten", "lda"]}},
+}
+
+
+def thymos(*arguments, cwd=None):
+    """Run the command line in a process of its own."""
+    code = "from thymos.cli import main; main()"
+    environment = {k: v for k, v in os.environ.items() if k != "THYMOS_DATA"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=environment
+    )
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Return a writer of a study file."""
+
+    def write(**changes):
+        path = tmp_path / f"small-{'-'.join(changes)}.yaml"
+        path.write_text(yaml.safe_dump({**STUDY, **changes}))
+        return path
+
+    return write
+
+
+def test_help_lists_the_commands():
+    result = thymos("--help")
+    assert result.returncode == 0
+    for command in ("sources", "studies", "check", "run", "report"):
+        assert command in result.stdout
+
+
+def test_listings(muse_folder):
+    result = thymos("sources", "--data", muse_folder)
+    assert result.returncode == 0
+    assert "muse-mental-state" in result.stdout
+    assert "simulated-eeg" in result.stdout
+    result = thymos("studies")
+    assert "lstm-gru-muse" in result.stdout
+    assert "demo" in result.stdout
+
+
+def test_a_run_ends_with_a_table_and_the_path_of_a_report_and_can_be_reported_again(plan, muse_folder, tmp_path):
+    result = thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    assert result.returncode == 0, result.stderr
+    assert "LDA" in result.stdout
+    assert "LEAKY" in result.stdout
+    assert "Chance" in result.stdout
+    page = tmp_path / "out" / "report.html"
+    assert result.stdout.rstrip().endswith(f"report: {page}")
+    first = page.read_text()
+    page.unlink()
+    again = thymos("report", tmp_path / "out")
+    assert again.returncode == 0, again.stderr
+    assert page.read_text() == first, "the report is not made of stored results alone"
+    resumed = thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    assert "0 fits computed, 16 were there already" in resumed.stdout
+
+
+def test_check_says_what_is_remarkable(muse_folder):
+    (muse_folder / "muse-mental-state" / "subjecta-neutral-1.csv").unlink()
+    result = thymos("check", "muse-mental-state", "--data", muse_folder)
+    assert result.returncode == 0, result.stderr
+    assert "very short: 6.0 s" in result.stdout
+    assert "muse-mental-state: readable; 17 remarks" in result.stdout
+
+
+def break_column(text):
+    return text.replace("AF7", "XX7", 1)
+
+
+def break_number(text):
+    lines = text.splitlines()
+    lines[40] = lines[40].replace(",", ",oops", 1)
+    return "\n".join(lines)
+
+
+def blank_rows(text):
+    head, *lines = text.splitlines()
+    return "\n".join([head, *(line.split(",")[0] + ",,,,," for line in lines)])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (break_column, ["has no column AF7", "expected: a csv with the columns timestamps, TP9"]),
+        (break_number, ["line 41, column TP9", "is not a number"]),
+        (blank_rows, ["100% of the rows have a missing", "repair it"]),
+        (lambda text: "", ["is empty", "download it again"]),
+    ],
+    ids=["missing column", "text in numbers", "NaN", "empty file"],
+)
+def test_damaged_files_end_with_one_message_and_status_2(change, expected, plan, muse_folder, tmp_path):
+    path = muse_folder / "muse-mental-state" / "subjectb-relaxed-2.csv"
+    path.write_text(change(path.read_text()))
+    result = thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("thymos:") == 1
+    for words in ["subjectb-relaxed-2.csv", *expected]:
+        assert words in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_studies_end_with_one_message_and_status_2(plan, muse_folder, tmp_path):
+    cases = [
+        (["run", plan(protocolls={}), "--data", muse_folder], ["protocolls: unknown key", "'protocols'"]),
+        (["run", plan(target={"label": "stat"}), "--data", muse_folder], ["no label 'stat'", "'state'"]),
+        (
+            ["run", plan(name="one class", target={"label": "piece", "above": -1}), "--data", muse_folder],
+            ["at least two classes"],
+        ),
+        (["run", plan(windows={"seconds": 60}), "--data", muse_folder], ["No recording yields a window of 60.0 s"]),
+        (["run", "lstm-gru-muse"], ["no data folder was given", "--data DIR"]),
+        (["run", "lstm-gru-muse", "--data", tmp_path / "no"], ["There is no folder", "muse-mental-state"]),
+        (["run", "demmo"], ["no study 'demmo'", "'demo'"]),
+        (["run", "demo", "--budget", "quik"], ["no budget 'quik'", "'quick'"]),
+        (["check", "muse-mental-stat"], ["no source named", "'muse-mental-state'"]),
+        (["report", tmp_path], ["is not a readable run"]),
+    ]
+    for arguments, expected in cases:
+        result = thymos(*arguments, *(["--out", tmp_path / "out"] if arguments[0] == "run" else []))
+        assert result.returncode == 2, (arguments, result.stdout, result.stderr)
+        assert "Traceback" not in result.stderr
+        for words in expected:
+            assert words in result.stderr, (arguments, result.stderr)
+        assert not (tmp_path / "out").exists(), arguments
+
+
+def test_a_mistake_never_touches_finished_results(plan, muse_folder, tmp_path):
+    out = tmp_path / "out"
+    assert thymos("run", plan(), "--data", muse_folder, "--out", out, "--jobs", 1).returncode == 0
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    (muse_folder / "muse-mental-state" / "subjectb-relaxed-2.csv").write_text("")
+    assert thymos("run", plan(), "--data", muse_folder, "--out", out).returncode == 2
+    assert thymos("run", plan(seed=3), "--data", muse_folder, "--out", out).returncode == 2
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_failed_fits_end_with_status_1_and_the_first_error(plan, muse_folder, tmp_path):
+    methods = {**STUDY["methods"], "flat": {"title": "Flat", "steps": ["lda"]}}
+    result = thymos("run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    assert result.returncode == 1
+    assert "8 fits failed; the first, random_window/flat/" in result.stderr
+    assert "ValueError" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in (tmp_path / "out" / "failures.json").read_text()
+    assert "LDA" in result.stdout
+    assert (tmp_path / "out" / "report.html").is_file()
