@@ -39,6 +39,15 @@ def test_bands_are_half_open_so_that_together_they_hold_each_frequency_once():
     assert np.allclose(band_variance(x, 128.0, bands).sum(axis=-3, keepdims=True), whole)
 
 
+@pytest.mark.parametrize("bands", [{"all": (0, 64)}, {"low": (0, 30)}, {"high": (30, 64)}])
+def test_bands_may_reach_to_zero_and_to_the_nyquist_frequency(bands):
+    x = np.random.default_rng(1).normal(0, 1e-5, (40, 1, 1280))
+    (limits,) = bands.values()
+    expected = 1e-10 * (limits[1] - limits[0]) / 64
+    for method in ("spectral", "filter"):
+        assert band_variance(x, 128.0, bands, method).mean() == pytest.approx(expected, rel=0.05)
+
+
 def test_an_offset_changes_no_band():
     x = np.random.default_rng(2).normal(0, 1e-5, (2, 4, 256))
     assert np.allclose(band_variance(x + 1e-3, 128.0, "muse"), band_variance(x, 128.0, "muse"), rtol=1e-3)

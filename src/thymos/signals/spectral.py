@@ -24,6 +24,7 @@ BANDS: dict[str, dict[str, tuple[float, float]]] = {
 }
 
 _FLOOR = 1e-20  # V^2, that is 1e-8 uV^2: far below the noise of any amplifier
+_SIGNALS = 32  # signals filtered at once
 _BLOCK = 2**23  # values per block of windows; bounds the extra memory to some tens of megabytes
 
 
@@ -100,8 +101,8 @@ def band_variance(
         windows = sliding_windows(x.reshape(-1, x.shape[-1]), size, hop)
         result = _spectral_variance(windows, sfreq, limits).reshape(*x.shape[:-1], -1, len(limits))
     elif method == "filter":
-        filtered = (band_pass(x.astype(np.float64), sfreq, low, min(high, sfreq / 2 * 0.999)) for low, high in limits)
-        result = np.stack([sliding_windows(band, size, hop).var(axis=-1) for band in filtered], axis=-1)
+        result = _filtered_variance(x.reshape(-1, x.shape[-1]), sfreq, limits, size, hop)
+        result = result.reshape(*x.shape[:-1], -1, len(limits))
     else:
         raise InputError(f"There is no method {method!r}.{near(method, ['spectral', 'filter'])}", "spectral or filter")
     return np.moveaxis(result, -1, -3)  # (..., C, W, B) -> (..., B, C, W)
@@ -157,6 +158,19 @@ def _spectral_variance(windows: np.ndarray, sfreq: float, limits: list[tuple[flo
         power = (power[:, : len(used)] + power[:, len(used) :]) @ pool
         result[begin : begin + per_block] = power.reshape(-1, n_windows, len(limits))
     return result
+
+
+def _filtered_variance(
+    x: np.ndarray, sfreq: float, limits: list[tuple[float, float]], size: int, hop: int
+) -> np.ndarray:
+    """Variance in windows of band-passed signals (n_signals, n_times), a few at a time so that they fit a cache."""
+    blocks = []
+    for begin in range(0, len(x), _SIGNALS):
+        part = x[begin : begin + _SIGNALS].astype(np.float64)
+        edges = ((low or None, high if high < sfreq / 2 else None) for low, high in limits)
+        bands = (part if edge == (None, None) else band_pass(part, sfreq, *edge) for edge in edges)
+        blocks.append(np.stack([sliding_windows(band, size, hop).var(axis=-1) for band in bands], axis=-1))
+    return np.concatenate(blocks)
 
 
 class DifferentialEntropy(TransformerMixin, BaseEstimator):

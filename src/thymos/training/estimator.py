@@ -136,9 +136,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 batch_size=self.batch_size,
                 max_epochs=self.max_epochs,
                 train_split=None if validation is None else predefined_split(self._validation(validation)),
-                iterator_train=_Batches,
                 iterator_train__shuffle=True,
-                iterator_valid=_Batches,
                 callbacks=self._callbacks([] if validation is None or not self.patience else [stopping]),
                 verbose=self.verbose,
                 device=device,
@@ -212,24 +210,6 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-class _Batches:
-    """Batches of a data set held in memory: one indexing per batch instead of a Python call per sample."""
-
-    def __init__(self, dataset: Dataset, batch_size: int, shuffle: bool = False):
-        self.X = torch.from_numpy(np.ascontiguousarray(dataset.X))
-        self.y = torch.from_numpy(dataset.y)
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        order = torch.randperm(len(self.y)) if self.shuffle else torch.arange(len(self.y))
-        for rows in order.split(self.batch_size):
-            yield self.X[rows], self.y[rows]
-
-    def __len__(self) -> int:
-        return -(-len(self.y) // self.batch_size)
 
 
 def _device(device: str) -> str:
