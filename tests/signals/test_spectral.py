@@ -46,7 +46,8 @@ def test_bands_may_reach_to_zero_and_to_the_nyquist_frequency(bands):
     expected = 1e-10 * (limits[1] - limits[0]) / 64
     for method in ("spectral", "filter"):
         assert band_variance(x, 128.0, bands, method).mean() == pytest.approx(
-            expected, rel=0.05 if method == "spectral" else 0.1
+            expected,
+            rel=0.05 if method == "spectral" else 0.15,  # half the power at an edge
         )
 
 
