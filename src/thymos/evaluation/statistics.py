@@ -190,7 +190,9 @@ def permuted_confusions(trials: dict, groups: np.ndarray, seed: int, n: int = _P
     return confusions
 
 
-def inflation_report(summary: pd.DataFrame, twins: dict[str, str], level: str = "window") -> pd.DataFrame:
+def inflation_report(
+    summary: pd.DataFrame, twins: dict[str, str], level: str = "window", metric: str = "accuracy"
+) -> pd.DataFrame:
     """Set every leaky protocol beside its honest twin, with true and with permuted labels (methods A4).
 
     Parameters
@@ -200,16 +202,17 @@ def inflation_report(summary: pd.DataFrame, twins: dict[str, str], level: str = 
     twins : dict of str to str
         Leaky protocol to honest protocol.
     level : {'window', 'trial'}
+    metric : str
 
     Returns
     -------
     DataFrame
-        One row per method and pair: accuracy under both with true labels, their difference, and the same two after
+        One row per method and pair: the metric under both with true labels, their difference, and the same two after
         permuting labels. A leaky protocol stays high under permutation; an honest one falls to chance.
     """
     if summary.empty:
         return pd.DataFrame()
-    table = summary[(summary["metric"] == "accuracy") & (summary["level"] == level)]
+    table = summary[(summary["metric"] == metric) & (summary["level"] == level)]
     table = table.set_index(["protocol", "method", "labels"])["value"]
     rows = []
     for leaky, honest in twins.items():

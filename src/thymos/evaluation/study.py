@@ -120,6 +120,8 @@ class Study(_Strict):
         Methods that are also fitted once with labels permuted between trials; all by default.
     level : {'window', 'trial'}
         The level shown first.
+    metric : {'accuracy', 'balanced_accuracy', 'macro_f1', 'kappa'}
+        The metric shown first; balanced accuracy where classes are unequal.
     claims : list of Claim
     cautions : list of str
     budgets : mapping of {'tiny', 'quick', 'full'} to Budget
@@ -140,6 +142,7 @@ class Study(_Strict):
     seed: int = 0
     permuted: list[str] | None = None
     level: Literal["window", "trial"] = "trial"
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "kappa"] = "accuracy"
     claims: list[Claim] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
     budgets: dict[Literal["tiny", "quick", "full"], Budget] = Field(default_factory=dict)
@@ -170,9 +173,8 @@ class Study(_Strict):
 
     def digest(self) -> str:
         """Return a hash of everything that can change a result."""
-        content = self.model_dump(
-            mode="json", exclude={"title", "question", "citation", "claims", "cautions", "budgets"}
-        )
+        words = {"title", "question", "citation", "claims", "cautions", "budgets", "level", "metric"}
+        content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

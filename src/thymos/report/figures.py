@@ -31,7 +31,7 @@ _STYLE = {
 
 
 def results(view: RunView) -> str:
-    """Draw accuracy with interval for each method and protocol, chance beside it."""
+    """Draw the metric with its interval for each method and protocol, chance beside it."""
     cards, methods = list(view.protocols.values()), list(view.methods)
     with mpl.rc_context(_STYLE):
         fig = Figure(figsize=(10.5, 1.3 + 0.32 * len(methods)), layout="constrained")
@@ -52,7 +52,7 @@ def results(view: RunView) -> str:
                         ax.plot(claim["value"], y, marker="|", ms=13, mew=2, color="black", zorder=4)
             _title(ax, card)
             ax.set_xlim(0, 1.02)
-            ax.set_xlabel(f"accuracy by {view.level}")
+            ax.set_xlabel(f"{view.metric_title} by {view.level}")
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
         axes[0].set_yticks(range(len(methods)), [view.methods[m] for m in methods])
@@ -61,7 +61,7 @@ def results(view: RunView) -> str:
 
 
 def inflation(view: RunView) -> str:
-    """Draw the honest and the leaky accuracy of each method, with true and with permuted labels."""
+    """Draw the honest and the leaky value of each method, with true and with permuted labels."""
     table = view.inflation
     table = table[table[["leaky_true", "honest_true"]].notna().all(axis=1)]
     if table.empty:
@@ -77,7 +77,7 @@ def inflation(view: RunView) -> str:
                 ax.plot(leaky, y, "s", color=VERMILION, ms=6, label="LEAKY" if y == 0 else None)
             ax.set_title(title)
             ax.set_xlim(0, 1.02)
-            ax.set_xlabel("accuracy by window")
+            ax.set_xlabel(f"{view.metric_title} by window")
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
         left.set_yticks(range(len(table)), [view.methods[m] for m in table["method"]])

@@ -102,9 +102,10 @@ def verdict(view: RunView) -> list[str]:
         winners = sum(p < 0.05 for p in corrected.values())
         majority = [view.cell(card.name, m).value for m in view.methods if view.is_majority(m)]
         lines.append(
-            f"Under {card.name} the methods reach {percent(min(values))} to {percent(max(values))} by {view.level}"
+            f"Under {card.name} the methods reach {percent(min(values))} to {percent(max(values))} "
+            f"({view.metric_title} by {view.level})"
             + (f"; the majority class reaches {percent(majority[0])}" if majority and majority[0] is not None else "")
-            + f". {winners} of {len(corrected)} beat chance (balanced accuracy, labels permuted between the trials of "
+            + f". {winners} of {len(corrected)} beat chance (labels permuted between the trials of "
             "each subject, p < 0.05 after Holm)."
         )
     for leaky, honest in view.twins.items():
@@ -115,7 +116,7 @@ def verdict(view: RunView) -> list[str]:
         permuted = table["leaky_permuted"].dropna()
         lines.append(
             f"The leak {leaky} adds {percent(table['inflation'].min(), sign=True)} to "
-            f"{percent(table['inflation'].max(), sign=True)} of accuracy over {honest}"
+            f"{percent(table['inflation'].max(), sign=True)} to the {view.metric_title} under {honest}"
             + (
                 f"; with meaningless (permuted) labels it still shows up to {percent(permuted.max())}, against "
                 f"{percent(table['honest_permuted'].max())} at most under {honest}."

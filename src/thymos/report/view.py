@@ -97,6 +97,16 @@ class RunView:
         """``window`` or ``trial``: the level shown first."""
         return self.study["level"]
 
+    @property
+    def metric(self) -> str:
+        """The metric shown first, as a name of the summary."""
+        return self.study["metric"]
+
+    @property
+    def metric_title(self) -> str:
+        """The metric shown first, in words."""
+        return {"kappa": "Cohen's kappa", "macro_f1": "macro F1"}.get(self.metric, self.metric.replace("_", " "))
+
     @cached_property
     def fits(self) -> pd.DataFrame:
         """One row per finished fit."""
@@ -135,13 +145,13 @@ class RunView:
     @cached_property
     def inflation(self) -> pd.DataFrame:
         """The table of :func:`thymos.evaluation.statistics.inflation_report`, at window level."""
-        table = inflation_report(self.summary, self.twins)
+        table = inflation_report(self.summary, self.twins, metric=self.metric)
         order = {name: k for k, name in enumerate(self.methods)}
         return table.sort_values(["leaky_protocol", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
 
-    def cell(self, protocol: str, method: str, metric: str = "accuracy", level: str = "", labels: str = "true") -> Cell:
+    def cell(self, protocol: str, method: str, metric: str = "", level: str = "", labels: str = "true") -> Cell:
         """Return one number with its interval, or a dash."""
-        row = self._index.get((protocol, method, labels, level or self.level, metric))
+        row = self._index.get((protocol, method, labels, level or self.level, metric or self.metric))
         if row is None:
             return Cell("-")
         value, low, high = row["value"], row["low"], row["high"]
@@ -149,7 +159,7 @@ class RunView:
         return Cell(text, value, low, high, row["chance"], row["chance_high"], row["p"], row["seed_sd"])
 
     def main_table(self, level: str = "") -> tuple[list[list[Cell]], list[str], str]:
-        """Return rows of cells, head and caption of the method x protocol table of accuracies."""
+        """Return rows of cells, head and caption of the method x protocol table."""
         cards = self.protocols.values()
         head = ["method", *(f"{card.name}{' (LEAKY)' if card.leaky else ''}" for card in cards)]
         rows = [
@@ -187,14 +197,14 @@ class RunView:
         seeds = int(part["n_seeds"].max())
         seeds = f"mean of {seeds} seeds where a method uses randomness" if seeds > 1 else "one seed"
         return (
-            f"Accuracy by {level}, 95 % bootstrap interval over {over}{few}; {seeds}. "
+            f"{self.metric_title.capitalize()} by {level}, 95 % bootstrap interval over {over}{few}; {seeds}. "
             f"Budget {self.study['budget']} (reduces: {self.study['reduces']})."
         )
 
     def beats_chance(self, protocol: str) -> dict[str, float]:
         """Return Holm-corrected p-values against permuted labels, for every method but the majority class."""
         names = [m for m in self.methods if not self.is_majority(m)]
-        values = [self.cell(protocol, m, "balanced_accuracy").p for m in names]
+        values = [self.cell(protocol, m).p for m in names]
         known = [(m, p) for m, p in zip(names, values, strict=True) if p is not None and np.isfinite(p)]
         return dict(zip([m for m, _ in known], holm([p for _, p in known]), strict=True))
 
