@@ -115,8 +115,8 @@ def verdict(view: RunView) -> list[str]:
             continue
         permuted = table["leaky_permuted"].dropna()
         lines.append(
-            f"The leak {leaky} adds {percent(table['inflation'].min(), sign=True)} to "
-            f"{percent(table['inflation'].max(), sign=True)} to the {view.metric_title} under {honest}"
+            f"The leak {leaky} adds {100 * table['inflation'].min():.1f} to {100 * table['inflation'].max():.1f} "
+            f"percentage points to the {view.metric_title} under {honest}"
             + (
                 f"; with meaningless (permuted) labels it still shows up to {percent(permuted.max())}, against "
                 f"{percent(table['honest_permuted'].max())} at most under {honest}."
@@ -127,11 +127,11 @@ def verdict(view: RunView) -> list[str]:
     return lines
 
 
-def percent(value: float, sign: bool = False) -> str:
+def percent(value: float | None) -> str:
     """Write a share as a percentage, or a dash where there is none."""
     if value is None or not np.isfinite(value):
         return "-"
-    return f"{100 * value:{'+' if sign else ''}.1f} %"
+    return f"{100 * value:.1f} %"
 
 
 def _shown(view: RunView) -> list[str]:
