@@ -20,12 +20,12 @@ STUDY = {
 }
 
 
-def thymos(*arguments, cwd=None):
-    """Run the command line in a process of its own."""
+def thymos(*arguments, path=""):
+    """Run the command line in a process of its own; `path` joins the import path."""
     code = "from thymos.cli import main; main()"
-    environment = {k: v for k, v in os.environ.items() if k != "THYMOS_DATA"}
+    environment = {k: v for k, v in os.environ.items() if k != "THYMOS_DATA"} | {"PYTHONPATH": str(path)}
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=environment
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=environment
     )
 
 
@@ -156,8 +156,17 @@ def test_a_mistake_never_touches_finished_results(plan, muse_folder, tmp_path):
 
 
 def test_failed_fits_end_with_status_1_and_the_first_error(plan, muse_folder, tmp_path):
-    methods = {**STUDY["methods"], "flat": {"title": "Flat", "steps": ["lda"]}}
-    result = thymos("run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    (tmp_path / "fragile.py").write_text(
+        "from sklearn.dummy import DummyClassifier\n"
+        "class Fragile(DummyClassifier):\n"
+        "    def predict_proba(self, X):\n"
+        "        if len(X) > 5:\n"
+        "            raise ValueError('too much')\n"
+        "        return super().predict_proba(X)\n"
+    )
+    methods = {**STUDY["methods"], "flat": {"title": "Flat", "steps": ["fragile:Fragile"]}}
+    arguments = ["run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1]
+    result = thymos(*arguments, path=tmp_path)
     assert result.returncode == 1
     assert "8 fits failed; the first, random_window/flat/" in result.stderr
     assert "ValueError" in result.stderr
@@ -165,3 +174,48 @@ def test_failed_fits_end_with_status_1_and_the_first_error(plan, muse_folder, tm
     assert "Traceback" in (tmp_path / "out" / "failures.json").read_text()
     assert "LDA" in result.stdout
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_ctrl_c_ends_with_one_message_and_status_130(plan, muse_folder, tmp_path):
+    (tmp_path / "impatient.py").write_text(
+        "from sklearn.dummy import DummyClassifier\n"
+        "class Impatient(DummyClassifier):\n"
+        "    def predict_proba(self, X):\n"
+        "        if len(X) > 5:\n"
+        "            raise KeyboardInterrupt\n"
+        "        return super().predict_proba(X)\n"
+    )
+    methods = {**STUDY["methods"], "last": {"steps": ["impatient:Impatient"]}}
+    arguments = ["run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1]
+    result = thymos(*arguments, path=tmp_path)
+    assert result.returncode == 130
+    assert "the same command continues from there" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list((tmp_path / "out" / "rows").iterdir()), "finished fits were lost"
+
+
+def test_a_study_without_a_leaky_twin_has_a_report_too(plan, muse_folder, tmp_path):
+    path = plan(protocols={"recording": {"parameters": {"n_splits": 2}}})
+    result = thymos("run", path, "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    assert result.returncode == 0, result.stderr
+    assert "Leaky twin beside" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_damaged_runs_end_with_one_message_and_status_2(plan, muse_folder, tmp_path):
+    out = tmp_path / "out"
+    assert thymos("run", plan(), "--data", muse_folder, "--out", out, "--jobs", 1).returncode == 0
+    (out / "folds.parquet").rename(tmp_path / "folds.parquet")
+    result = thymos("report", out)
+    assert result.returncode == 2
+    assert "has lost its folds" in result.stderr
+    (out / "study.json").write_text("{}")
+    for arguments in (["report", out], ["run", plan(), "--data", muse_folder, "--out", out]):
+        result = thymos(*arguments)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+        assert "study.json lacks" in result.stderr
+
+
+def test_the_package_is_a_command_too():
+    result = subprocess.run([sys.executable, "-m", "thymos", "--version"], capture_output=True, text=True)
+    assert result.stdout.strip() == "0.1.0"

@@ -120,8 +120,12 @@ def run(
     out = out or Path("runs") / plan.name
     console = _console()
     console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget} (reduces: {plan.reduces})", highlight=False)
-    with _progress() as progress:
-        outcome = run_study(plan, out, data, jobs or default_jobs(), progress)
+    try:
+        with _progress() as progress:
+            outcome = run_study(plan, out, data, jobs or default_jobs(), progress)
+    except KeyboardInterrupt:
+        print("thymos: stopped. Finished fits are stored; the same command continues from there.", file=sys.stderr)
+        raise typer.Exit(130) from None
     console.print(f"{outcome.done} fits computed, {outcome.kept} were there already.", highlight=False)
     _finish(out)
     if outcome.failed:

@@ -31,6 +31,36 @@ def test_a_mask_of_the_wrong_length_is_refused(make_samples, words):
     words(error.value, "(2,)", "72 samples")
 
 
+def test_only_masks_and_row_numbers_are_indices(make_samples):
+    samples = make_samples()
+    mask = (samples.meta["subject"] == "s1").astype(object).to_numpy()
+    assert len(samples[mask]) == 24
+    assert len(samples[[]]) == 0
+    for wrong in ([0.7, 1.9], ["s1"], np.array([True, None], dtype=object)):
+        with pytest.raises(InputError, match="boolean mask, row numbers or a slice"):
+            samples[wrong]
+
+
+def test_names_are_text_and_labels_are_never_missing(make_samples):
+    samples = make_samples()
+    numbers = samples.meta.assign(subject=samples.meta["subject"].str[1:].astype(int))
+    assert set(Samples(samples.X, samples.y, numbers).meta["subject"]) == {"0", "1", "2"}
+    for hole in (None, np.nan):
+        with pytest.raises(InputError, match="1 of 72 labels are missing"):
+            samples.replace(y=np.array([hole, *samples.y[1:]], dtype=object))
+
+
+def test_modalities_may_have_any_plain_name_and_no_other(make_samples, tmp_path):
+    samples = make_samples()
+    both = samples.replace(X={"y": samples.X, "meta": samples.X[:, 0]}, info={"rate": np.float32(0.5)})
+    loaded = Samples.load(both.save(tmp_path / "x"))
+    assert np.array_equal(loaded.X["y"], samples.X)
+    assert np.array_equal(loaded.y, samples.y)
+    assert loaded.info == {"rate": 0.5}
+    with pytest.raises(InputError, match="letters, digits and _"):
+        samples.replace(X={"../eeg": samples.X})
+
+
 def test_concatenation_of_parts_gives_the_whole(make_samples):
     samples = make_samples()
     assert same(Samples.concatenate([samples[:10], samples[10:]]), samples)
@@ -43,6 +73,8 @@ def test_concatenation_refuses_other_modalities_and_shapes(make_samples, words):
         Samples.concatenate([samples, other])
     with pytest.raises(InputError, match="labels"):
         Samples.concatenate([samples, samples.replace(y=None)])
+    with pytest.raises(InputError, match="sfreq 64"):
+        Samples.concatenate([samples, samples.replace(info={**samples.info, "sfreq": 64.0})])
     with pytest.raises(InputError) as error:
         Samples.concatenate([samples, samples.replace(X=samples.X[..., :7])])
     words(error.value, "(2, 7)", "(2, 32)")
@@ -145,4 +177,6 @@ def test_fingerprint_sees_every_part(make_samples):
         samples.replace(meta=samples.meta.assign(start=samples.meta["start"] + 0.1)).fingerprint(),
     }
     assert len(prints) == 4
+    other = samples.meta.assign(subject="another")
+    assert samples.replace(meta=other).fingerprint() not in prints
     assert make_samples().fingerprint() == samples.fingerprint()

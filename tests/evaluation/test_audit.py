@@ -65,6 +65,14 @@ def test_overlapping_windows_are_found_even_if_the_trial_ids_were_lost(honest, w
     words(error.value, "1 of 1 windows", "share signal with training")
 
 
+def test_windows_that_touch_are_no_overlap_whatever_rounding_says(make_samples):
+    samples = make_samples(subjects=1, trials=1, windows=200, shape=(1, 4))
+    start = 0.008 + np.arange(200) * 20 / 200
+    meta = samples.meta.assign(start=start, stop=start + 20 / 200)
+    rows = np.arange(200)
+    check_split(meta, Fold("x", rows[::2], rows[:0], rows[1::2]), keys=())
+
+
 def test_overlap_counts_equal_those_of_a_plain_comparison(make_samples):
     samples = make_samples(subjects=2, trials=3, windows=20)
     rng = np.random.default_rng(0)

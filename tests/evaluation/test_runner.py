@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import thymos.evaluation.runner as runner
-from thymos.base.errors import DataError, InputError, LeakError
+from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError
 from thymos.evaluation import TrialSplit, cross_validate
 from thymos.evaluation.fit import permute_trial_labels
 from thymos.evaluation.results import Results
@@ -117,8 +117,8 @@ def test_an_interruption_keeps_what_is_finished(muse_folder, tmp_path, monkeypat
     original, calls = runner.fit_fold, []
 
     def interrupted(*args):
-        calls.append(1)
-        if len(calls) == 4:
+        calls.append(args[2].name != "probe")
+        if sum(calls) == 4:
             raise KeyboardInterrupt
         return original(*args)
 
@@ -132,13 +132,82 @@ def test_an_interruption_keeps_what_is_finished(muse_folder, tmp_path, monkeypat
     pd.testing.assert_frame_equal(rows(resumed.results), rows(whole.results))
 
 
-def test_one_failing_method_does_not_take_the_others_along(muse_folder, tmp_path):
-    methods = {**STUDY["methods"], "flat": {"steps": ["lda"]}}  # windows of three axes do not fit a linear model
-    outcome = run_study(study(methods=methods), tmp_path / "run", muse_folder)
-    assert outcome.failed
-    assert all("/flat/" in key for key in outcome.failed)
-    assert set(outcome.results.read("rows")["method"]) == {"majority", "lda", "lstm"}
+def test_one_failing_method_does_not_take_the_others_along(muse_folder, tmp_path, monkeypatch):
+    original = runner.fit_fold
+
+    def failing(estimator, samples, fold, classes):
+        if fold.name != "probe" and type(estimator[-1]).__name__ == "RecurrentClassifier":
+            raise RuntimeError("out of memory")
+        return original(estimator, samples, fold, classes)
+
+    monkeypatch.setattr(runner, "fit_fold", failing)
+    outcome = run_study(study(), tmp_path / "run", muse_folder)
+    assert len(outcome.failed) == 8
+    assert all("/lstm/" in key and "out of memory" in text for key, text in outcome.failed.items())
+    assert set(outcome.results.read("rows")["method"]) == {"majority", "lda"}
     assert outcome.results.read_facts("failures") == outcome.failed
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["lda"], ["methods.wrong fails on a few samples", "ValueError", "flatten"]),
+        ([{"recurrent": {"cell": "lstmm"}}], ["methods.wrong", "cell='lstmm'", "'lstm'"]),
+        ([{"recurrent": {"max_epochs": 0}}], ["max_epochs=0", "at least 1"]),
+        ([{"recurrent": {"device": "gpu"}}], ["device='gpu'", "cuda"]),
+        ([{"differential_entropy": {"bands": "seeds"}}, "flatten", "lda"], ["'seeds'", "'seed'"]),
+    ],
+)
+def test_a_mistake_in_a_method_is_found_before_the_first_fit(steps, expected, muse_folder, tmp_path, words):
+    with pytest.raises(StudyError) as error:
+        run_study(study(methods={**STUDY["methods"], "wrong": {"steps": steps}}), tmp_path / "run", muse_folder)
+    words(error.value, *expected)
+    assert not (tmp_path / "run").exists()
+
+
+def test_seeds_of_a_random_method_differ_and_folds_do_not_share_one(done):
+    outcome, _ = done
+    table = outcome.results.read("predictions").query("method == 'lstm' and protocol == 'recording'")
+    one, two = (table[table["seed"] == k].sort_values("row")["p0"].to_numpy() for k in (0, 1))
+    assert not np.allclose(one, two, atol=1e-3)
+
+
+def test_the_control_is_left_out_on_request_and_drawn_again_where_it_cannot_be_split(
+    muse_folder, tmp_path, monkeypatch
+):
+    outcome = run_study(study(permuted=[]), tmp_path / "run", muse_folder)
+    assert set(outcome.results.read("rows")["labels"]) == {"true"}
+    original, draws = runner._cut, []
+
+    def rarely(plan, samples):
+        draws.append(1)
+        if 1 < len(draws) < 4:  # the first call cuts the true labels
+            raise ProtocolError("one recording of class '0'")
+        return original(plan, samples)
+
+    monkeypatch.setattr(runner, "_cut", rarely)
+    assert not run_study(study(), tmp_path / "again", muse_folder).failed
+    assert len(draws) == 4
+    monkeypatch.setattr(runner, "_REDRAWS", 1)
+    draws[:] = []
+    with pytest.raises(ProtocolError, match="The control with permuted labels cannot be split"):
+        run_study(study(), tmp_path / "never", muse_folder)
+
+
+def test_results_are_not_written_where_no_folder_can_be(muse_folder, tmp_path, words):
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError) as error:
+            run_study(study(), out, muse_folder)
+        words(error.value, "not a folder", "choose another --out")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_sitting_that_computes_nothing_leaves_no_trace(done, tmp_path):
+    outcome, folder = done
+    run_study(study(), tmp_path / "run", folder)
+    assert len(outcome.results.read_facts("environment")["runs"]) == 1
+    assert outcome.results.read("rows")["code"].nunique() == 1
 
 
 def test_results_are_never_mixed_or_overwritten(done, tmp_path, words):

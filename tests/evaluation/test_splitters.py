@@ -162,6 +162,10 @@ def test_as_scikit_learns_splitters(make_samples):
 
 def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     samples = make_samples()
+    shared = samples.meta.assign(trial=samples.meta["trial"].str.split("-").str[1])
+    with pytest.raises(ProtocolError) as error:
+        TrialSplit().folds(shared, samples.y)
+    words(error.value, "'t0' belongs to several subjects", "meta['subject'] + '-'")
     with pytest.raises(ProtocolError) as error:
         TrialSplit().folds(samples.meta, np.full(len(samples), "calm"))
     words(error.value, "All 72 samples have the label 'calm'", "at least two classes")

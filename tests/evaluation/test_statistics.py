@@ -85,6 +85,20 @@ def test_chance_is_where_nothing_is_known_and_p_tells_skill_from_none(subjects):
     assert skilled["p"] < 0.01 < 0.05 < nothing["p"]
 
 
+def test_knowing_the_person_alone_is_no_better_than_chance():
+    """Subjects differ in how often they say 'a'; predicting just that must not look like skill."""
+    rng = np.random.default_rng(0)
+    made = predictions(subjects=10, trials=20, windows=1)
+    often = {s: (0.9 if k % 2 else 0.1) for k, s in enumerate(sorted(made["subject"].unique()))}
+    share = made["subject"].map(often).to_numpy()
+    made["label"] = np.where(rng.random(len(made)) < share, "a", "b")
+    made["p0"], made["p1"] = share, 1 - share
+    found = row(summarise(made, CLASSES))
+    assert found["value"] > 0.8
+    assert found["chance"] == pytest.approx(found["value"])
+    assert found["p"] > 0.5
+
+
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
     accuracy = CONFUSION_METRICS["accuracy"]
@@ -131,3 +145,4 @@ def test_inflation_sets_the_four_numbers_side_by_side():
 def test_nothing_gives_an_empty_table():
     assert summarise(pd.DataFrame(), CLASSES).empty
     assert inflation_report(pd.DataFrame(), {"a": "b"}).empty
+    assert "inflation" in inflation_report(summarise(predictions(), CLASSES), {})

@@ -79,6 +79,18 @@ def test_a_file_is_read_and_majority_is_always_there(tmp_path):
         (changed(("methods", "lda", "protocols"), ["tryal"]), ["no 'tryal'", "'trial'"]),
         (changed(("methods", "lda", "steps"), []), ["methods.lda.steps", "at least 1 item"]),
         (changed(("source",), 5), ["source"]),
+        (changed(("source",), {"simulated-eeg": [1]}), ["source", "wants parameters as name: value"]),
+        (changed(("methods", "lda", "steps"), [{"union": {"lda": {}}}, "lda"]), ["'union' wants a list of steps"]),
+        (changed(("methods", "lda", "steps"), [{"flatten": [1]}, "lda"]), ["'flatten' wants parameters"]),
+        (changed(("methods", "majority"), {"steps": ["lda"]}), ["this name is kept for the majority class"]),
+        (changed(("windows", "seconds"), float("inf")), ["windows.seconds", "finite"]),
+        ({**GOOD, "seed": -1}, ["seed", "greater than or equal to 0"]),
+        (
+            {**GOOD, "claims": [{"text": "t", "value": 1, "source": "s", "method": "ldda"}]},
+            ["no method 'ldda'", "'lda'"],
+        ),
+        ({**GOOD, "budgets": ["a"]}, ["budgets", "valid dictionary"]),
+        (changed(("budgets", "tiny"), {"changes": "abc"}), ["budgets.tiny.changes", "valid dictionary"]),
     ],
 )
 def test_mistakes_are_said_in_words_with_the_near_names(content, expected, words):
@@ -93,6 +105,11 @@ def test_mistakes_are_said_in_words_with_the_near_names(content, expected, words
         (["flatten", "ldaa"], ["methods.lda", "no transformer or model named 'ldaa'", "'lda'"]),
         ([{"svm": {"c": 1}}], ["methods.lda", "The step 'svm' has no parameter 'c'", "one of C, kernel"]),
         (["package_that_is_not:There"], ["methods.lda", "cannot be found"]),
+        ([":x"], ["methods.lda", "':x' is no address", "package.module:Class"]),
+        (["lda", "flatten"], ["methods.lda", "The last step, Flatten, gives no probabilities"]),
+        (["flatten"], ["methods.lda", "The last step, Flatten, gives no probabilities"]),
+        ([{"builtins:dict": {}}, "lda"], ["methods.lda", "cannot be used here"]),
+        ([{"collections:Counter": {}}, "lda"], ["methods.lda", "transformers and samplers, then a classifier"]),
     ],
 )
 def test_unknown_steps_are_said_in_words(steps, expected, words):
@@ -116,6 +133,21 @@ def test_unknown_studies_budgets_and_broken_files_are_said_in_words(tmp_path, wo
             load_study(tmp_path / "x.yaml")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [({"n_splits": "five"}, "n_splits='five'"), ({"n_splits": 2.5}, "n_splits=2.5"), ({"validation": 0.9}, "0 to 0.5")],
+)
+def test_impossible_protocols_are_said_in_words(parameters, expected, words):
+    with pytest.raises(ThymosError) as error:
+        make_protocol(parse_study(changed(("protocols", "trial"), {"parameters": parameters})), "trial")
+    words(error.value, expected)
+
+
+def test_numbers_with_an_exponent_are_numbers(tmp_path):
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(GOOD).replace("seconds: 1.0", "seconds: 5e-1"))
+    assert load_study(tmp_path / "x.yaml").windows.seconds == 0.5
+
+
 def test_a_yaml_file_cannot_run_code(tmp_path):
     (tmp_path / "x.yaml").write_text(f"name: !!python/object/apply:os.system ['touch {tmp_path}/hacked']")
     with pytest.raises(StudyError):
@@ -132,8 +164,10 @@ def test_the_digest_changes_with_what_can_change_a_result_and_only_then():
 
 
 def test_own_classes_are_named_by_address():
-    study = parse_study(changed(("methods", "lda", "steps"), ["flatten", {"sklearn.svm:SVC": {"C": 2.0}}]))
-    assert make_estimator(study, "lda", {})[-1].C == 2.0
+    study = parse_study(
+        changed(("methods", "lda", "steps"), ["flatten", {"sklearn.naive_bayes:GaussianNB": {"var_smoothing": 0.5}}])
+    )
+    assert make_estimator(study, "lda", {})[-1].var_smoothing == 0.5
 
 
 def test_steps_are_told_the_rate_and_unions_stand_side_by_side():
@@ -147,10 +181,20 @@ def test_targets_are_split_at_the_declared_threshold(muse_folder, words):
     content = {**GOOD, "source": "muse-mental-state", "target": {"label": "state"}}
     samples = make_samples(parse_study(content), muse_folder)
     assert set(samples.y) == {"concentrating", "neutral", "relaxed"}
+    numbers = make_samples(parse_study({**content, "target": {"label": "piece"}}), muse_folder)
+    assert numbers.y.dtype.kind == "i"
     rated = make_samples(parse_study({**content, "target": {"label": "piece", "above": -1}}), muse_folder)
     assert set(rated.y) == {"high"}
     with pytest.raises(ThymosError) as error:
         make_samples(parse_study({**content, "target": {"label": "state", "above": 1}}), muse_folder)
     words(error.value, "'state' is no rating")
+    for process, expected in (
+        ([{"band_pass": {"low": 1, "high": 500}}], ["The process 'band_pass' fails on 'a-concentrating-1'", "128"]),
+        (["resample"], ["The process 'resample'", "to"]),
+        ([{"band_pass": {"low": "a"}}], ["The process 'band_pass'"]),
+    ):
+        with pytest.raises(ThymosError) as error:
+            make_samples(parse_study({**content, "process": process}), muse_folder)
+        words(error.value, *expected)
     with pytest.raises(ThymosError, match="no parameter 'subject'"):
         make_samples(parse_study({**content, "source": {"muse-mental-state": {"subject": "a"}}}), muse_folder)

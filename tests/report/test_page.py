@@ -96,7 +96,7 @@ def test_the_page_says_everything_a_reader_needs(view):
         "mental states, not emotions",
         "confounded with the recording day",
         "Majority class",
-        "Chance (labels permuted)",
+        "Chance level",
         "interval over 12 recordings, since there are fewer than 8 subjects",
         "In the honest protocols nothing was found",
         "of 12 trials of the test part are in training too",

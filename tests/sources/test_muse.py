@@ -85,6 +85,14 @@ def test_missing_values_split_and_are_reported(folder):
     assert any("2 rows with a missing value" in str(note) for note in MuseMentalState(folder).check())
 
 
+def test_pieces_too_short_for_anything_are_left_out_and_reported(folder):
+    edit(folder, lambda t: t.assign(AF7=t["AF7"].mask(t.index.isin([1000, 1002]))))
+    pieces = trial(folder)
+    assert [p.signal("eeg").data.shape[1] for p in pieces] == [1000, 1536 - 1003]
+    assert any("1 rows in pieces under 0.25 s" in str(note) for note in MuseMentalState(folder).check())
+    assert len(MuseMentalState(folder).load(["a"]).process("band_pass", low=1, high=45).windows(1.0))
+
+
 def test_an_empty_auxiliary_channel_changes_nothing(folder):
     before = trial(folder)[0].signal("eeg").data
     edit(folder, lambda t: t.assign(**{"Right AUX": np.nan}))
@@ -135,8 +143,18 @@ def say(table, column, row, value):
         (lambda t: t.assign(TP9=t["TP9"].mask(t.index % 2 == 0)), ["50% of the rows", "at most 20%"]),
         (lambda t: t.assign(timestamps=t["timestamps"] * 2 - t["timestamps"][0]), ["128.0 Hz", "256 Hz"]),
         (lambda t: t.iloc[:0], ["has 0 rows"]),
+        (lambda t: t.assign(timestamps=t["timestamps"] * 1000), ["first time stamp is 1.533e+12", "Unix seconds"]),
     ],
-    ids=["missing column", "text", "no stamp", "backwards", "mostly missing", "other rate", "header only"],
+    ids=[
+        "missing column",
+        "text",
+        "no stamp",
+        "backwards",
+        "mostly missing",
+        "other rate",
+        "header only",
+        "milliseconds",
+    ],
 )
 def test_damage_is_said_in_words(folder, words, change, expected):
     edit(folder, change)

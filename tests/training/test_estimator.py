@@ -122,6 +122,23 @@ def test_divergence_is_said_in_words(monkeypatch, words):
     words(error.value, "not finite", "lower lr")
 
 
+def test_a_validation_part_that_cannot_choose_is_refused():
+    X, y = toy(40)
+    holes = X.copy()
+    holes[3, 0, 0] = np.nan
+    for validation in ((holes, y), (X[:0], y[:0])):
+        with pytest.raises(InputError, match="at least one sample and finite values"):
+            RecurrentClassifier(hidden=2, max_epochs=2).fit(X, y, validation=validation)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_epochs": 0}, {"batch_size": 1.5}, {"patience": 0}, {"lr": -1.0}, {"lr": "1e-3"}]
+)
+def test_impossible_training_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        RecurrentClassifier(hidden=2, **wrong).fit(*toy(20))
+
+
 def test_other_shapes_and_unknown_classes_are_said_in_words(words):
     X, y = toy(40)
     model = RecurrentClassifier(hidden=2, max_epochs=1)

@@ -131,6 +131,16 @@ def test_arrays_alone_behave_as_imbalanced_learns_pipeline(parts):
     assert pipe.score(held.X, held.y) > 0
 
 
+def test_samples_go_wherever_arrays_go(parts):
+    train, held = parts
+    pipe = make_pipeline(Flatten(), LogisticRegression()).fit(train)
+    assert pipe.score(held) == pipe.score(held.X, held.y)
+    assert np.array_equal(pipe.predict(held), pipe.predict(held.X))
+    assert np.array_equal(pipe[:1].transform(held), held.X.reshape(len(held), -1))
+    with pytest.raises(InputError, match="logisticregression__sample_weight"):
+        pipe.fit(train, logisticregression__sample_weight=np.ones(len(train)))
+
+
 def test_methods_exist_only_if_the_last_step_has_them():
     pipe = make_pipeline(Flatten(), Witness())
     assert hasattr(pipe, "predict")

@@ -102,6 +102,8 @@ def load_object(address: str) -> Any:
         If the module or the attribute does not exist.
     """
     module_name, _, attribute = address.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+        raise UnknownNameError(f"{address!r} is no address.", fits="'package.module:Class'")
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
@@ -150,7 +152,10 @@ def check_parameters(function: Any, parameters: Iterable[str], owner: str, skip:
     InputError
         Naming the near parameters.
     """
-    signature = inspect.signature(function).parameters.values()
+    try:
+        signature = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError(f"{owner} cannot be used here: {function!r} shows no parameters.", "a class") from None
     if any(p.kind is p.VAR_KEYWORD for p in signature):
         return
     known = [p.name for p in signature if p.name not in {"self", *skip}]

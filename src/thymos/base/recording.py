@@ -10,10 +10,13 @@ import numpy as np
 
 from thymos.base.errors import InputError
 
-__all__ = ["META_COLUMNS", "Recording", "Signal", "Span"]
+__all__ = ["META_COLUMNS", "SPAN_KINDS", "Recording", "Signal", "Span"]
 
 #: Metadata that every recording and every sample carries. They are what makes an honest split possible.
 META_COLUMNS = ("source", "subject", "session", "trial", "stimulus", "start", "stop")
+
+#: What a marked stretch can be: at the converter's limits, or sampled at a doubtful rate.
+SPAN_KINDS = ("rail", "rate")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Span:
     start, stop : float
         Seconds on the recording's clock.
     kind : str
-        What is marked, for example ``rail`` (the converter's limit) or ``flat``.
+        One of :data:`SPAN_KINDS`.
     channel : str
         The channel concerned; empty for all.
     """

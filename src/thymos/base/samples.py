@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from thymos.base.recording import META_COLUMNS
 __all__ = ["Samples"]
 
 _FORMAT = "thymos-samples-1"
+_IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
 _MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
 
 
@@ -67,11 +69,16 @@ class Samples:
         if missing:
             raise InputError(f"The metadata lack {', '.join(missing)}.", fits=f"the columns {', '.join(META_COLUMNS)}")
         self.meta = meta.reset_index(drop=True)
+        for column in _IDS:  # names are text, so that they sort and compare the same way everywhere
+            if column in self.meta and not isinstance(self.meta[column].dtype, pd.StringDtype):
+                self.meta = self.meta.assign(**{column: self.meta[column].astype(str).astype("str")})
         if not {"synthetic", "source_trial"} <= set(meta.columns):
             self.meta = self.meta.assign(
                 synthetic=meta.get("synthetic", pd.Series(False, index=meta.index)).to_numpy(bool),
                 source_trial=meta.get("source_trial", pd.Series("", index=meta.index)).to_numpy(),
             )
+        if isinstance(self.X, dict) and not all(re.fullmatch(r"\w+", name) for name in self.X):
+            raise InputError(f"The modalities are named {', '.join(map(repr, self.X))}.", fits="letters, digits and _")
         lengths = {name: len(array) for name, array in self._arrays().items()}
         lengths["meta"] = len(self.meta)
         if self.y is not None:
@@ -99,9 +106,14 @@ class Samples:
             index = [int(index)]
         if not isinstance(index, slice):
             index = np.asarray(index)
+            if index.dtype == object and all(isinstance(i, (bool, np.bool_)) for i in index):
+                index = index.astype(bool)  # a mask of a DataFrame with missing values has this type
+            if not index.size:
+                index = index.astype(np.intp)
+            if index.dtype.kind not in "biu":
+                raise InputError(f"An index of type {index.dtype} came.", fits="a boolean mask, row numbers or a slice")
             if index.dtype == bool and index.shape != (len(self),):
                 raise InputError(f"A mask of shape {index.shape} came for {len(self)} samples.", fits=f"({len(self)},)")
-            index = index if index.dtype == bool else index.astype(np.intp)
         X = {k: v[index] for k, v in self.X.items()} if isinstance(self.X, dict) else self.X[index]
         return Samples(X, None if self.y is None else self.y[index], self.meta.iloc[index], self.info)
 
@@ -137,13 +149,15 @@ class Samples:
         return np.array([f"{t}@{a:.4f}-{b:.4f}" for t, a, b in zip(m["trial"], m["start"], m["stop"], strict=True)])
 
     def fingerprint(self) -> str:
-        """Return a hash of all arrays, labels and identifiers, for provenance."""
+        """Return a hash of all arrays, labels and identifying metadata, for provenance."""
         digest = hashlib.blake2b(digest_size=16)
         for name, array in sorted(self._arrays().items()):
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
             for block in np.array_split(array, max(1, array.nbytes // _MMAP_BYTES)):
                 digest.update(np.ascontiguousarray(block).view(np.uint8).data)
-        digest.update("\n".join(self.ids()).encode())
+        for column in (*META_COLUMNS, "recording"):
+            if column in self.meta:
+                digest.update(f"{column}\n".encode() + "\n".join(map(str, self.meta[column])).encode())
         if self.y is not None:
             digest.update("\n".join(map(str, self.y)).encode())
         return digest.hexdigest()
@@ -161,6 +175,13 @@ class Samples:
                     "Samples with different modalities, or with and without labels, cannot be joined.",
                     fits=f"modalities {', '.join(first._arrays())}, {'no ' if first.y is None else ''}labels",
                 )
+            for key in ("sfreq", "ch_names", "unit"):
+                if part.info.get(key) != first.info.get(key):
+                    raise InputError(
+                        f"Samples with {key} {part.info.get(key)} cannot be joined to {first.info.get(key)}.",
+                        fits="the same rate, channels and unit in every part",
+                        do="resample and pick channels first",
+                    )
             for name, array in part._arrays().items():
                 if array.shape[1:] != first._arrays()[name].shape[1:]:
                     raise InputError(
@@ -198,12 +219,12 @@ class Samples:
         fresh.mkdir()
         try:
             for name, array in self._arrays().items():
-                np.save(fresh / f"{name}.npy", array, allow_pickle=False)
+                np.save(_array_file(fresh, name, isinstance(self.X, dict)), array, allow_pickle=False)
             if self.y is not None:
                 np.save(fresh / "y.npy", self.y, allow_pickle=False)
             self.meta.to_parquet(fresh / "meta.parquet")
             info = {"format": _FORMAT, "modalities": sorted(self.X) if isinstance(self.X, dict) else None}
-            (fresh / "info.json").write_text(json.dumps({**info, "info": self.info}, indent=1))
+            (fresh / "info.json").write_text(json.dumps({**info, "info": self.info}, indent=1, default=_json))
             if folder.exists():
                 retired = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
                 folder.rename(retired)
@@ -239,7 +260,7 @@ class Samples:
             names = head["modalities"] or ["X"]
             arrays = {}
             for name in names:
-                path = folder / f"{name}.npy"
+                path = _array_file(folder, name, head["modalities"] is not None)
                 mapped = path.stat().st_size > _MMAP_BYTES if mmap is None else mmap
                 arrays[name] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
             y = np.load(folder / "y.npy", allow_pickle=False) if (folder / "y.npy").exists() else None
@@ -256,9 +277,28 @@ class Samples:
         return self.X if isinstance(self.X, dict) else {"X": self.X}
 
 
+def _array_file(folder: Path, name: str, modality: bool) -> Path:
+    """Return where an array lies: ``X.npy``, or ``X/<modality>.npy``."""
+    if not modality:
+        return folder / f"{name}.npy"
+    (folder / "X").mkdir(exist_ok=True)
+    return folder / "X" / f"{name}.npy"
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise InputError(f"info holds {value!r}, which is no number, text, list or mapping.", fits="plain values")
+
+
 def _plain(y: Any) -> np.ndarray:
     """Return labels as an array that NumPy can store without pickle."""
     y = np.asarray(y)
     if y.ndim != 1:
         raise InputError(f"Labels came with shape {y.shape}.", fits="one label per sample, shape (n_samples,)")
+    missing = int(pd.isna(y).sum())
+    if missing:
+        raise InputError(
+            f"{missing} of {len(y)} labels are missing.", fits="a label for every sample", do="drop such samples first"
+        )
     return y.astype(str) if y.dtype == object else y

@@ -18,6 +18,7 @@ from thymos.evaluation.splitters import Fold
 __all__ = ["Finding", "audit_fold", "check_split", "duplicates", "groups_on_both_sides", "overlaps", "synthetic_rows"]
 
 _EXAMPLES = 5
+_SAME_TIME = 1e-6  # seconds; sums of window lengths are not exact
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ def overlaps(meta: pd.DataFrame, fold: Fold, guard: float = 0.0) -> list[Finding
             theirs = others[recording[others] == value]
             begin, end = np.sort(start[theirs]), np.sort(stop[theirs])
             # windows that begin before mine ends, less those that end before mine begins
-            before = np.searchsorted(begin, stop[rows[mine]] + guard, side="left")
-            gone = np.searchsorted(end, start[rows[mine]] - guard, side="right")
+            before = np.searchsorted(begin, stop[rows[mine]] + guard - _SAME_TIME, side="left")
+            gone = np.searchsorted(end, start[rows[mine]] - guard + _SAME_TIME, side="right")
             hit[mine] = before > gone
         if hit.any():
             findings.append(

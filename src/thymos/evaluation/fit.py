@@ -20,7 +20,7 @@ from thymos.evaluation.audit import check_split
 from thymos.evaluation.metrics import classification_metrics, trial_probabilities
 from thymos.evaluation.splitters import Fold, Protocol
 
-__all__ = ["FoldResult", "cross_validate", "fit_fold", "permute_trial_labels", "rows_of", "seed_estimator"]
+__all__ = ["FoldResult", "cross_validate", "discrete", "fit_fold", "permute_trial_labels", "rows_of", "seed_estimator"]
 
 #: Metadata kept beside every test prediction.
 _KEPT = ("subject", "session", "trial", "stimulus", "recording", "start", "stop")
@@ -122,6 +122,27 @@ def rows_of(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def discrete(samples: Samples) -> Samples:
+    """Return samples whose labels are classes; whole numbers stored as floats become integers.
+
+    Raises
+    ------
+    InputError
+        If there are no labels, or they are ratings.
+    """
+    if samples.y is None:
+        raise InputError("The samples have no labels.", fits="labels, or target=<metadata column>")
+    if samples.y.dtype.kind != "f":
+        return samples
+    if not np.array_equal(samples.y, np.round(samples.y)):
+        raise InputError(
+            f"The labels are ratings, such as {samples.y[0]:g}.",
+            fits="classes",
+            do="split them at a threshold, in a study with target: {label: ..., above: ...}",
+        )
+    return samples.replace(y=samples.y.astype(int))
+
+
 def permute_trial_labels(samples: Samples, seed: int) -> Samples:
     """Return samples whose labels are permuted between the trials of each subject (methods A4).
 
@@ -179,7 +200,7 @@ def cross_validate(
     LeakError
         If an honest protocol's split shares trials, windows or keys between its parts.
     """
-    samples = samples.target(target) if target else samples
+    samples = discrete(samples.target(target) if target else samples)
     classes = [str(c) for c in np.unique(samples.y)]
     tables = []
     for fold in protocol.folds(samples.meta, samples.y):

@@ -8,17 +8,18 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from thymos import __version__
+import thymos
 from thymos.base.samples import Samples
 from thymos.evaluation.splitters import Fold
 
-__all__ = ["environment", "split_digest"]
+__all__ = ["code_digest", "environment", "split_digest"]
 
 _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "skorch", "mne")
 
@@ -26,8 +27,9 @@ _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "to
 def environment() -> dict[str, Any]:
     """Return versions, hardware and, in a git checkout, the commit of the code."""
     return {
-        "thymos": __version__,
+        "thymos": thymos.__version__,
         "commit": _commit(),
+        "code": code_digest(),
         "python": sys.version.split()[0],
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "platform": platform.platform(),
@@ -35,6 +37,17 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Return a hash of the package's Python files, so that rows of different code are told apart."""
+    folder = Path(thymos.__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        if path.relative_to(folder).parts[0] not in {"report", "cli.py"}:  # these change no result
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def split_digest(samples: Samples, folds: list[Fold]) -> str:
@@ -49,10 +62,15 @@ def split_digest(samples: Samples, folds: list[Fold]) -> str:
 
 def _commit() -> str | None:
     """Return the commit of the checkout the package lies in, marked where files have been changed since."""
-    folder = Path(__file__).resolve().parent
-    try:
-        call = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        call = ["git", "-C", str(here.parent), *arguments]
         return subprocess.run(call, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # an installed copy may lie inside somebody else's checkout
+        return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return None
 

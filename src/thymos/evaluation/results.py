@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from thymos.base.errors import DataError
+from thymos.base.errors import DataError, InputError
 
 __all__ = ["Results"]
 
@@ -31,6 +31,25 @@ class Results:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
+
+    def check_writable(self) -> None:
+        """Refuse a place where no folder can be, before anything is computed.
+
+        Raises
+        ------
+        InputError
+            If the folder, or its nearest parent that exists, is a file or cannot be written to.
+        """
+        place = self.folder.absolute()
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(
+                f"Results cannot be written to {self.folder}: {place} is "
+                + ("not writable." if place.is_dir() else "not a folder."),
+                fits="a new folder in a place one may write to",
+                do="choose another --out",
+            )
 
     def append(self, key: str, rows: pd.DataFrame, predictions: pd.DataFrame, history: pd.DataFrame) -> None:
         """Store one fit. Each table carries the columns of the fit's identity."""
@@ -71,8 +90,8 @@ class Results:
         text = json.dumps(facts, indent=1, default=str)
         self._write(f"{name}.json", lambda path: path.write_text(text))
 
-    def read_facts(self, name: str) -> dict[str, Any]:
-        """Return facts about the whole run.
+    def read_facts(self, name: str, *required: str) -> dict[str, Any]:
+        """Return facts about the whole run; those `required` must be among them.
 
         Raises
         ------
@@ -81,12 +100,20 @@ class Results:
         """
         path = self.folder / f"{name}.json"
         try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+            facts = json.loads(path.read_text())
+            missing = [key for key in required if key not in facts]
+            if missing:
+                raise ValueError(f"{path.name} lacks {', '.join(missing)}")
+            return facts
+        except (OSError, ValueError, TypeError) as error:
             raise DataError(
                 f"{self.folder} is not a readable run: {error}.",
                 fits="a folder written by `thymos run STUDY --out FOLDER`",
             ) from None
+
+    def has_facts(self, name: str) -> bool:
+        """Whether facts of this name are stored."""
+        return (self.folder / f"{name}.json").is_file()
 
     def _write(self, name: str, write: Any) -> None:
         path = self.folder / name

@@ -19,17 +19,19 @@ import numpy as np
 import pandas as pd
 
 from thymos import __version__
-from thymos.base.errors import InputError, ThymosError
+from thymos.base.errors import InputError, ProtocolError, StudyError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import audit_fold, check_split
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_estimator
-from thymos.evaluation.provenance import environment, split_digest
+from thymos.evaluation.provenance import code_digest, environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold
 from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
 
 __all__ = ["Outcome", "Task", "run_study", "tasks_of"]
+
+_REDRAWS = 50
 
 
 @dataclass(frozen=True)
@@ -106,35 +108,41 @@ def run_study(
     """
     say = progress or (lambda done, total, text: None)
     results = Results(out)
+    results.check_writable()
     _refuse_others(results, study)
     say(0, 0, "reading data")
     samples = make_samples(study, data)
     classes = [str(c) for c in np.unique(samples.y)]
     say(0, 0, "cutting folds")
     folds = _cut(study, samples)
-    # the control repeats the whole protocol, stratification included, on labels that mean nothing
-    control = permute_trial_labels(samples, child_seed(study.seed, "permuted"))
-    folds_of = {"true": folds, "permuted": _cut(study, control)}
+    control_seed, control_folds = _control(study, samples)
+    folds_of = {"true": folds, "permuted": control_folds}
     estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
+    say(0, 0, "trying each method on a few samples")
+    for name, estimator in estimators.items():
+        _probe(name, estimator, samples, next(iter(folds.values()))[0])
     findings = _audit(study, samples, folds)
     recipe = _recipe(estimators)
     _refuse_others(results, study, samples.fingerprint(), recipe)
-    tasks = tasks_of(study, folds, estimators)
+    tasks = tasks_of(study, folds_of, estimators)
+    waiting = [task for task in tasks if not results.finished(task.key)]
     facts = {"digest": study.digest(), "fingerprint": samples.fingerprint(), "recipe": recipe, "n_tasks": len(tasks)}
     results.write_facts("study", {**facts, "study": study.model_dump(mode="json")})
     results.write_facts("data", _data_card(study, samples, classes))
     results.write_facts("audit", {"findings": findings})
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
-    started = results.read_facts("environment")["runs"] if (results.folder / "environment.json").is_file() else []
-    results.write_facts("environment", {"split_digests": digests, "runs": [*started, environment()]})
+    sittings = results.read_facts("environment", "runs")["runs"] if results.has_facts("environment") else []
+    if waiting:
+        sittings = [*sittings, environment()]
+    results.write_facts("environment", {"split_digests": digests, "runs": sittings})
     results.write_table("folds", _fold_table(samples, folds))
-    waiting = [task for task in tasks if not results.finished(task.key)]
     kept, failed = len(tasks) - len(waiting), {}
     say(kept, len(tasks), "fitting")
     with _shared(samples, jobs) as where:
         find = {(kind, p, f.name): f for kind, parts in folds_of.items() for p, fs in parts.items() for f in fs}
+        seeds = study.seed, control_seed
         calls = [
-            (task, estimators[task.method], find[task.labels, task.protocol, task.fold], classes, study.seed, where)
+            (task, estimators[task.method], find[task.labels, task.protocol, task.fold], classes, seeds, where)
             for task in waiting
         ]
         for number, (task, tables, error) in enumerate(_execute(calls, jobs), start=1):
@@ -147,14 +155,14 @@ def run_study(
     return Outcome(results, len(waiting) - len(failed), kept, failed)
 
 
-def tasks_of(study: Study, folds: dict[str, list[Fold]], estimators: dict[str, Any]) -> list[Task]:
+def tasks_of(study: Study, folds_of: dict[str, dict[str, list[Fold]]], estimators: dict[str, Any]) -> list[Task]:
     """Return all fits of a study, in a fixed order.
 
     Methods without a ``random_state`` give the same result for every seed and are fitted once. The control with
     permuted labels is fitted with the first seed.
     """
     tasks = []
-    for protocol, parts in folds.items():
+    for protocol in study.protocols:
         for name, method in study.methods.items():
             if method.protocols is not None and protocol not in method.protocols:
                 continue
@@ -162,7 +170,8 @@ def tasks_of(study: Study, folds: dict[str, list[Fold]], estimators: dict[str, A
             seeds = (method.seeds or study.seeds) if random else 1
             control = study.permuted is None or name in study.permuted
             for labels, count in (("true", seeds), ("permuted", int(control))):
-                tasks += [Task(protocol, name, labels, fold.name, seed) for fold in parts for seed in range(count)]
+                names = [fold.name for fold in folds_of[labels].get(protocol, [])]
+                tasks += [Task(protocol, name, labels, fold, seed) for fold in names for seed in range(count)]
     return tasks
 
 
@@ -176,18 +185,18 @@ def _execute(calls: list[tuple], jobs: int) -> Iterator[tuple]:
         yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_work)(*call) for call in calls)
 
 
-def _work(task: Task, estimator: Any, fold: Fold, classes: list[str], seed: int, where: Any) -> tuple:
+def _work(task: Task, estimator: Any, fold: Fold, classes: list[str], seeds: tuple[int, int], where: Any) -> tuple:
     """Do one fit; an error is returned as text, so that one failing fit does not take the others along."""
     if "torch" in sys.modules:  # one thread, whatever the engine: equal rows, and no two pools fighting for the cores
         sys.modules["torch"].set_num_threads(1)
     try:
         samples = where if isinstance(where, Samples) else _mapped(str(where))
         if task.labels == "permuted":
-            samples = permute_trial_labels(samples, child_seed(seed, "permuted"))
-        seeded = seed_estimator(estimator, child_seed(seed, task.seed, task.protocol, task.fold))
+            samples = permute_trial_labels(samples, seeds[1])
+        seeded = seed_estimator(estimator, child_seed(seeds[0], task.seed, task.protocol, task.fold))
         begin = time.perf_counter()
         result = fit_fold(seeded, samples, fold, classes)
-        identity = {**task.__dict__, "seconds": time.perf_counter() - begin}
+        identity = {**task.__dict__, "seconds": time.perf_counter() - begin, "code": code_digest()}
         rows = rows_of(result.predictions, classes).assign(**result.facts, note=fold.note, **identity)
         tables = (rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__))
     except ThymosError as error:
@@ -227,6 +236,51 @@ def _cut(study: Study, samples: Samples) -> dict[str, list[Fold]]:
             for fold in folds[name]:
                 check_split(samples.meta, fold, (*protocol.keys, "trial"))
     return folds
+
+
+def _control(study: Study, samples: Samples) -> tuple[int, dict[str, list[Fold]]]:
+    """Return the seed of the permuted labels, and folds cut on them.
+
+    The control repeats the whole protocol, stratification included, on labels that mean nothing. Where recordings
+    hold several trials some permutations leave a class in one recording only; such a draw is made again.
+    """
+    if study.permuted == []:
+        return 0, {}
+    failure = None
+    for draw in range(_REDRAWS):
+        seed = child_seed(study.seed, "permuted", draw)
+        try:
+            return seed, _cut(study, permute_trial_labels(samples, seed))
+        except ProtocolError as error:
+            failure = error
+    raise ProtocolError(
+        f"The control with permuted labels cannot be split: {failure.came}",
+        fits=failure.fits,
+        do="choose fewer splits, or give up the control with permuted: []",
+    )
+
+
+def _probe(name: str, estimator: Any, samples: Samples, fold: Fold) -> None:
+    """Try a method on a few samples, so that a mistake in it is found before the first of many fits.
+
+    Raises
+    ------
+    StudyError
+        With the method's name and what went wrong.
+    """
+    few = [fold.train[samples.y[fold.train] == label][:20] for label in np.unique(samples.y[fold.train])]
+    fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5])
+    try:
+        fit_fold(estimator, samples, fold, [str(c) for c in np.unique(samples.y)])
+    except ThymosError as error:
+        raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
+    except Exception as error:
+        raise StudyError(
+            f"methods.{name} fails on a few samples of shape {samples[:1].X.shape[1:]}: {type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else ''}",
+            fits="steps that fit together: features, `flatten` where a classifier wants a table, a classifier at last",
+            do="correct the method's steps and parameters",
+        ) from error
 
 
 def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]]) -> list[dict]:
@@ -296,7 +350,7 @@ def _refuse_others(results: Results, study: Study, fingerprint: str | None = Non
     """Refuse a folder that holds results of another study, of other data or of other parameters."""
     if not (results.folder / "study.json").is_file():
         return
-    there = results.read_facts("study")
+    there = results.read_facts("study", "digest", "fingerprint", "recipe", "study")
     differs = [
         f"{what} {there[key]} there, {now} now"
         for key, what, now in (

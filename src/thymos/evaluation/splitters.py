@@ -50,7 +50,7 @@ class Protocol:
     n_splits : int
         Folds at most; fewer if the rarest class has fewer groups.
     validation : float
-        Share of the groups left for training that becomes the validation part; 0 for none.
+        Share of the groups left for training that becomes the validation part, rounded to one part in k; 0 for none.
     random_state : int
         Seed of the assignment.
 
@@ -73,9 +73,11 @@ class Protocol:
     within: str = ""
 
     def __init__(self, n_splits: int = 5, validation: float = 0.2, random_state: int = 0):
-        if n_splits < 2 or not 0 <= validation < 1:
+        whole = isinstance(n_splits, (int, np.integer)) and isinstance(random_state, (int, np.integer))
+        if not whole or n_splits < 2 or random_state < 0 or not 0 <= validation <= 0.5:
             raise InputError(
-                f"n_splits={n_splits}, validation={validation} came.", fits="two splits or more, 0 <= validation < 1"
+                f"n_splits={n_splits!r}, validation={validation!r}, random_state={random_state!r} came.",
+                fits="whole numbers, two splits or more, a validation share from 0 to 0.5, a seed from 0 on",
             )
         self.n_splits = n_splits
         self.validation = validation
@@ -105,6 +107,14 @@ class Protocol:
             )
         if "synthetic" in meta and meta["synthetic"].any():
             raise ProtocolError("There are synthetic samples before the split.", fits="real samples only")
+        owners = meta[[c for c in ("source", "subject", "session", "trial") if c in meta]].drop_duplicates()
+        shared = owners["trial"][owners["trial"].duplicated()]
+        if len(shared):
+            raise ProtocolError(
+                f"The trial {str(shared.iloc[0])!r} belongs to several subjects or sessions.",
+                fits="trial names that are unique within the source",
+                do="put subject and session into the name: meta['subject'] + '-' + meta['trial']",
+            )
         groups = self.groups(meta)
         folds = []
         for part, rows in self._parts(meta):

@@ -210,8 +210,10 @@ def inflation_report(
         One row per method and pair: the metric under both with true labels, their difference, and the same two after
         permuting labels. A leaky protocol stays high under permutation; an honest one falls to chance.
     """
+    columns = ["method", "leaky_protocol", "honest_protocol"]
+    columns += ["leaky_true", "honest_true", "leaky_permuted", "honest_permuted", "inflation"]
     if summary.empty:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=columns)
     table = summary[(summary["metric"] == metric) & (summary["level"] == level)]
     table = table.set_index(["protocol", "method", "labels"])["value"]
     rows = []
@@ -223,7 +225,7 @@ def inflation_report(
                 row[f"honest_{labels}"] = table.get((honest, method, labels), np.nan)
             row["inflation"] = row["leaky_true"] - row["honest_true"]
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _collect(confusions: np.ndarray, groups: np.ndarray) -> np.ndarray:

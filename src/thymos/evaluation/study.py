@@ -6,6 +6,7 @@ import copy
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -22,6 +23,15 @@ from thymos.base.samples import Samples
 __all__ = ["BUDGETS", "Study", "load_study", "make_estimator", "make_protocol", "make_samples", "shipped_studies"]
 
 BUDGETS = ("tiny", "quick", "full")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that reads ``1e-3`` as a number, as YAML 1.2 does, and not as text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def _step(value: Any) -> Any:
@@ -44,6 +54,14 @@ class Step(_Strict):
     name: str
     parameters: dict[str, Any] | list[Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _check(self) -> Step:
+        if isinstance(self.parameters, list) != (self.name == "union"):
+            raise ValueError(
+                f"{self.name!r} wants " + ("a list of steps" if self.name == "union" else "parameters as name: value")
+            )
+        return self
+
 
 Named = Annotated[Step, BeforeValidator(_step)]
 
@@ -51,8 +69,8 @@ Named = Annotated[Step, BeforeValidator(_step)]
 class Windows(_Strict):
     """How recordings are cut."""
 
-    seconds: float = Field(gt=0)
-    step: float | None = Field(default=None, gt=0)
+    seconds: float = Field(gt=0, allow_inf_nan=False)
+    step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     drop: list[str] = Field(default_factory=list)
 
 
@@ -139,7 +157,7 @@ class Study(_Strict):
     protocols: dict[str, ProtocolSpec] = Field(min_length=1)
     methods: dict[str, Method] = Field(min_length=1)
     seeds: int = Field(default=1, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     permuted: list[str] | None = None
     level: Literal["window", "trial"] = "trial"
     metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "kappa"] = "accuracy"
@@ -162,6 +180,15 @@ class Study(_Strict):
                         f"protocols.{name}: a leaky protocol is a control and needs `twin_of:` one of the honest "
                         f"protocols of the study, not {spec.twin_of!r}"
                     )
+        if self.methods["majority"].steps[-1].name != "majority":
+            raise ValueError("methods.majority: this name is kept for the majority class")
+        for claim in self.claims:
+            for what, name, known in (
+                ("protocol", claim.protocol, self.protocols),
+                ("method", claim.method, self.methods),
+            ):
+                if name and name not in known:
+                    raise ValueError(f"claims: there is no {what} {name!r}.{near(name, known)}")
         for name in self.permuted or []:
             if name not in self.methods:
                 raise ValueError(f"permuted: there is no method {name!r}.{near(name, self.methods)}")
@@ -205,7 +232,7 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
     if budget not in BUDGETS:
         raise StudyError(f"There is no budget {budget!r}.{near(budget, BUDGETS)}", fits=", ".join(BUDGETS))
     path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
+    if path.suffix.lower() not in {".yaml", ".yml"}:
         shipped = shipped_studies()
         if str(name) not in shipped:
             raise StudyError(
@@ -214,7 +241,7 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
             )
         path = shipped[str(name)]
     try:
-        content = yaml.safe_load(path.read_text())
+        content = _Loader(path.read_text()).get_single_data()
     except FileNotFoundError:
         raise StudyError(f"There is no file {path}.", fits="a .yaml file") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -228,9 +255,10 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
 def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "the study") -> Study:
     """Check the content of a study under a budget; errors as :func:`load_study`."""
     content = copy.deepcopy(dict(content))
-    chosen = (content.get("budgets") or {}).get(budget) or {}
-    if isinstance(chosen, dict):
-        content = _merge(content, chosen.get("changes") or {}, where)
+    budgets = content.get("budgets")
+    chosen = budgets.get(budget) if isinstance(budgets, dict) else None
+    if isinstance(chosen, dict) and isinstance(chosen.get("changes") or {}, dict):  # else pydantic says what is wrong
+        content = _merge(content, chosen.get("changes") or {})
         content["reduces"] = chosen.get("reduces", "nothing")
     content["budget"] = budget
     if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
@@ -260,13 +288,14 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     parameters = dict(study.source.parameters)
     if getattr(row, "folder", ""):
         parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
-    check_parameters(source_class, parameters, f"The source {study.source.name!r}")
-    recordings = source_class(**parameters).load()
+    recordings = _call(f"The source {study.source.name!r}", source_class, parameters).load()
     for step in study.process:
         recordings = recordings.process(step.name, study.modality, **step.parameters)
     samples = recordings.windows(study.windows.seconds, study.windows.step, study.modality, study.windows.drop)
     samples = samples.target(study.target.label)
-    if study.target.above is not None:
+    if study.target.above is None:
+        samples = load_object("thymos.evaluation.fit:discrete")(samples)
+    else:
         if not np.issubdtype(samples.y.dtype, np.number):
             raise InputError(f"{study.target.label!r} is no rating: {samples.y[0]!r}.", fits="numbers for target.above")
         samples = samples.replace(
@@ -278,8 +307,8 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
 def make_protocol(study: Study, name: str) -> Any:
     """Return the protocol that the study calls `name`."""
     spec = study.protocols[name]
-    protocol_class = resolve(spec.split or name, "protocol").load()
-    return protocol_class(**{"random_state": study.seed, **spec.parameters})
+    made = resolve(spec.split or name, "protocol").load()
+    return _call(f"The protocol {name!r}", made, {"random_state": study.seed, **spec.parameters})
 
 
 def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
@@ -292,7 +321,15 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
     """
     pipeline = load_object("thymos.training.pipeline:make_pipeline")
     try:
-        return pipeline(*(_build(step, info) for step in study.methods[method].steps))
+        made = pipeline(*(_build(step, info) for step in study.methods[method].steps))
+        made._validate_steps()
+        if not hasattr(made, "predict_proba"):
+            raise InputError(
+                f"The last step, {type(made[-1]).__name__}, gives no probabilities.", "a classifier at last"
+            )
+        return made
+    except TypeError as error:  # a step in the middle that neither transforms nor resamples
+        raise StudyError(f"methods.{method}: {error}", fits="transformers and samplers, then a classifier") from None
     except ThymosError as error:
         raise StudyError(f"methods.{method}: {error.came}", error.fits, error.do) from None
 
@@ -310,17 +347,28 @@ def _build(step: Step, info: Mapping[str, Any]) -> Any:
     check_parameters(made, parameters, f"The step {step.name!r}")
     if "sfreq" in inspect.signature(made).parameters and "sfreq" in info:
         parameters.setdefault("sfreq", info["sfreq"])
-    return made(**parameters)
+    return _call(f"The step {step.name!r}", made, parameters)
 
 
-def _merge(base: dict, changes: Mapping, where: str) -> dict:
+def _call(owner: str, made: Any, parameters: dict[str, Any]) -> Any:
+    """Call a class with parameters of a study; what does not fit is said in words."""
+    check_parameters(made, parameters, owner)
+    try:
+        return made(**parameters)
+    except ThymosError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{owner} cannot be made of {parameters}: {error}.") from None
+
+
+def _merge(base: dict, changes: Mapping) -> dict:
     """Return `base` with nested keys changed; ``null`` removes a key."""
     result = dict(base)
     for key, value in changes.items():
         if value is None:
             result.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = _merge(result[key], value, where)
+            result[key] = _merge(result[key], value)
         else:
             result[key] = value
     return result

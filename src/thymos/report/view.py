@@ -73,14 +73,14 @@ class RunView:
 
     def __init__(self, folder: str | Path):
         self.results = Results(folder)
-        facts = self.results.read_facts("study")
+        facts = self.results.read_facts("study", "study", "digest", "fingerprint", "n_tasks")
         self.study: dict[str, Any] = facts["study"]
         self.digest: str = facts["digest"]
         self.fingerprint: str = facts["fingerprint"]
         self.n_tasks: int = facts["n_tasks"]
-        self.data = self.results.read_facts("data")
-        self.findings = self.results.read_facts("audit")["findings"]
-        self.environment = self.results.read_facts("environment")
+        self.data = self.results.read_facts("data", "classes", "cautions")
+        self.findings = self.results.read_facts("audit", "findings")["findings"]
+        self.environment = self.results.read_facts("environment", "runs", "split_digests")
         self.classes: list[str] = self.data["classes"]
         self.rows = self.results.read("rows")
         if self.rows.empty:
@@ -91,6 +91,11 @@ class RunView:
         self.predictions = self.results.read("predictions")
         self.history = self.results.read("history")
         self.folds = self.results.read_table("folds")
+        if self.predictions.empty or self.folds.empty:
+            raise DataError(
+                f"{self.results.folder} has lost its {'predictions' if self.predictions.empty else 'folds'}.",
+                do="run the study again into a new folder",
+            )
 
     @property
     def level(self) -> str:
@@ -170,7 +175,7 @@ class RunView:
             f"{np.nanmedian([self.cell(c.name, m, level=level).chance or np.nan for m in self.methods]):.3f}"
             for c in cards
         ]
-        rows.append([Cell("Chance (labels permuted)"), *(Cell(text) for text in chance)])
+        rows.append([Cell("Chance level"), *(Cell(text) for text in chance)])
         return rows, head, self.caption(level)
 
     def metrics(self, level: str = "") -> pd.DataFrame:

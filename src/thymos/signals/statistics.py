@@ -22,9 +22,9 @@ def window_statistics(x: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (..., n_statistics, n_channels)
-        In the order of :data:`STATISTICS`; skewness and kurtosis have no unit and are 0 for a constant channel, the
-        others keep the unit of `x`.
+    ndarray, shape (..., n_statistics, n_channels, 1)
+        The last axis is time, as in differential entropy of one window. In the order of :data:`STATISTICS`; skewness
+        and kurtosis have no unit and are 0 for a constant channel, the others keep the unit of `x`.
     """
     x = np.asarray(x)
     mean = x.mean(axis=-1, dtype=np.float64)
@@ -33,7 +33,7 @@ def window_statistics(x: np.ndarray) -> np.ndarray:
     z = np.divide(z, sd[..., None], out=np.zeros_like(z), where=sd[..., None] > 0)
     kurtosis = np.where(sd > 0, np.mean(z**4, axis=-1) - 3, 0.0)
     values = [mean, sd, np.mean(z**3, axis=-1), kurtosis, x.min(axis=-1), x.max(axis=-1)]
-    return np.stack(values, axis=-2).astype(np.float64 if x.dtype == np.float64 else np.float32)
+    return np.stack(values, axis=-2)[..., None].astype(np.float64 if x.dtype == np.float64 else np.float32)
 
 
 class WindowStatistics(TransformerMixin, BaseEstimator):
@@ -51,7 +51,7 @@ class WindowStatistics(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Return shape (n_samples, n_statistics, n_channels), units as :func:`window_statistics`."""
+        """Return shape (n_samples, n_statistics, n_channels, 1), units as :func:`window_statistics`."""
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=[np.float32, np.float64], reset=False)
         return window_statistics(X[:, None, :] if X.ndim == 2 else X)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from thymos.base.catalogue import near
 from thymos.base.errors import InputError
-from thymos.base.recording import Recording, Span
+from thymos.base.recording import SPAN_KINDS, Recording, Span
 from thymos.base.samples import Samples
 
 __all__ = ["cut_windows", "sliding_windows"]
@@ -70,9 +71,11 @@ def cut_windows(
     Raises
     ------
     InputError
-        If the recordings differ in channels or rate, or none is long enough for one window.
+        If a kind is unknown, the recordings differ in channels or rate, or none is long enough for one window.
     """
     drop = set(drop)
+    for kind in drop - set(SPAN_KINDS):
+        raise InputError(f"Windows marked {kind!r} are to be dropped.{near(kind, SPAN_KINDS)}", ", ".join(SPAN_KINDS))
     step = seconds if step is None else step
     blocks, tables, info, longest = [], [], None, 0.0
     for recording in recordings:

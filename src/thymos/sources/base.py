@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thymos.base.catalogue import Row, check_parameters, resolve
-from thymos.base.errors import InputError, SourceNotFoundError
+from thymos.base.errors import InputError, SourceNotFoundError, ThymosError
 from thymos.base.recording import Recording, Signal
 from thymos.base.samples import Samples
 from thymos.signals.windows import cut_windows
@@ -69,29 +69,37 @@ class Recordings:
     ----------
     read : callable
         Returns a fresh iterator of :class:`~thymos.base.recording.Recording`.
-    steps : tuple of (str, callable)
-        Modality and function applied to each recording on its way.
+    steps : tuple of (str, str, callable)
+        Name, modality and function applied to each recording on its way.
     """
 
     def __init__(
         self,
         read: Callable[[], Iterator[Recording]],
-        steps: tuple[tuple[str, Callable[[Signal], Signal]], ...] = (),
+        steps: tuple[tuple[str, str, Callable[[Signal], Signal]], ...] = (),
     ):
         self._read = read
         self._steps = steps
 
     def __iter__(self) -> Iterator[Recording]:
         for recording in self._read():
-            for modality, function in self._steps:
-                recording = recording.map(modality, function)
+            for name, modality, function in self._steps:
+                try:
+                    recording = recording.map(modality, function)
+                except (ThymosError, TypeError, ValueError) as error:
+                    raise InputError(
+                        f"The process {name!r} fails on {recording.meta['trial']!r}: {getattr(error, 'came', error)}",
+                        getattr(error, "fits", ""),
+                        getattr(error, "do", ""),
+                    ) from None
             yield recording
 
     def process(self, name: str, modality: str = "eeg", **parameters: Any) -> Recordings:
         """Apply a process of the catalogue (``band_pass``, ``notch``, ``resample``, ...) to each recording alone."""
         function = resolve(name, "process").load()
         check_parameters(function, parameters, f"The process {name!r}", skip=["signal"])
-        return Recordings(self._read, (*self._steps, (modality, lambda signal: function(signal, **parameters))))
+        step = name, modality, lambda signal: function(signal, **parameters)
+        return Recordings(self._read, (*self._steps, step))
 
     def windows(
         self, seconds: float, step: float | None = None, modality: str = "eeg", drop: Iterable[str] = ()

@@ -26,6 +26,7 @@ _NAME = re.compile(r"subject(?P<subject>[^-]+)-(?P<state>[^-]+)-(?P<take>\d+)\.c
 _TIME = "timestamps"
 _GAP = 2.5 / SFREQ + 0.001  # seconds; stamps are printed to 1 ms, so one lost sample or more shows beyond this
 _RATE_TOLERANCE = 0.02
+_SHORTEST = round(SFREQ / 4)  # samples; shorter pieces between missing values are left out
 _MAX_MISSING = 0.2  # share of rows
 
 
@@ -108,6 +109,8 @@ class MuseMentalState(Source):
                     notes.append(Note(path.name, text + f"{SFREQ:g} Hz; packets may be missing inside"))
             if missing := pieces[0].meta["missing_rows"]:
                 notes.append(Note(path.name, f"{missing} rows with a missing value; the recording is split there"))
+            if short := pieces[0].meta["short_rows"]:
+                notes.append(Note(path.name, f"{short} rows in pieces under {_SHORTEST / SFREQ:g} s, left out"))
             if length < 10:
                 notes.append(Note(path.name, f"very short: {length:.1f} s"))
             rails = [span for piece in pieces for span in piece.spans if span.kind == "rail"]
@@ -132,6 +135,14 @@ class MuseMentalState(Source):
         # a piece ends where a time stamp is missing or a value is
         breaks = np.flatnonzero((np.diff(stamps) > _GAP) | (missing[1:] != missing[:-1])) + 1
         pieces = [rows for rows in np.split(np.arange(len(stamps)), breaks) if not missing[rows[0]]]
+        short = sum(len(rows) for rows in pieces if len(rows) < _SHORTEST)
+        pieces = [rows for rows in pieces if len(rows) >= _SHORTEST]
+        if not pieces:
+            raise DataError(
+                f"{path} has no uninterrupted stretch of {_SHORTEST / SFREQ:g} s.",
+                fits="at least one",
+                do="leave it out",
+            )
         trial = f"{subject}-{state}-{take}"
         meta = {
             "source": "muse-mental-state",
@@ -142,6 +153,7 @@ class MuseMentalState(Source):
             "recording": trial,
             "state": state,
             "missing_rows": int(missing.sum()),
+            "short_rows": short,
         }
         _check_rate(path, [stamps[rows] for rows in pieces])
         for number, rows in enumerate(pieces):
@@ -158,7 +170,7 @@ def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read time stamps in seconds and the four channels in volts, shape (n_times, 4); missing values as NaN."""
     fits = f"a csv with the columns {_TIME}, {', '.join(CHANNELS)}"
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
+        table = pd.read_csv(path, skipinitialspace=True, index_col=False)
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty.", fits=fits, do="download it again") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
@@ -192,6 +204,8 @@ def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path}, line {line + 2}: the time stamp {stamps[line]} is missing or not later than the one before.",
             fits="increasing Unix seconds",
         )
+    if not 1e8 < stamps[0] < 1e10:
+        raise DataError(f"{path}: the first time stamp is {stamps[0]:g}.", fits="Unix seconds, such as 1533222559.839")
     volts = np.stack([values[c] for c in CHANNELS], axis=1) * 1e-6
     share = 1 - np.isfinite(volts).all(axis=1).mean()
     if share > _MAX_MISSING:

@@ -123,6 +123,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.shape_ = X.shape[1:]
+        self._check_parameters()
         seed = check_random_state(self.random_state).randint(2**31)
         device = _device(self.device)
         with _reproducible(seed, device):
@@ -157,6 +158,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             for h in net.history
         ]
         chosen = validation is not None and self.patience
+        if chosen and not stopping.best_epoch_:
+            raise InputError("The validation loss was never finite.", do="check the validation part, lower lr")
         self.best_epoch_ = int(stopping.best_epoch_) if chosen else epochs
         self.selection_ = "lowest validation loss" if chosen else "fixed number of epochs"
         self.n_parameters_ = sum(p.numel() for p in module.parameters() if p.requires_grad)
@@ -182,6 +185,12 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
         X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
         self._check_shape(X, "Validation samples")
+        if not len(X) or not np.isfinite(X).all():
+            raise InputError(
+                f"The validation part has {len(X)} samples and {int((~np.isfinite(X)).sum())} missing values.",
+                fits="at least one sample and finite values",
+                do="leave out validation to train a fixed number of epochs",
+            )
         unknown = sorted(set(y) - set(self.classes_), key=str)
         if unknown:
             raise InputError(
@@ -189,6 +198,14 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 fits=f"classes {', '.join(map(str, self.classes_))}",
             )
         return Dataset(self.arrange(X), np.searchsorted(self.classes_, y).astype(np.int64))
+
+    def _check_parameters(self) -> None:
+        for name in ("batch_size", "max_epochs", "patience"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, np.integer)) and value >= 1) and (name, value) != ("patience", None):
+                raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+        if not (isinstance(self.lr, (int, float)) and self.lr > 0):
+            raise InputError(f"lr={self.lr!r} came.", fits="a positive number")
 
     def _check_shape(self, X: np.ndarray, what: str) -> None:
         if X.shape[1:] != self.shape_:
@@ -214,6 +231,12 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
 
 def _device(device: str) -> str:
     if device != "auto":
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            raise InputError(
+                f"device={device!r} cannot be used: {str(error).splitlines()[0]}", fits="auto, cpu, cuda, cuda:1, mps"
+            ) from None
         return device
     if torch.cuda.is_available():
         return "cuda"

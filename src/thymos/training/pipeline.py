@@ -54,15 +54,21 @@ class Pipeline(ImblearnPipeline):
             Metadata column or keys for a split inside the last step, handed over if its `fit` takes ``groups``.
             Keys of rows that a sampler adds come from the column, so with samplers give a column.
         **params
-            Further arguments of the steps, as in scikit-learn; without Samples, validation and groups only.
+            Further arguments of the steps, as in scikit-learn; with plain arrays only.
 
         Raises
         ------
         InputError
-            If a sampler returns rows that cannot be traced to a metadata row.
+            If arguments of steps come with Samples, or a sampler returns rows that cannot be traced to a metadata row.
         """
         if not isinstance(X, Samples) and validation is None and groups is None:
             return super().fit(X, y, **params)
+        if params:
+            raise InputError(
+                f"Arguments of single steps came with Samples: {', '.join(params)}.",
+                fits="arguments of steps with plain arrays only",
+                do="set them on the steps, or pass X and y as arrays without validation and groups",
+            )
         self._validate_steps()
         self.steps = list(self.steps)
         data, meta = (X.X, X.meta) if isinstance(X, Samples) else (X, None)
@@ -85,9 +91,7 @@ class Pipeline(ImblearnPipeline):
             groups = meta[groups].to_numpy()
         handed = {"validation": _like(validation, held), "groups": groups}
         takes = inspect.signature(self._final_estimator.fit).parameters
-        self._final_estimator.fit(
-            data, y, **{k: v for k, v in handed.items() if v is not None and k in takes}, **params
-        )
+        self._final_estimator.fit(data, y, **{k: v for k, v in handed.items() if v is not None and k in takes})
         return self
 
     @_last_step_has("predict")
@@ -99,6 +103,17 @@ class Pipeline(ImblearnPipeline):
     def predict_proba(self, X: Any, **params: Any) -> np.ndarray:
         """Return class probabilities, shape (n_samples, n_classes); samplers are skipped."""
         return super().predict_proba(_array(X), **params)
+
+    @_last_step_has("score")
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the score of the last step; `y` defaults to the labels of Samples."""
+        y = X.y if y is None and isinstance(X, Samples) else y
+        return super().score(_array(X), y, **params)
+
+    @_last_step_has("transform")
+    def transform(self, X: Any, **params: Any) -> np.ndarray:
+        """Return the samples after all steps; samplers are skipped."""
+        return super().transform(_array(X), **params)
 
     @_last_step_has("decision_function")
     def decision_function(self, X: Any, **params: Any) -> np.ndarray:
