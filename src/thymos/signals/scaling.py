@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thymos.base.errors import InputError
+from thymos.signals.transformer import ArrayTransformer
 
 __all__ = ["ChannelScaler", "Flatten"]
 
 
-class ChannelScaler(TransformerMixin, BaseEstimator):
+class ChannelScaler(ArrayTransformer):
     """Zero mean and unit variance of each channel over training samples and time.
 
     With more than two axes the last one is time and is pooled with the samples: raw windows are scaled per channel,
@@ -36,14 +35,13 @@ class ChannelScaler(TransformerMixin, BaseEstimator):
             (n_samples, n_features)
         y : ignored
         """
-        X = validate_data(self, X, allow_nd=True, dtype=[np.float64, np.float32])
+        X = self._checked(X, reset=True)
         self.scaler_ = StandardScaler().fit(self._table(X))
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the scaled samples, same shape, float32 if they came as float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=[np.float64, np.float32], reset=False)
+        X = self._checked(X)
         table = self._table(X)
         if table.shape[1] != self.scaler_.n_features_in_:
             raise InputError(
@@ -59,13 +57,8 @@ class ChannelScaler(TransformerMixin, BaseEstimator):
     def _table(X: np.ndarray) -> np.ndarray:
         return X if X.ndim == 2 else np.moveaxis(X, -1, 1).reshape(-1, int(np.prod(X.shape[1:-1])))
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
 
-
-class Flatten(TransformerMixin, BaseEstimator):
+class Flatten(ArrayTransformer):
     """All axes of a sample into one row of features, for classifiers that want a table.
 
     Attributes
@@ -76,19 +69,12 @@ class Flatten(TransformerMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: object = None) -> Flatten:
         """Remember the shape of a sample; `X` has shape (n_samples, ...)."""
-        X = validate_data(self, X, allow_nd=True)
-        self.shape_ = X.shape[1:]
+        self.shape_ = self._checked(X, reset=True).shape[1:]
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_features)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, reset=False)
+        X = self._checked(X)
         if X.shape[1:] != self.shape_:
             raise InputError(f"Samples of shape {X.shape[1:]} came.", fits=f"{self.shape_}, as in fit")
         return X.reshape(len(X), -1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

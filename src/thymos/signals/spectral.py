@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.signals.filters import band_pass
+from thymos.signals.transformer import ArrayTransformer
 from thymos.signals.windows import sliding_windows
 
 __all__ = ["BANDS", "DifferentialEntropy", "band_variance", "differential_entropy"]
@@ -173,7 +172,7 @@ def _filtered_variance(
     return np.concatenate(blocks)
 
 
-class DifferentialEntropy(TransformerMixin, BaseEstimator):
+class DifferentialEntropy(ArrayTransformer):
     """Differential entropy of each sample; learns nothing, so it cannot leak.
 
     Parameters
@@ -212,21 +211,11 @@ class DifferentialEntropy(TransformerMixin, BaseEstimator):
             In volts; two axes mean one channel.
         y : ignored
         """
-        validate_data(self, X, allow_nd=True, dtype=[np.float32, np.float64])
         check_bands(self.bands, self.sfreq)
-        return self
+        return super().fit(X)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_bands, n_channels, n_windows), in nats."""
-        check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=[np.float32, np.float64], reset=False)
+        X = self._checked(X)
         X = X[:, None, :] if X.ndim == 2 else X
         return differential_entropy(X, self.sfreq, self.bands, self.method, self.window, self.step)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_features_in_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+from thymos.signals.transformer import ArrayTransformer
 
 __all__ = ["STATISTICS", "WindowStatistics", "window_statistics"]
 
@@ -36,8 +36,10 @@ def window_statistics(x: np.ndarray) -> np.ndarray:
     return np.stack(values, axis=-2)[..., None].astype(np.float64 if x.dtype == np.float64 else np.float32)
 
 
-class WindowStatistics(TransformerMixin, BaseEstimator):
+class WindowStatistics(ArrayTransformer):
     """Time-domain statistics of each sample; learns nothing, so it cannot leak.
+
+    Samples have shape (n_samples, n_channels, n_times), or (n_samples, n_times) for one channel.
 
     Attributes
     ----------
@@ -45,21 +47,7 @@ class WindowStatistics(TransformerMixin, BaseEstimator):
         Size of the second axis of the samples seen in `fit`.
     """
 
-    def fit(self, X: np.ndarray, y: object = None) -> WindowStatistics:
-        """Check the samples, shape (n_samples, n_channels, n_times), or (n_samples, n_times) for one channel."""
-        validate_data(self, X, allow_nd=True, dtype=[np.float32, np.float64])
-        return self
-
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_statistics, n_channels, 1), units as :func:`window_statistics`."""
-        check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=[np.float32, np.float64], reset=False)
+        X = self._checked(X)
         return window_statistics(X[:, None, :] if X.ndim == 2 else X)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_features_in_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
