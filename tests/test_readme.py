@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,3 +30,29 @@ def test_the_studies_it_names_exist(name):
     from thymos.evaluation.study import shipped_studies
 
     assert name in shipped_studies()
+
+
+def test_its_table_holds_the_stored_results():
+    stored = pd.read_csv(ROOT / "results" / "lstm-gru-muse.quick.csv")
+    stored = stored.query("metric == 'accuracy' and level == 'window'").set_index(["method", "protocol", "labels"])
+    methods = {
+        "majority class": "majority",
+        "1-nearest neighbour": "nearest_neighbour",
+        "LDA with shrinkage": "lda",
+        "random forest": "random_forest",
+        "LSTM, one step (published form)": "lstm_single",
+        "GRU, one step": "gru_single",
+        "LSTM over time, 8 000 parameters": "lstm_time",
+        "GRU over time, 8 000 parameters": "gru_time",
+    }
+    rows = {
+        cells[0].strip(): cells[1:] for line in README.splitlines() if len(cells := line.strip("|").split("|")) == 5
+    }
+    for title, method in methods.items():
+        *honest, permuted = rows[title]
+        assert float(permuted) == pytest.approx(stored.loc[(method, "random_window", "permuted"), "value"], abs=0.0051)
+        for protocol, cell in zip(("recording", "loso", "random_window"), honest, strict=True):
+            row = stored.loc[(method, protocol, "true")]
+            value, low, high, *spread = map(float, re.findall(r"\d\.\d+", cell))
+            assert [value, low, high] == pytest.approx([row["value"], row["low"], row["high"]], abs=0.0051)
+            assert spread == ([] if row.isna()["seed_sd"] else pytest.approx([row["seed_sd"]], abs=0.00051))

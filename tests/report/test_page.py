@@ -139,7 +139,7 @@ def test_every_figure_is_drawn(view):
 
 
 def test_the_verdict_sets_claim_leak_honesty_and_chance_side_by_side(view):
-    claim, *others = verdict(view)
+    claim, *others = (line.replace("\N{NO-BREAK SPACE}", " ") for line in verdict(view))
     leaky, honest = view.cell("random_window", "lstm"), view.cell("recording", "lstm")
     for number in (0.962, leaky.value, honest.value, honest.low, honest.high, honest.chance):
         assert f"{100 * number:.1f} %" in claim

@@ -151,7 +151,8 @@ def confusions(view: RunView, methods: list[str]) -> str:
                     for b in range(n):
                         ax.text(b, a, f"{share[a, b]:.2f}", ha="center", va="center", fontsize=8,
                                 color="white" if share[a, b] > 0.6 else "black")  # fmt: skip
-                ax.set_xticks(range(n), view.classes if i == len(methods) - 1 else [""] * n)
+                tilt = {"rotation": 30, "ha": "right"} if max(map(len, view.classes)) > 8 else {}
+                ax.set_xticks(range(n), view.classes if i == len(methods) - 1 else [""] * n, **tilt)
                 ax.set_yticks(range(n), view.classes if j == 0 else [""] * n)
                 ax.tick_params(length=0)
                 ax.spines[:].set_visible(False)
@@ -182,7 +183,8 @@ def curves(view: RunView, protocol: str) -> str:
                     continue
                 for _, fit in mine.groupby(["fold", "seed"]):
                     ax.plot(fit["epoch"], fit[column], color=colour, lw=0.6, alpha=0.35)
-                mean = mine.groupby("epoch")[column].mean()
+                epochs = mine.groupby("epoch")[column]
+                mean = epochs.mean()[epochs.size() == epochs.size().max()]  # while all fits are still training
                 ax.plot(mean.index, mean, color=colour, lw=2, label=label)
             chosen = fits.loc[fits["method"] == method, "best_epoch"].median()
             if np.isfinite(chosen):

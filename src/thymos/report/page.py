@@ -131,7 +131,7 @@ def percent(value: float | None) -> str:
     """Write a share as a percentage, or a dash where there is none."""
     if value is None or not np.isfinite(value):
         return "-"
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _shown(view: RunView) -> list[str]:
