@@ -1,0 +1,48 @@
+"""Every shipped study runs under its tiny budget, and data without an effect give no effect."""
+
+import numpy as np
+import pytest
+
+from thymos.evaluation import LeaveOneSubjectOut, RandomWindowSplit, TrialSplit, cross_validate
+from thymos.evaluation.runner import run_study
+from thymos.evaluation.study import load_study, shipped_studies
+from thymos.models.catalogue import MODELS
+from thymos.report.page import write_report
+from thymos.report.view import RunView
+from thymos.signals.scaling import ChannelScaler, Flatten
+from thymos.signals.spectral import DifferentialEntropy
+from thymos.sources import SimulatedEEG
+from thymos.training.pipeline import make_pipeline
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_shipped_studies_run_to_their_report(name, muse_folder, tmp_path):
+    outcome = run_study(load_study(name, "tiny"), tmp_path / "run", muse_folder)
+    assert outcome.failed == {}
+    view = RunView(outcome.results.folder)
+    assert set(view.methods) == set(view.study["methods"])
+    assert len(view.fits) == view.n_tasks == outcome.done
+    assert write_report(view).is_file()
+
+
+@pytest.fixture(scope="module")
+def null():
+    """Return simulated windows in which nothing depends on emotion, each trial with its fingerprint."""
+    made = SimulatedEEG(subjects=6, trials=24, seconds=8.0, null=True, fingerprint=0.5).load().windows(1.0)
+    return made.replace(y=np.where(made.meta["felt_valence"] > 0, "high", "low"))
+
+
+@pytest.mark.parametrize("name", ["nearest_neighbour", "lda", "svm"])
+def test_without_an_effect_honest_protocols_see_nothing_and_the_leaky_one_sees_a_lot(name, null):
+    row = MODELS[name]
+    features = DifferentialEntropy(128.0, "deap"), Flatten(), ChannelScaler()
+    pipe = make_pipeline(*features, row.load()(**row.parameters))
+
+    def accuracies(protocol):
+        table = cross_validate(pipe, null, protocol).query("level == 'window' and subject != 'all'")
+        return table.groupby("subject")["balanced_accuracy"].mean()
+
+    for protocol in (TrialSplit(), LeaveOneSubjectOut()):
+        by_subject = accuracies(protocol)
+        assert abs(by_subject.mean() - 0.5) < max(2.5 * by_subject.std(ddof=1) / np.sqrt(len(by_subject)), 0.05)
+    assert accuracies(RandomWindowSplit(within="subject")).mean() > 0.75
