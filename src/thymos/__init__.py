@@ -1,4 +1,4 @@
-"""Thymos recognises human emotion from EEG, physiology, faces and speech, and says how far to believe it.
+"""Thymos recognises human emotion from physiological signals, and says how far to believe it.
 
 The package is divided into rooms, each imported on use::
 
