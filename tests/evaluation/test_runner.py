@@ -278,6 +278,15 @@ def test_cross_validate_gives_tidy_rows(make_samples):
     assert not table["leaky"].any()
 
 
+def test_a_fit_that_was_killed_between_its_tables_does_not_count(done, tmp_path):
+    outcome, _ = done
+    before = len(outcome.results.read("predictions"))
+    victim = next((tmp_path / "run" / "rows").iterdir())
+    lost = len(pd.read_parquet(tmp_path / "run" / "predictions" / victim.name))
+    victim.unlink()
+    assert len(outcome.results.read("predictions")) == before - lost
+
+
 def test_a_damaged_result_file_is_named(done, tmp_path, words):
     outcome, _ = done
     victim = next((tmp_path / "run" / "rows").iterdir())

@@ -64,9 +64,11 @@ class Results:
         return (self.folder / "rows" / f"{_file(key)}.parquet").is_file()
 
     def read(self, kind: str) -> pd.DataFrame:
-        """Return all tables of a kind (``rows``, ``predictions``, ``history``) joined, in the order of their names."""
+        """Return the tables of a kind (``rows``, ``predictions``, ``history``) of all finished fits, joined by name."""
         tables = []
         for path in sorted((self.folder / kind).glob("*.parquet")):
+            if not (self.folder / "rows" / path.name).is_file():
+                continue  # a fit that was killed between its tables
             try:
                 tables.append(pd.read_parquet(path))
             except (OSError, ValueError) as error:

@@ -122,11 +122,11 @@ def run_study(
     for name, estimator in estimators.items():
         _probe(name, estimator, samples, next(iter(folds.values()))[0])
     findings = _audit(study, samples, folds)
-    recipe = _recipe(estimators)
-    _refuse_others(results, study, samples.fingerprint(), recipe)
+    recipe, fingerprint = _recipe(estimators), samples.fingerprint()
+    _refuse_others(results, study, fingerprint, recipe)
     tasks = tasks_of(study, folds_of, estimators)
     waiting = [task for task in tasks if not results.finished(task.key)]
-    facts = {"digest": study.digest(), "fingerprint": samples.fingerprint(), "recipe": recipe, "n_tasks": len(tasks)}
+    facts = {"digest": study.digest(), "fingerprint": fingerprint, "recipe": recipe, "n_tasks": len(tasks)}
     results.write_facts("study", {**facts, "study": study.model_dump(mode="json")})
     results.write_facts("data", _data_card(study, samples, classes))
     results.write_facts("audit", {"findings": findings})

@@ -283,6 +283,8 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     SourceNotFoundError, DataError, InputError
         If the corpus is absent or damaged, or has no such label.
     """
+    from thymos.evaluation.fit import discrete  # imports scikit-learn, which listing studies does not need
+
     row = resolve(study.source.name, "source")
     source_class = row.load()
     parameters = dict(study.source.parameters)
@@ -294,7 +296,7 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     samples = recordings.windows(study.windows.seconds, study.windows.step, study.modality, study.windows.drop)
     samples = samples.target(study.target.label)
     if study.target.above is None:
-        samples = load_object("thymos.evaluation.fit:discrete")(samples)
+        samples = discrete(samples)
     else:
         if not np.issubdtype(samples.y.dtype, np.number):
             raise InputError(f"{study.target.label!r} is no rating: {samples.y[0]!r}.", fits="numbers for target.above")
