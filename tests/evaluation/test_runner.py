@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import thymos.evaluation.runner as runner
-from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError
+from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError, ThymosError
 from thymos.evaluation import TrialSplit, cross_validate
 from thymos.evaluation.fit import permute_trial_labels
 from thymos.evaluation.results import Results
@@ -192,6 +192,25 @@ def test_the_control_is_left_out_on_request_and_drawn_again_where_it_cannot_be_s
     draws[:] = []
     with pytest.raises(ProtocolError, match="The control with permuted labels cannot be split"):
         run_study(study(), tmp_path / "never", muse_folder)
+
+
+def test_a_worker_that_dies_is_said_in_words_and_finished_fits_are_kept(muse_folder, tmp_path, monkeypatch, words):
+    (tmp_path / "lethal.py").write_text(
+        "import os, signal\n"
+        "from sklearn.dummy import DummyClassifier\n"
+        "class Dying(DummyClassifier):\n"
+        "    def predict_proba(self, X):\n"
+        "        if len(X) > 5:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return super().predict_proba(X)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    methods = {**STUDY["methods"], "dying": {"steps": ["lethal:Dying"]}}
+    with pytest.raises(ThymosError) as error:
+        run_study(study(methods=methods), tmp_path / "run", muse_folder, jobs=2)
+    words(error.value, "A worker process died", "fewer --jobs", "finished fits are kept")
+    assert not list((tmp_path / "run").rglob("*.part"))
 
 
 def test_results_are_not_written_where_no_folder_can_be(muse_folder, tmp_path, words):

@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -181,8 +182,14 @@ def _execute(calls: list[tuple], jobs: int) -> Iterator[tuple]:
         return
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_work)(*call) for call in calls)
+    try:
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_work)(*call) for call in calls)
+    except BrokenProcessPool:
+        raise ThymosError(
+            "A worker process died, perhaps for lack of memory.",
+            do="give the same command again, with fewer --jobs; finished fits are kept",
+        ) from None
 
 
 def _work(task: Task, estimator: Any, fold: Fold, classes: list[str], seeds: tuple[int, int], where: Any) -> tuple:

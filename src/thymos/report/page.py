@@ -137,7 +137,8 @@ def percent(value: float | None) -> str:
 def _shown(view: RunView) -> list[str]:
     """Choose the methods drawn in detail: those of the claims, then the study's order, four at most, no majority."""
     named = [claim["method"] for claim in view.study["claims"]]
-    networks = [] if view.history.empty else list(dict.fromkeys(view.history["method"]))
+    trained = set() if view.history.empty else set(view.history["method"])
+    networks = [name for name in view.methods if name in trained]
     order = dict.fromkeys([*named, *networks, *view.methods])
     return [m for m in order if m in view.methods and not view.is_majority(m)][:4]
 
