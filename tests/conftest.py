@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from thymos.base.samples import Samples
+from thymos.evaluation.catalogue import PROTOCOLS
 from thymos.sources.catalogue import SOURCES
 
 torch.set_num_threads(1)
@@ -92,6 +94,33 @@ def write_muse():
 
 
 @pytest.fixture
+def make_rich(make_samples):
+    """Return a maker of samples that every protocol can split: three sessions each, identities, actors, domains."""
+
+    def make(subjects=6, trials=12, **options) -> Samples:
+        samples = make_samples(subjects=subjects, trials=trials, **options)
+        meta, number = samples.meta, samples.meta["trial"].str.split("-t").str[1].astype(int)
+        columns = dict.fromkeys(("identity", "actor"), meta["subject"])
+        columns["session"] = (number * 3 // trials).astype(str)
+        columns["domain"] = "d" + (meta["subject"].str[1:].astype(int) % 3).astype(str)
+        return samples.replace(meta=meta.assign(**columns))
+
+    return make
+
+
+@pytest.fixture
+def make_protocol():
+    """Return a maker of protocols by their name in the catalogue."""
+
+    def make(name, **parameters):
+        row = PROTOCOLS[name]
+        given = {"column": "session", "within": "subject"} if name == "group" else {}
+        return row.load()(**{**row.parameters, **given, **parameters})
+
+    return make
+
+
+@pytest.fixture
 def muse_folder(tmp_path):
     """Write a small corpus in the Muse layout, three states x three subjects x two takes, and return the data folder.
 
@@ -107,6 +136,75 @@ def muse_folder(tmp_path):
                 name = f"subject{subject}-{state}-{take}.csv"
                 write_muse_csv(folder / name, seed=number, start=1533000000.0 + 1000 * number, scale=8 + number % 5)
     return folder.parent
+
+
+@pytest.fixture(scope="session")
+def emotions_folder(tmp_path_factory):
+    """Return a short simulated table of Muse features, written once; take a copy to change it."""
+    from thymos.sources.simulate.muse import write_emotions_csv
+
+    return write_emotions_csv(tmp_path_factory.mktemp("simulated"), random_state=3, seconds=(3.0, 6.0))
+
+
+@pytest.fixture
+def data_folder(muse_folder, emotions_folder):
+    """Return a data folder with a small copy of every corpus that is read from one."""
+    shutil.copytree(emotions_folder, muse_folder / "emotions")
+    return muse_folder
+
+
+def write_signal_file(path: Path, volts: np.ndarray, sfreq: float, labels, events=(), unit="uV", header=None) -> Path:
+    """Write channels in volts, shape (n_channels, n_times), in the format of the path's ending.
+
+    ``events`` are (onset, duration, text); ``unit`` is that of an EDF's header, ``header`` writes other values into
+    it: channel number to (signal, rate, unit).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = path.suffix
+    if suffix in (".edf", ".bdf"):
+        import edfio
+
+        made, signal = (edfio.Edf, edfio.EdfSignal) if suffix == ".edf" else (edfio.Bdf, edfio.BdfSignal)
+        rows = [(row * 1e6, sfreq, unit) for row in volts]
+        for number, row in (header or {}).items():
+            rows[number] = row
+        signals = [
+            signal(data, rate, label=label, physical_dimension=dimension)
+            for (data, rate, dimension), label in zip(rows, labels, strict=True)
+        ]
+        marks = [edfio.EdfAnnotation(*event) for event in events]
+        made(signals, annotations=marks or None).write(path)
+    elif suffix == ".fif":
+        import mne
+
+        raw = mne.io.RawArray(volts, mne.create_info(list(labels), sfreq, "eeg"), verbose="ERROR")
+        raw.set_annotations(mne.Annotations(*(zip(*events, strict=True) if events else ([], [], []))))
+        raw.save(path, verbose="ERROR")
+    elif suffix == ".vhdr":
+        import pybv
+
+        pybv.write_brainvision(
+            data=volts,
+            sfreq=sfreq,
+            ch_names=list(labels),
+            fname_base=path.stem,
+            folder_out=path.parent,
+            resolution=0.01,
+        )
+    elif suffix == ".set":
+        from eeglabio.raw import export_set
+
+        export_set(str(path), volts, sfreq, list(labels))
+    else:
+        table = pd.DataFrame({label: row * 1e6 for label, row in zip(labels, volts, strict=True)})
+        table.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",", float_format="%.5f")
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_signals():
+    """Return the writer of one signal file."""
+    return write_signal_file
 
 
 @pytest.fixture

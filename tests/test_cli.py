@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def plan(tmp_path):
 def test_help_lists_the_commands():
     result = thymos("--help")
     assert result.returncode == 0
-    for command in ("sources", "studies", "check", "run", "report"):
+    for command in ("sources", "studies", "init", "check", "run", "report"):
         assert command in result.stdout
 
 
@@ -53,6 +54,8 @@ def test_listings(muse_folder):
     assert result.returncode == 0
     assert "muse-mental-state" in result.stdout
     assert "simulated-eeg" in result.stdout
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("│ manifest"))
+    assert row.split("│")[-2].strip() == "your own"
     result = thymos("studies")
     assert "lstm-gru-muse" in result.stdout
     assert "demo" in result.stdout
@@ -81,6 +84,63 @@ def test_check_says_what_is_remarkable(muse_folder):
     assert result.returncode == 0, result.stderr
     assert "very short: 6.0 s" in result.stdout
     assert "muse-mental-state: readable; 17 remarks" in result.stdout
+
+
+@pytest.fixture
+def own_folder(tmp_path, write_signals):
+    """Write EDF files of simulated EEG: two people, two trials of each of two feelings."""
+    from thymos.sources import SimulatedEEG
+
+    count = {}
+    for recording in SimulatedEEG(subjects=2, trials=16, seconds=4.0, montage="muse4", effect=3.0).load():
+        subject, feeling = recording.meta["subject"], "high" if recording.meta["valence"] > 5 else "low"
+        number = count[subject, feeling] = count.get((subject, feeling), 0) + 1
+        signal = recording.signal("eeg")
+        if number <= 2:
+            path = tmp_path / "own" / f"{subject}_{feeling}_{number}.edf"
+            write_signals(path, signal.data.astype(float), signal.sfreq, signal.ch_names)
+    return tmp_path / "own"
+
+
+def test_own_recordings_from_edf_files_to_a_report(own_folder, tmp_path):
+    result = thymos("init", own_folder)
+    assert result.returncode == 0, result.stderr
+    assert "subject: 2 guessed from the names (s01, s02)" in result.stdout
+    assert f"thymos check manifest {own_folder / 'manifest.csv'}" in result.stdout
+    result = thymos("check", "manifest", own_folder / "manifest.csv")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "manifest: readable; 0 remarks."
+    arguments = ["run", own_folder / "study.yaml", "--budget", "tiny", "--out", tmp_path / "out", "--jobs", 1]
+    result = thymos(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "loso" in result.stdout
+    assert (tmp_path / "out" / "report.html").is_file()
+    again = thymos("init", own_folder)
+    assert again.returncode == 2
+    assert "already exists" in again.stderr
+
+
+def test_a_manifest_with_mistakes_ends_with_one_message_and_status_2(own_folder, tmp_path):
+    assert thymos("init", own_folder).returncode == 0
+    manifest = own_folder / "manifest.csv"
+    text = manifest.read_text()
+    cases = [
+        (text.replace("s01_high_1.edf", "gone.edf"), ["1 of the files", "gone.edf"]),
+        (text + text.splitlines()[1], ["lines 2 and 10", "is listed twice"]),
+        (text.replace("label", "lable"), ["no label 'label'", "'lable'"]),
+    ]
+    for wrong, expected in cases:
+        manifest.write_text(wrong)
+        result = thymos("run", own_folder / "study.yaml", "--out", tmp_path / "out")
+        assert result.returncode == 2, result.stdout
+        assert "Traceback" not in result.stderr
+        assert result.stderr.count("thymos:") == 1
+        for words in expected:
+            assert words in result.stderr, result.stderr
+        assert not (tmp_path / "out").exists()
+    result = thymos("check", "manifest")
+    assert result.returncode == 2
+    assert "thymos check manifest PATH" in result.stderr
 
 
 def break_column(text):
@@ -214,6 +274,28 @@ def test_damaged_runs_end_with_one_message_and_status_2(plan, muse_folder, tmp_p
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
         assert "study.json lacks" in result.stderr
+
+
+def test_simulated_corpora_are_written_and_never_over_real_ones(tmp_path):
+    arguments = "simulate", "muse-mental-state", "--out", tmp_path, "--null", "--set", "seconds=2"
+    result = thymos(*arguments, "--set", "subjects=1", "--set", "takes=1", "--seed", 3)
+    assert result.returncode == 0, result.stderr
+    assert "SIMULATED.json" in result.stdout
+    truth = json.loads((tmp_path / "muse-mental-state" / "SIMULATED.json").read_text())["parameters"]
+    assert (truth["random_state"], truth["null"], truth["subjects"]) == (3, True, 1)
+    assert "readable" in thymos("check", "muse-mental-state", "--data", tmp_path).stdout
+    (tmp_path / "muse-mental-state" / "SIMULATED.json").unlink()
+    for wrong, expected in (
+        (arguments, "was not simulated"),
+        (("simulate", "muse-mental-stat", "--out", tmp_path), "'muse-mental-state'"),
+        ((*arguments, "--set", "subjcts=2"), "'subjects'"),
+        ((*arguments, "--set", "subjects"), "name=value"),
+        ((*arguments, "--set", "null=1"), "options of their own"),
+    ):
+        result = thymos(*wrong)
+        assert result.returncode == 2
+        assert expected in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_the_package_is_a_command_too():

@@ -14,6 +14,9 @@ from thymos import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from thymos.evaluation.auditor import Audit
+    from thymos.evaluation.study import Study
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -67,6 +70,8 @@ def sources(data: Data = None) -> None:
                 found = str(locate(row, data))
             except SourceNotFoundError:
                 found = "no" if data else "no --data given"
+        elif row.file:
+            found = "your own"
         table.add_row(name, row.summary, ", ".join(row.labels), row.licence, found)
     _console().print(table)
 
@@ -86,17 +91,48 @@ def studies() -> None:
 
 
 @app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder with recordings: EDF, BDF, FIF, ...")]) -> None:
+    """Write a first manifest and study for a folder of your own recordings."""
+    from thymos.sources.init import start_study
+
+    made = start_study(folder)
+    console = _console()
+    for words in made.guessed:
+        console.print(f"  {words}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"written: {made.manifest} and {made.study}. What to do next:", highlight=False, soft_wrap=True)
+    for words in (
+        f"look at {made.manifest}: correct what was guessed wrong, fill in what is empty",
+        f"thymos check manifest {made.manifest}",
+        f"thymos audit {made.study}",
+        f"thymos run {made.study} --out {folder / 'run'}",
+    ):
+        console.print(f"  {words}", highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
 def check(
     source: Annotated[str, typer.Argument(help="Name of a source, see `thymos sources`.")],
-    path: Annotated[Path | None, typer.Argument(help="Its folder; found below --data by default.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="Its folder, found below --data by default; or the file of a manifest.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Read a whole corpus and say in words what is remarkable or wrong about this copy."""
     from thymos.base.catalogue import catalogue
+    from thymos.base.errors import InputError
     from thymos.sources.base import locate
 
     row = catalogue("source")[source]
-    reader = row.load()(root=locate(row, path or data)) if row.folder else row.load()()
+    if row.file and path is None:
+        raise InputError(
+            f"The source {source!r} is read from a file, and none was given.",
+            fits=f"thymos check {source} PATH",
+            do=row.obtain,
+        )
+    if row.file:
+        reader = row.load()(**{row.file: path})
+    else:
+        reader = row.load()(root=locate(row, path or data)) if row.folder else row.load()()
     notes = reader.check()
     console = _console()
     for note in notes:
@@ -135,6 +171,96 @@ def run(
         print(f"  in full: {out / 'failures.json'}", file=sys.stderr)
         print("  what to do: correct the cause and run the same command; finished fits are kept", file=sys.stderr)
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    study: Annotated[str, typer.Argument(help="A study (name or .yaml), or the folder of a run.", metavar="STUDY|RUN")],
+    data: Data = None,
+    budget: Budget = "quick",
+) -> None:
+    """Look for leaks and shortcuts. Status 0: clean; 1: something was found; 2: the input cannot be used."""
+    from thymos.evaluation.auditor import audit_study
+    from thymos.evaluation.results import Results
+    from thymos.evaluation.study import Study, load_study
+
+    console, results = _console(), None
+    if (Path(study) / "study.json").is_file():
+        results = Results(study)
+        plan = Study.model_validate(results.read_facts("study", "study")["study"])
+    else:
+        plan = load_study(study, budget)
+    with console.status("auditing") as status:
+        found = audit_study(plan, data, results, status.update)
+    _print_audit(found, plan)
+    raise typer.Exit(0 if found.clean else 1)
+
+
+def _print_audit(found: Audit, plan: Study) -> None:
+    """Print what an audit found, worst first, and what it looked for."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    from thymos.report.audit import collect, probe_rows
+
+    console = _console()
+    marks = {"leak": "[bold red]LEAK[/]", "shortcut": "[bold yellow]SHORTCUT[/]", "note": "[dim]note[/]"}
+    rows = collect(found.findings)
+    for row in rows:
+        stamp = "[dim]as declared[/]" if row["leaky"] else marks[row["severity"]]
+        where = " | ".join(filter(None, (row["protocol"] + (" (LEAKY)" if row["leaky"] else ""), row["folds"])))
+        kind = f"  [bold]{row['kind']}[/]" if row["kind"] != row["severity"] else ""
+        console.print(f"{stamp}{kind}  {where}", highlight=False)
+        for head, text in (("", row["text"]), ("evidence: ", row["examples"]), ("what to do: ", row["do"])):
+            if text:
+                console.print(Padding(Text(head + text), (0, 0, 0, 4)))
+    if len(found.probes):
+        head, body = probe_rows(found.probes, plan.metric)
+        table = Table(*head, title="What nuisances predict by themselves", title_justify="left")
+        for row in body:
+            table.add_row(*row)
+        console.print(table)
+    console.print("Searched for: " + "; ".join(dict.fromkeys(found.searched)) + ".", highlight=False, markup=False)
+    for text in found.skipped:
+        console.print(f"Not searched: {text}.", highlight=False, markup=False)
+    n = {kind: sum(r["severity"] == kind and not r["leaky"] for r in rows) for kind in ("leak", "shortcut", "note")}
+    console.print(
+        f"{plan.name}: "
+        + ("clean" if found.clean else f"{n['leak']} leaks, {n['shortcut']} shortcuts")
+        + f", {n['note']} notes; what declared controls leak is not counted.",
+        highlight=False,
+    )
+
+
+@app.command()
+def simulate(
+    layout: Annotated[str, typer.Argument(help="Name of the source that will read it, such as emotions-csv.")],
+    out: Annotated[Path, typer.Option("--out", help="Data folder; the corpus' own folder is made in it.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")] = 0,
+    null: Annotated[bool, typer.Option("--null", help="No emotion in the signal; labels stay.")] = False,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--set", help="Further parameters as name=value, such as subjects=2.")
+    ] = None,
+) -> None:
+    """Write simulated data in the layout of a corpus, with their truth beside them."""
+    import yaml
+
+    from thymos.base.catalogue import check_parameters
+    from thymos.base.errors import InputError
+    from thymos.sources.simulate.catalogue import LAYOUTS
+
+    write, settings = LAYOUTS[layout].load(), {}
+    for text in parameters or []:
+        name, equals, value = text.partition("=")
+        if not equals or name in {"random_state", "null"}:
+            raise InputError(f"--set {text} came.", fits="name=value; seed and null have options of their own")
+        settings[name] = yaml.safe_load(value)
+    check_parameters(write, settings, f"The layout {layout!r}", skip=["folder"])
+    console = _console()
+    with console.status("simulating"):
+        folder = write(out, random_state=seed, null=null, **settings)
+    console.print(f"written: {folder} (simulated, see SIMULATED.json)", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -64,10 +64,10 @@ def rows(X):
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_no_scaler_and_no_sampler_sees_a_validation_or_test_row(name, make_samples):
-    samples = make_samples(subjects=4, trials=12)
+def test_no_scaler_and_no_sampler_sees_a_validation_or_test_row(name, make_rich, make_protocol):
+    samples = make_rich(windows=9)
     samples.X[:, 0, 0] = np.arange(len(samples))  # each row carries its number
-    for fold in PROTOCOLS[name].load()().folds(samples.meta, samples.y):
+    for fold in make_protocol(name).folds(samples.meta, samples.y):
         diary = []
         pipe = make_pipeline(SpyScaler(diary), SpySampler(diary), SpyScaler(diary), SpyClassifier(diary))
         fit_fold(pipe, samples, fold, ["calm", "tense"])
@@ -82,3 +82,19 @@ def test_no_scaler_and_no_sampler_sees_a_validation_or_test_row(name, make_sampl
         # whatever was transformed before training ended was training or validation
         before = [r for w, r in diary[: order.index("train")] if w == "transform"]
         assert all(not r & test for r in before)
+
+
+@pytest.mark.parametrize("inner", [0, 3])
+def test_a_choice_of_parameters_never_touches_the_test_part(inner, make_rich, make_protocol):
+    samples = make_rich()
+    samples.X[:, 0, 0] = np.arange(len(samples))
+    for fold in make_protocol("loso", inner=inner).folds(samples.meta, samples.y):
+        diary = []
+        pipe = make_pipeline(SpyScaler(diary), SpyClassifier(diary))
+        fit_fold(pipe, samples, fold, ["calm", "tense"], [{"spyclassifier__diary": diary}] * 2)
+        test = set(fold.test.tolist())
+        touched = [k for k, (_, seen) in enumerate(diary) if seen & test]
+        predicted = [k for k, (what, _) in enumerate(diary) if what == "predict"]
+        assert touched == [k for k in touched if k >= predicted[-1] - 1], "the test part was seen before the last fit"
+        assert diary[predicted[-1]][1] == test
+        assert len(predicted) == 2 * (inner or 1) + 1

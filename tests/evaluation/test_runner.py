@@ -225,7 +225,7 @@ def test_results_are_not_written_where_no_folder_can_be(muse_folder, tmp_path, w
 def test_a_sitting_that_computes_nothing_leaves_no_trace(done, tmp_path):
     outcome, folder = done
     run_study(study(), tmp_path / "run", folder)
-    assert len(outcome.results.read_facts("environment")["runs"]) == 1
+    assert len(outcome.results.sittings()) == 1
     assert outcome.results.read("rows")["code"].nunique() == 1
 
 
@@ -252,7 +252,9 @@ def test_changed_presets_are_noticed(done, tmp_path, monkeypatch):
 
 
 def test_a_leak_in_an_honest_protocol_stops_the_run_before_anything_is_fitted(muse_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("thymos.evaluation.splitters.RecordingSplit.groups", lambda self, meta: np.arange(len(meta)))
+    monkeypatch.setattr(
+        "thymos.evaluation.splitters.RecordingSplit.groups", lambda self, meta: np.arange(len(meta))[:, None]
+    )
     with pytest.raises(LeakError, match="trials of the test part are in training"):
         run_study(study(), tmp_path / "run", muse_folder)
     assert not (tmp_path / "run").exists()
@@ -272,7 +274,7 @@ def test_provenance_is_stored(done):
     assert facts["digest"] == study().digest()
     environment = outcome.results.read_facts("environment")
     assert set(environment["split_digests"]) == {"recording", "random_window"}
-    assert {"numpy", "torch"} <= set(environment["runs"][0]["packages"])
+    assert {"numpy", "torch"} <= set(outcome.results.sittings()[0]["packages"])
     assert str(folder) not in (outcome.results.folder / "study.json").read_text(), "a private path is in the results"
 
 

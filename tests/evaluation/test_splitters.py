@@ -6,18 +6,25 @@ import sys
 import numpy as np
 import pytest
 
-from thymos.base.errors import InputError, ProtocolError
-from thymos.evaluation import LeaveOneSubjectOut, RandomWindowSplit, RecordingSplit, TrialSplit
+from thymos.base.errors import InputError, LeakError, ProtocolError
+from thymos.evaluation import (
+    GroupSplit,
+    LeaveOneSubjectOut,
+    RandomWindowSplit,
+    RecordingSplit,
+    SubjectStimulusSplit,
+    TrialSplit,
+    check_split,
+)
 from thymos.evaluation.catalogue import PROTOCOLS
 
-PROTOCOL_CLASSES = [row.load() for row in PROTOCOLS.values()]
-HONEST = [p for p in PROTOCOL_CLASSES if not p.leaky]
+HONEST = [name for name, row in PROTOCOLS.items() if not row.load().leaky]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOL_CLASSES)
-def test_parts_are_disjoint_sorted_and_every_row_is_tested_once(protocol, make_samples):
-    samples = make_samples(subjects=4, trials=12)
-    folds = protocol().folds(samples.meta, samples.y)
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_parts_are_disjoint_sorted_and_every_row_is_tested_once(name, make_rich, make_protocol):
+    samples = make_rich(windows=9)
+    folds = make_protocol(name).folds(samples.meta, samples.y)
     assert len({f.name for f in folds}) == len(folds)
     tested = np.concatenate([f.test for f in folds])
     assert sorted(tested.tolist()) == list(range(len(samples)))
@@ -29,24 +36,144 @@ def test_parts_are_disjoint_sorted_and_every_row_is_tested_once(protocol, make_s
         assert set(samples.y[fold.train]) == set(samples.y)
 
 
-@pytest.mark.parametrize("protocol", HONEST)
+@pytest.mark.parametrize("name", HONEST)
 @pytest.mark.parametrize("seed", range(3))
-def test_no_group_stands_on_both_sides(protocol, seed, make_samples):
-    samples = make_samples(subjects=4, trials=12)
-    for fold in protocol(random_state=seed).folds(samples.meta, samples.y):
+def test_no_key_stands_on_both_sides(name, seed, make_rich, make_protocol):
+    samples = make_rich()
+    protocol = make_protocol(name, random_state=seed, inner=2)
+    for fold in protocol.folds(samples.meta, samples.y):
+        scope = samples.meta
+        if protocol.within:
+            scope = scope[scope[protocol.within] == scope[protocol.within].iloc[fold.test[0]]]
         for key in (*protocol.keys, "trial"):
             parts = [set(samples.meta[key].iloc[getattr(fold, part)]) for part in ("train", "validation", "test")]
             assert sum(map(len, parts)) == len(set.union(*parts)), key
+            for train, held in fold.inner:
+                inner = [set(samples.meta[key].iloc[rows]) for rows in (train, held, fold.test)]
+                assert sum(map(len, inner)) == len(set.union(*inner)), key
+        assert len(fold.inner) == 2
+        assert set(np.concatenate([fold.train, fold.validation, fold.test])) <= set(scope.index)
 
 
-@pytest.mark.parametrize("protocol", HONEST)
-def test_validation_is_cut_by_the_same_key_as_the_test_part(protocol, make_samples):
-    samples = make_samples(subjects=6, trials=12)
-    for fold in protocol().folds(samples.meta, samples.y):
-        key = samples.meta[list(protocol.keys)].agg("/".join, axis=1)
+@pytest.mark.parametrize("name", HONEST)
+def test_validation_is_cut_by_the_same_key_as_the_test_part(name, make_rich, make_protocol):
+    samples = make_rich()
+    protocol = make_protocol(name)
+    for fold in protocol.folds(samples.meta, samples.y):
+        key = samples.meta[list(dict.fromkeys([*protocol.keys, protocol.within or protocol.keys[0]]))].agg(
+            "/".join, axis=1
+        )
         for value in set(key.iloc[fold.validation]):
             rows = np.flatnonzero(key == value)
             assert np.isin(rows, fold.validation).all(), "a part of a group is in validation"
+
+
+def test_a_new_subject_on_new_stimuli_shares_neither(make_rich):
+    samples = make_rich(subjects=6, trials=10)
+    folds = SubjectStimulusSplit(5).folds(samples.meta, samples.y)
+    assert len(folds) == 6 * 5
+    for fold in folds:
+        test = samples.meta.iloc[fold.test]
+        assert test["subject"].nunique() == 1
+        assert test["stimulus"].nunique() == 2
+        validation = samples.meta.iloc[fold.validation]
+        # rows that share one of the two keys stand in no part
+        used = len(fold.train) + len(fold.validation) + len(fold.test)
+        n_subjects, n_stimuli = 5 - validation["subject"].nunique(), 8 - validation["stimulus"].nunique()
+        assert used == (n_subjects * n_stimuli + len(validation) // 4 + 2) * 4
+    grouped = SubjectStimulusSplit(5, subject_splits=3).folds(samples.meta, samples.y)
+    assert len(grouped) == 3 * 5
+    with pytest.raises(InputError, match="two splits or more"):
+        SubjectStimulusSplit(subject_splits=1)
+
+
+def test_a_guard_interval_keeps_parts_of_a_recording_apart(make_rich, make_protocol):
+    samples = make_rich(subjects=2, trials=4, windows=30)
+    for guard, dropped in ((0.0, 0), (1.0, None), (2.5, None)):
+        protocol = make_protocol("blocked", guard=guard, validation=0)
+        for fold in protocol.folds(samples.meta, samples.y):
+            check_split(samples.meta, fold, (), guard)
+            if dropped is None:
+                with pytest.raises(LeakError, match="closer than"):
+                    check_split(samples.meta, fold, (), guard + 1.5)
+            borders = 1 if fold.name in "13" else 2
+            lost = len(samples) - len(fold.train) - len(fold.test)
+            assert lost == 8 * borders * int(np.ceil(guard))  # windows of 1 s that touch the border or come near it
+    with_validation = make_protocol("blocked", guard=2.0).folds(samples.meta, samples.y)
+    assert all(len(f.validation) for f in with_validation)
+    for fold in with_validation:
+        check_split(samples.meta, fold, (), 2.0)
+    with pytest.raises(ProtocolError, match="no row for training"):
+        make_protocol("blocked", guard=100.0).folds(samples.meta, samples.y)
+
+
+def test_blocks_are_contiguous_thirds_of_every_recording(make_rich, make_protocol):
+    samples = make_rich(subjects=2, trials=4, windows=9)
+    for k, fold in enumerate(make_protocol("blocked").folds(samples.meta, samples.y)):
+        assert set(samples.meta["start"].iloc[fold.test]) == {3.0 * k, 3.0 * k + 1, 3.0 * k + 2}
+        assert samples.meta["recording"].iloc[fold.test].nunique() == 8
+
+
+def test_repeats_deal_anew_and_each_tests_every_row_once(make_rich, make_protocol):
+    samples = make_rich()
+    folds = make_protocol("recording", n_splits=2, repeats=3).folds(samples.meta, samples.y)
+    assert [f.name for f in folds] == [f"repeat {r}/{k}" for r in (1, 2, 3) for k in (1, 2)]
+    dealt = {r: [f.test for f in folds if f.repeat == r] for r in range(3)}
+    assert all(sorted(np.concatenate(tests)) == list(range(len(samples))) for tests in dealt.values())
+    assert len({tuple(tests[0]) for tests in dealt.values()}) == 3
+    once = make_protocol("recording", n_splits=2).folds(samples.meta, samples.y)
+    assert np.array_equal(once[0].test, dealt[0][0]), "the first dealing is that of the protocol without repeats"
+    with pytest.raises(InputError, match="was to be repeated"):
+        make_protocol("loso", repeats=2)
+
+
+def test_fourteen_recordings_in_two_halves_hold_their_share_of_classes(make_samples):
+    # the public Muse features: 2 neutral, 6 positive and 6 negative recordings
+    samples = make_samples(subjects=1, trials=14, classes=("n", *"ababab", "n", *"ababab"))
+    for fold in RecordingSplit(2, repeats=20).folds(samples.meta, samples.y):
+        trials = samples.meta.iloc[fold.test].drop_duplicates("trial")
+        assert trials["feeling"].value_counts().to_dict() == {"a": 3, "b": 3, "n": 1}
+
+
+def test_inner_folds_that_cannot_be_cut_are_refused(make_rich, make_protocol, words):
+    samples = make_rich(subjects=2)
+    with pytest.raises(ProtocolError) as error:
+        make_protocol("loso", inner=3).folds(samples.meta, samples.y)
+    words(error.value, "too few subjects for inner folds", "inner: 0")
+
+
+def test_ratings_are_dealt_evenly_and_need_no_classes(make_rich, make_protocol):
+    samples = make_rich(subjects=1, trials=25)
+    rating = samples.meta["trial"].str.split("-t").str[1].astype(float).to_numpy() / 3
+    for name in ("trial", "recording", "loso", "subject_stimulus"):
+        rich = make_rich()
+        spread = np.random.default_rng(0).uniform(1, 9, len(rich))
+        assert make_protocol(name).folds(rich.meta, spread), name
+    for fold in make_protocol("trial").folds(samples.meta, rating):
+        assert abs(rating[fold.test].mean() - rating.mean()) < 0.7  # a random fifth of 25 trials: SD 1.0
+        assert len(fold.validation)
+
+
+def test_any_column_can_be_a_group(make_rich, words):
+    samples = make_rich()
+    meta = samples.meta.assign(device="v" + (samples.meta["subject"].str[1:].astype(int) % 2).astype(str))
+    protocol = GroupSplit("device", "all")
+    assert [f.name for f in protocol.folds(meta, samples.y)] == ["v0", "v1"]
+    assert (protocol.name, protocol.keys) == ("device", ("device",))
+    assert "new device" in protocol.question
+    with pytest.raises(ProtocolError) as error:
+        GroupSplit("devise").folds(meta, samples.y)
+    words(error.value, "needs the metadata column devise", "device")
+
+
+def test_sessions_are_split_within_each_subject(make_rich, make_protocol, words):
+    samples = make_rich(subjects=2)
+    folds = make_protocol("session").folds(samples.meta, samples.y)
+    assert [f.name for f in folds] == [f"s{s}/{k}" for s in range(2) for k in range(3)]
+    assert all(samples.meta["subject"].iloc[f.train].unique() == f.name[:2] for f in folds)
+    with pytest.raises(ProtocolError) as error:
+        make_protocol("session").folds(samples.meta.assign(session="1"), samples.y)
+    words(error.value, "subject s0 cannot be split", "only the session '1'")
 
 
 def test_trial_folds_are_subject_dependent_and_stratified(make_samples):
@@ -128,12 +255,15 @@ def test_folds_are_the_same_under_different_hash_seeds():
     code = """
 import json, numpy as np, pandas as pd
 from thymos.evaluation.catalogue import PROTOCOLS
-rows = [dict(source='m', subject=f's{s}', session='1', trial=f's{s}t{t}', stimulus=f'k{t}', start=w, stop=w + 1.)
-        for s in range(4) for t in range(10) for w in range(3)]
+rows = [dict(source='m', subject=f's{s}', session=str(t // 5), trial=f's{s}t{t}', stimulus=f'k{t}',
+             identity=str(s), actor=str(s), domain=str(s % 2), start=w, stop=w + 1.)
+        for s in range(4) for t in range(10) for w in range(9)]
 meta = pd.DataFrame(rows)
 y = meta['stimulus'].str[-1].astype(int).to_numpy() % 2
+group = {'column': 'stimulus'}
 print(json.dumps({n: [[f.name, f.train.tolist(), f.validation.tolist(), f.test.tolist()]
-                      for f in r.load()(random_state=3).folds(meta, y)] for n, r in PROTOCOLS.items()}))
+                      for f in r.load()(**{**(group if n == 'group' else {}), **r.parameters, 'random_state': 3})
+                      .folds(meta, y)] for n, r in PROTOCOLS.items()}))
 """
     runs = [
         subprocess.run(
@@ -187,5 +317,6 @@ def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     with pytest.raises(ProtocolError) as error:
         LeaveOneSubjectOut().folds(samples.meta.drop(columns="subject"), samples.y)
     words(error.value, "column subject")
-    with pytest.raises(InputError, match="two splits or more"):
-        TrialSplit(1)
+    for wrong in ({"n_splits": 1}, {"n_splits": "some"}, {"guard": -1.0}, {"repeats": 0}, {"inner": 1}):
+        with pytest.raises(InputError, match="two splits or more"):
+            TrialSplit(**wrong)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 _PUBLIC = {
+    "BlockedSplit": "thymos.evaluation.splitters",
     "Fold": "thymos.evaluation.splitters",
+    "GroupSplit": "thymos.evaluation.splitters",
     "LeaveOneSubjectOut": "thymos.evaluation.splitters",
     "RandomWindowSplit": "thymos.evaluation.splitters",
     "RecordingSplit": "thymos.evaluation.splitters",
+    "SubjectStimulusSplit": "thymos.evaluation.splitters",
     "TrialSplit": "thymos.evaluation.splitters",
     "audit_fold": "thymos.evaluation.audit",
     "check_split": "thymos.evaluation.audit",

@@ -13,22 +13,52 @@ import pandas as pd
 
 from thymos.base.errors import LeakError
 from thymos.base.samples import Samples
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.splitters import Fold, near_in_time
 
-__all__ = ["Finding", "audit_fold", "check_split", "duplicates", "groups_on_both_sides", "overlaps", "synthetic_rows"]
+__all__ = [
+    "SEVERITY",
+    "Finding",
+    "audit_fold",
+    "check_split",
+    "describe",
+    "duplicates",
+    "groups_on_both_sides",
+    "overlaps",
+    "synthetic_rows",
+]
+
+#: What kinds of findings there are, and what they mean for a result: a leak, a shortcut, or a note without consequence.
+SEVERITY = {
+    "group": "leak",
+    "overlap": "leak",
+    "duplicate": "leak",
+    "near copy": "leak",
+    "synthetic": "leak",
+    "resampling": "leak",
+    "statistics": "leak",
+    "labels": "leak",
+    "features": "leak",
+    "hidden": "leak",
+    "record": "leak",
+    "inner split": "leak",
+    "label": "leak",
+    "shortcut": "shortcut",
+    "hint": "note",
+    "constant": "note",
+    "unstable": "note",
+}
 
 _EXAMPLES = 5
-_SAME_TIME = 1e-6  # seconds; sums of window lengths are not exact
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One leak, proved.
+    """One thing that is wrong with a split, the data or a method, with evidence.
 
     Parameters
     ----------
     kind : str
-        ``group``, ``overlap``, ``duplicate`` or ``synthetic``.
+        One of :data:`SEVERITY`.
     text : str
         What was found, in words.
     count : int
@@ -44,6 +74,11 @@ class Finding:
     count: int
     do: str = ""
     examples: tuple[str, ...] = field(default=())
+
+    @property
+    def severity(self) -> str:
+        """``leak``, ``shortcut`` or ``note``."""
+        return SEVERITY[self.kind]
 
 
 def audit_fold(samples: Samples, fold: Fold, keys: tuple[str, ...] = ("trial",), guard: float = 0.0) -> list[Finding]:
@@ -123,21 +158,9 @@ def groups_on_both_sides(meta: pd.DataFrame, fold: Fold, keys: tuple[str, ...]) 
 
 def overlaps(meta: pd.DataFrame, fold: Fold, guard: float = 0.0) -> list[Finding]:
     """Find windows that share signal (or lie closer than `guard` seconds) across the parts of one recording."""
-    column = "recording" if "recording" in meta.columns else "trial"
-    recording, _ = pd.factorize(meta[column])
-    start, stop = meta["start"].to_numpy(float), meta["stop"].to_numpy(float)
     findings = []
     for rows, others, words in _pairs(fold):
-        shared = np.intersect1d(recording[rows], recording[others])
-        hit = np.zeros(len(rows), dtype=bool)
-        for value in shared:
-            mine = np.flatnonzero(recording[rows] == value)
-            theirs = others[recording[others] == value]
-            begin, end = np.sort(start[theirs]), np.sort(stop[theirs])
-            # windows that begin before mine ends, less those that end before mine begins
-            before = np.searchsorted(begin, stop[rows[mine]] + guard - _SAME_TIME, side="left")
-            gone = np.searchsorted(end, start[rows[mine]] - guard + _SAME_TIME, side="right")
-            hit[mine] = before > gone
+        hit = near_in_time(meta, rows, others, guard)
         if hit.any():
             findings.append(
                 Finding(
@@ -146,7 +169,7 @@ def overlaps(meta: pd.DataFrame, fold: Fold, guard: float = 0.0) -> list[Finding
                     + (f" or lie closer than {guard:g} s." if guard else "."),
                     int(hit.sum()),
                     "keep all windows of one recording on one side",
-                    _names(meta, rows[hit]),
+                    describe(meta, rows[hit]),
                 )
             )
     return findings
@@ -167,7 +190,7 @@ def synthetic_rows(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
                 f"{len(outside)} synthetic samples are in validation or test.",
                 len(outside),
                 "augment inside the training part only",
-                _names(meta, outside),
+                describe(meta, outside),
             )
         )
     made = fold.train[synthetic[fold.train]]
@@ -181,7 +204,7 @@ def synthetic_rows(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
                 f"{len(foreign)} synthetic training samples were made from trials outside the training part.",
                 len(foreign),
                 "fit the generator inside the fold, on the training part only",
-                _names(meta, foreign),
+                describe(meta, foreign),
             )
         )
     return findings
@@ -210,7 +233,7 @@ def duplicates(samples: Samples, fold: Fold) -> list[Finding]:
             f"{len(confirmed)} of {len(fold.test)} test samples are copies of training or validation samples.",
             len(confirmed),
             "remove the copies from training, or keep all copies on one side",
-            _names(samples.meta, np.array(confirmed)),
+            describe(samples.meta, np.array(confirmed)),
         )
     ]
 
@@ -239,6 +262,7 @@ def _pairs(fold: Fold) -> list[tuple[np.ndarray, np.ndarray, str]]:
     return [(rows, others, words) for rows, others, words in pairs if len(rows) and len(others)]
 
 
-def _names(meta: pd.DataFrame, rows: Any) -> tuple[str, ...]:
+def describe(meta: pd.DataFrame, rows: Any) -> tuple[str, ...]:
+    """Name the first few of some rows: trial, and seconds from and to."""
     some = meta.iloc[np.asarray(rows)[:_EXAMPLES]]
     return tuple(f"{t} {a:.1f}-{b:.1f} s" for t, a, b in zip(some["trial"], some["start"], some["stop"], strict=True))

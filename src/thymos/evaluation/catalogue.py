@@ -6,12 +6,27 @@ from thymos.base.catalogue import Catalogue, Row
 
 __all__ = ["PROTOCOLS"]
 
+_SPLITTERS = "thymos.evaluation.splitters"
+
+
+def _group(column: str, summary: str, **parameters: str) -> Row:
+    return Row(f"{_SPLITTERS}:GroupSplit", summary, parameters={"column": column, **parameters})
+
+
 PROTOCOLS = Catalogue(
     "protocol",
     {
-        "random_window": Row("thymos.evaluation.splitters:RandomWindowSplit", "LEAKY control: windows at random"),
-        "trial": Row("thymos.evaluation.splitters:TrialSplit", "new trials of a known subject"),
-        "recording": Row("thymos.evaluation.splitters:RecordingSplit", "new recordings"),
-        "loso": Row("thymos.evaluation.splitters:LeaveOneSubjectOut", "leave one subject out"),
+        "random_window": Row(f"{_SPLITTERS}:RandomWindowSplit", "LEAKY control: windows at random"),
+        "blocked": Row(f"{_SPLITTERS}:BlockedSplit", "LEAKY control: contiguous thirds of each recording, 1 s apart"),
+        "trial": Row(f"{_SPLITTERS}:TrialSplit", "new trials of a known subject"),
+        "recording": Row(f"{_SPLITTERS}:RecordingSplit", "new recordings"),
+        "session": _group("session", "new sessions (days) of a known subject", within="subject", n_splits="all"),
+        "stimulus": _group("stimulus", "new stimuli; removes what a stimulus evokes by itself"),
+        "loso": Row(f"{_SPLITTERS}:LeaveOneSubjectOut", "leave one subject out"),
+        "subject_stimulus": Row(f"{_SPLITTERS}:SubjectStimulusSplit", "a new subject on new stimuli, the strictest"),
+        "identity": _group("identity", "new persons, for faces"),
+        "actor": _group("actor", "new actors, for speech"),
+        "domain": _group("domain", "a new domain (culture, device, corpus)", n_splits="all"),
+        "group": Row(f"{_SPLITTERS}:GroupSplit", "new values of any metadata column: give `column`"),
     },
 )

@@ -5,22 +5,33 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
+from sklearn.model_selection import ParameterGrid
 
 from thymos.base.errors import InputError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
-from thymos.evaluation.metrics import classification_metrics, trial_probabilities
+from thymos.evaluation.metrics import classification_metrics, rating_metrics, trial_means, trial_probabilities
 from thymos.evaluation.splitters import Fold, Protocol
 
-__all__ = ["FoldResult", "cross_validate", "discrete", "fit_fold", "permute_trial_labels", "rows_of", "seed_estimator"]
+__all__ = [
+    "FoldResult",
+    "cross_validate",
+    "discrete",
+    "fit_fold",
+    "permute_trial_labels",
+    "predictions_of",
+    "rated",
+    "rows_of",
+    "seed_estimator",
+]
 
 #: Metadata kept beside every test prediction.
 _KEPT = ("subject", "session", "trial", "stimulus", "recording", "start", "stop")
@@ -33,7 +44,8 @@ class FoldResult:
     Parameters
     ----------
     predictions : DataFrame
-        One row per test sample: row number, label, ``p0, p1, ...`` in the order of the classes, and metadata.
+        One row per test sample: row number, label, ``p0, p1, ...`` in the order of the classes (for ratings
+        ``predicted``), and metadata.
     history : DataFrame
         One row per training epoch; empty for models without epochs.
     facts : dict
@@ -52,73 +64,149 @@ def seed_estimator(estimator: Any, seed: int) -> Any:
     return estimator.set_params(**{name: child_seed(seed, name) for name in names})
 
 
-def fit_fold(estimator: Any, samples: Samples, fold: Fold, classes: list[str]) -> FoldResult:
+def fit_fold(
+    estimator: Any, samples: Samples, fold: Fold, classes: list[str], grid: Sequence[Mapping[str, Any]] = ()
+) -> FoldResult:
     """Fit a clone on the training part and predict the test part, which is touched once.
 
     Parameters
     ----------
-    estimator : scikit-learn estimator with ``predict_proba``
+    estimator : scikit-learn estimator with ``predict_proba``, for ratings with ``predict``
         If its `fit` takes ``validation`` it is handed the validation part.
     samples : Samples
         With labels.
     fold : Fold
     classes : list of str
-        All classes of the study, in the order of the probability columns.
+        All classes of the study, in the order of the probability columns; empty for ratings.
+    grid : sequence of dict
+        Parameters to choose from: the set with the lowest loss on the inner folds, or on the validation part where
+        there are none. Without either the estimator stays as it is.
+
+    Notes
+    -----
+    After a choice on inner folds, an estimator that counts its epochs is trained for the median of the inner folds'
+    best epochs on everything outside the test part (methods A4, rule iii).
     """
-    estimator = clone(estimator)
-    train, test = samples[fold.train], samples[fold.test]
-    arguments = {}
-    takes = inspect.signature(estimator.fit).parameters
-    if "validation" in takes:
-        # Thymos' pipeline and classifiers; a plain scikit-learn estimator gets the bare array
-        if len(fold.validation):
-            arguments["validation"] = samples[fold.validation]
-        data = train if hasattr(estimator, "steps") else train.X
-    else:
-        data = train.X
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        estimator.fit(data, train.y, **arguments)
+        estimator, train, validation, chosen = _choose(estimator, samples, fold, classes, grid)
+        estimator = _trained(estimator, samples, train, validation)
         fitted = time.perf_counter()
-        raw = estimator.predict_proba(test.X)
+        test = samples[fold.test]
+        predicted = _predict(estimator, test.X, classes)
     done = time.perf_counter()
-    probabilities = np.zeros((len(test), len(classes)), dtype=np.float64)
-    known = [classes.index(str(c)) for c in estimator.classes_]
-    probabilities[:, known] = raw
-    predictions = pd.DataFrame({"row": fold.test, "label": test.y.astype(str)})
-    predictions = predictions.assign(**{f"p{k}": probabilities[:, k].astype(np.float32) for k in range(len(classes))})
+    predictions = pd.DataFrame({"row": fold.test, "label": test.y.astype(str) if classes else test.y})
+    if classes:
+        predictions = predictions.assign(**{f"p{k}": predicted[:, k].astype(np.float32) for k in range(len(classes))})
+    else:
+        predictions["predicted"] = predicted
+    predictions["repeat"] = fold.repeat
     for column in _KEPT:
         if column in test.meta.columns:
             predictions[column] = test.meta[column].to_numpy()
-    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    last = _last(estimator)
     facts = {
-        "n_train": len(fold.train),
-        "n_validation": len(fold.validation),
+        "n_train": len(train),
+        "n_validation": len(validation),
         "n_test": len(fold.test),
         "fit_seconds": fitted - begin,
         "predict_seconds": done - fitted,
         "n_parameters": float(getattr(last, "n_parameters_", np.nan)),
         "best_epoch": float(getattr(last, "best_epoch_", np.nan)),
         "selection": getattr(last, "selection_", "none"),
+        "chosen": chosen,
         "warnings": "; ".join(sorted({f"{w.category.__name__}: {str(w.message).splitlines()[0]}" for w in caught})),
     }
     return FoldResult(predictions, pd.DataFrame(getattr(last, "history_", [])), facts)
 
 
+def _trained(estimator: Any, samples: Samples, train: np.ndarray, validation: np.ndarray) -> Any:
+    """Fit a clone on the training rows; hand it the validation rows if it takes them."""
+    estimator = clone(estimator)
+    part, arguments = samples[train], {}
+    data = part.X
+    if "validation" in inspect.signature(estimator.fit).parameters:
+        # Thymos' pipeline and networks; a plain scikit-learn estimator gets the bare array
+        if len(validation):
+            arguments["validation"] = samples[validation]
+        data = part if hasattr(estimator, "steps") else part.X
+    return estimator.fit(data, part.y, **arguments)
+
+
+def _predict(estimator: Any, X: Any, classes: list[str]) -> np.ndarray:
+    """Return probabilities of all classes of the study, or ratings."""
+    if not classes:
+        return np.asarray(estimator.predict(X), dtype=float).reshape(-1)
+    raw = estimator.predict_proba(X)
+    probabilities = np.zeros((len(raw), len(classes)), dtype=np.float64)
+    probabilities[:, [classes.index(str(c)) for c in estimator.classes_]] = raw
+    return probabilities
+
+
+def _choose(estimator: Any, samples: Samples, fold: Fold, classes: list[str], grid: Sequence[Mapping]) -> tuple:
+    """Choose parameters; return the estimator, its training and validation rows, and how it was chosen, in words."""
+    pairs = fold.inner or (((fold.train, fold.validation),) if len(fold.validation) else ())
+    by_epochs = bool(fold.inner) and {"max_epochs", "patience"} <= set(_last(estimator).get_params())
+    if not pairs or (not grid and not by_epochs):
+        return estimator, fold.train, fold.validation, ""
+    losses, epochs = [], []
+    for parameters in grid or ({},):
+        candidate = clone(estimator).set_params(**parameters)
+        fits = [_trained(candidate, samples, train, held) for train, held in pairs]
+        scores = [_loss(f, samples[held], classes) for f, (_, held) in zip(fits, pairs, strict=True)]
+        losses.append(float(np.mean(scores)))
+        epochs.append(int(np.median([getattr(_last(f), "best_epoch_", 0) for f in fits])))
+    best = int(np.argmin(losses))
+    parameters = dict(grid[best]) if grid else {}
+    where = f"{len(pairs)} inner folds" if fold.inner else "the validation part"
+    words = [f"{name}={value}" for name, value in parameters.items()]
+    estimator = clone(estimator).set_params(**parameters)
+    if not by_epochs:
+        return estimator, fold.train, fold.validation, f"{', '.join(words)} by the lowest loss on {where}"
+    prefix = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
+    estimator.set_params(**{f"{prefix}max_epochs": max(1, epochs[best]), f"{prefix}patience": None})
+    everything = np.unique(np.concatenate([rows for pair in pairs for rows in pair]))
+    words.append(f"max_epochs={max(1, epochs[best])}")
+    return estimator, everything, everything[:0], f"{', '.join(words)} by the lowest loss on {where}"
+
+
+def _loss(estimator: Any, held: Samples, classes: list[str]) -> float:
+    """Return log-loss, or root mean squared error of ratings."""
+    predicted = _predict(estimator, held.X, classes)
+    if not classes:
+        return rating_metrics(held.y, predicted)["rmse"]
+    codes = np.array([classes.index(str(label)) for label in held.y])
+    return classification_metrics(codes, predicted, classes)["log_loss"]
+
+
+def _last(estimator: Any) -> Any:
+    return estimator[-1] if hasattr(estimator, "steps") else estimator
+
+
+def predictions_of(predictions: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Return the probabilities, shape (n_samples, n_classes), or the ratings, shape (n_samples,), of a table."""
+    columns = [f"p{k}" for k in range(len(classes))] if classes else "predicted"
+    return predictions[columns].to_numpy(float)
+
+
 def rows_of(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     """Return the metrics of one fit: one row per level (``window``, ``trial``) and subject, and ``subject='all'``."""
-    columns = [f"p{k}" for k in range(len(classes))]
     lookup = {name: k for k, name in enumerate(classes)}
     rows = []
     subjects = predictions["subject"].astype(str).to_numpy()
     for subject in [*np.unique(subjects), "all"]:
         part = predictions if subject == "all" else predictions[subjects == subject]
-        codes = part["label"].map(lookup).to_numpy()
-        probabilities = part[columns].to_numpy(float)
-        first, by_trial = trial_probabilities(part["trial"].astype(str).to_numpy(), probabilities)
-        for level, c, p in (("window", codes, probabilities), ("trial", codes[first], by_trial)):
-            rows.append({"level": level, "subject": subject, "n": len(c), **classification_metrics(c, p, classes)})
+        trials, predicted = part["trial"].astype(str).to_numpy(), predictions_of(part, classes)
+        if classes:
+            true = part["label"].map(lookup).to_numpy()
+            first, by_trial = trial_probabilities(trials, predicted)
+        else:
+            true = part["label"].to_numpy(float)
+            first, by_trial = trial_means(trials, predicted)
+        for level, t, p in (("window", true, predicted), ("trial", true[first], by_trial)):
+            metrics = classification_metrics(t, p, classes) if classes else rating_metrics(t, p)
+            rows.append({"level": level, "subject": subject, "n": len(t), **metrics})
     return pd.DataFrame(rows)
 
 
@@ -138,9 +226,25 @@ def discrete(samples: Samples) -> Samples:
         raise InputError(
             f"The labels are ratings, such as {samples.y[0]:g}.",
             fits="classes",
-            do="split them at a threshold, in a study with target: {label: ..., above: ...}",
+            do="split them at a threshold (in a study target: {label: ..., above: ...}), or predict the rating itself "
+            "(rating: true)",
         )
     return samples.replace(y=samples.y.astype(int))
+
+
+def rated(samples: Samples) -> Samples:
+    """Return samples whose labels are ratings, as floating-point numbers.
+
+    Raises
+    ------
+    InputError
+        If the labels are no finite numbers.
+    """
+    if samples.y is None or samples.y.dtype.kind not in "fiu" or not np.isfinite(samples.y).all():
+        raise InputError(
+            f"The labels are no ratings: {'none' if samples.y is None else repr(samples.y[0])}.", fits="finite numbers"
+        )
+    return samples.replace(y=samples.y.astype(np.float64))
 
 
 def permute_trial_labels(samples: Samples, seed: int) -> Samples:
@@ -172,12 +276,13 @@ def cross_validate(
     protocol: Protocol,
     target: str | None = None,
     seeds: Iterable[int] = (0,),
+    grid: Mapping[str, Sequence[Any]] | None = None,
 ) -> pd.DataFrame:
     """Evaluate an estimator under a protocol.
 
     Parameters
     ----------
-    estimator : scikit-learn estimator with ``predict_proba``
+    estimator : scikit-learn classifier with ``predict_proba``, or regressor for ratings
         For example a pipeline of :func:`thymos.training.pipeline.make_pipeline`.
     samples : Samples
     protocol : Protocol
@@ -186,12 +291,16 @@ def cross_validate(
         Metadata column to predict; the samples' own labels by default.
     seeds : iterable of int
         One fit per fold for each.
+    grid : mapping of str to sequence, optional
+        Parameters to choose from, as for scikit-learn's grid search. The choice is made on the inner folds of a
+        nested protocol (``inner``), otherwise on the validation part; never on the test part.
 
     Returns
     -------
     DataFrame
         One row per fold, seed, level (``window``, ``trial``) and test subject, and one over all subjects of the
-        fold (``subject='all'``), with the metrics of :func:`thymos.evaluation.metrics.classification_metrics`.
+        fold (``subject='all'``), with the metrics of :func:`thymos.evaluation.metrics.classification_metrics` or
+        :func:`thymos.evaluation.metrics.rating_metrics`.
 
     Raises
     ------
@@ -200,15 +309,16 @@ def cross_validate(
     LeakError
         If an honest protocol's split shares trials, windows or keys between its parts.
     """
-    samples = discrete(samples.target(target) if target else samples)
-    classes = [str(c) for c in np.unique(samples.y)]
+    samples = samples.target(target) if target else samples
+    samples = rated(samples) if is_regressor(estimator) else discrete(samples)
+    classes = [] if is_regressor(estimator) else [str(c) for c in np.unique(samples.y)]
     tables = []
     for fold in protocol.folds(samples.meta, samples.y):
         if not protocol.leaky:
-            check_split(samples.meta, fold, (*protocol.keys, "trial"))
+            check_split(samples.meta, fold, (*protocol.keys, "trial"), protocol.guard)
         for seed in seeds:
             seeded = seed_estimator(estimator, child_seed(seed, protocol.name, fold.name))
-            result = fit_fold(seeded, samples, fold, classes)
+            result = fit_fold(seeded, samples, fold, classes, list(ParameterGrid(dict(grid))) if grid else ())
             head = {"protocol": protocol.name, "leaky": protocol.leaky, "fold": fold.name, "seed": seed}
             tables.append(rows_of(result.predictions, classes).assign(**head, **result.facts))
     return pd.concat(tables, ignore_index=True)

@@ -12,14 +12,20 @@ from thymos.base.errors import InputError
 
 __all__ = [
     "CONFUSION_METRICS",
+    "LOWER_IS_BETTER",
+    "RATING_METRICS",
     "calibration_bins",
     "classification_metrics",
     "confusion",
     "defined_mean",
     "expected_calibration_error",
+    "moments",
+    "rating_metrics",
+    "trial_means",
     "trial_probabilities",
 ]
 
+_ROUNDING = 1e-12
 _TINY = 1e-6  # probabilities are kept this far from 0, so that one certain miss does not make a loss infinite
 
 
@@ -62,6 +68,88 @@ CONFUSION_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "macro_f1": lambda c: defined_mean(_f1(c)),
     "kappa": _kappa,
 }
+
+
+def _covariances(m: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return means of ratings and predictions, their variances and covariance, from sums of moments (..., 6)."""
+    n, y, p, yy, pp, yp = np.moveaxis(np.asarray(m, dtype=float), -1, 0)
+    mean_y, mean_p = _ratio(y, n), _ratio(p, n)
+    return (
+        mean_y,
+        mean_p,
+        np.maximum(_ratio(yy, n) - mean_y**2, 0),
+        np.maximum(_ratio(pp, n) - mean_p**2, 0),
+        _ratio(yp, n) - mean_y * mean_p,
+    )
+
+
+def _ccc(m: np.ndarray) -> np.ndarray:
+    mean_y, mean_p, var_y, var_p, cov = _covariances(m)
+    return _ratio(2 * cov, var_y + var_p + (mean_y - mean_p) ** 2)
+
+
+def _pearson(m: np.ndarray) -> np.ndarray:
+    mean_y, mean_p, var_y, var_p, cov = _covariances(m)
+    # a constant has no correlation; its computed variance is rounding alone
+    varies = (var_y > _ROUNDING * (mean_y**2 + var_y)) & (var_p > _ROUNDING * (mean_p**2 + var_p))
+    return _ratio(cov, np.where(varies, np.sqrt(var_y * var_p), 0.0))
+
+
+def _mse(m: np.ndarray) -> np.ndarray:
+    n, _, _, yy, pp, yp = np.moveaxis(np.asarray(m, dtype=float), -1, 0)
+    return np.maximum(_ratio(yy + pp - 2 * yp, n), 0)
+
+
+def _r2(m: np.ndarray) -> np.ndarray:
+    variance = _covariances(m)[2]
+    return 1 - _ratio(_mse(m), variance)
+
+
+#: Metrics of ratings that are functions of six sums, shape (..., 6): n, y, p, y*y, p*p, y*p (see :func:`moments`).
+RATING_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ccc": _ccc,
+    "pearson": _pearson,
+    "rmse": lambda m: np.sqrt(_mse(m)),
+    "r2": _r2,
+}
+
+#: Metrics that count errors.
+LOWER_IS_BETTER = frozenset({"rmse", "mae"})
+
+
+def moments(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return ``1, y, p, y*y, p*p, y*p`` of each rating and prediction, shape (n_samples, 6); sums of rows add up."""
+    y, p = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
+    return np.stack([np.ones_like(y), y, p, y * y, p * p, y * p], axis=-1)
+
+
+def rating_metrics(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Return the metrics of predicted ratings.
+
+    Parameters
+    ----------
+    y, predicted : ndarray, shape (n_samples,)
+
+    Returns
+    -------
+    dict of str to float
+        ``ccc`` (concordance correlation coefficient, Lin 1989), ``pearson``, ``rmse`` and ``mae`` in the unit of the
+        ratings, ``r2``. A metric that these samples do not define, such as a correlation with a constant, is NaN.
+
+    Raises
+    ------
+    InputError
+        If there are no samples, or shapes differ.
+    """
+    y, predicted = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
+    if y.ndim != 1 or y.shape != predicted.shape or not len(y):
+        raise InputError(
+            f"Ratings of shape {y.shape} and predictions of shape {predicted.shape} came.", "equal lengths"
+        )
+    centre = y.mean()  # sums of squares lose digits far from zero
+    total = moments(y - centre, predicted - centre).sum(axis=0)
+    result = {name: float(metric(total)) for name, metric in RATING_METRICS.items()}
+    return {**result, "mae": float(np.abs(y - predicted).mean())}
 
 
 def confusion(codes: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -160,3 +248,16 @@ def trial_probabilities(trials: np.ndarray, probabilities: np.ndarray) -> tuple[
     mean = sums / np.bincount(group)[:, None]
     scores = np.exp(mean - mean.max(axis=1, keepdims=True))
     return first, scores / scores.sum(axis=1, keepdims=True)
+
+
+def trial_means(trials: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Combine the windows of each trial: mean predicted rating.
+
+    Returns
+    -------
+    first : ndarray of int, shape (n_trials,)
+        Row of the first window of each trial; trials are sorted by name.
+    predicted : ndarray, shape (n_trials,)
+    """
+    _, first, group = np.unique(trials, return_index=True, return_inverse=True)
+    return first, np.bincount(group, weights=predicted) / np.bincount(group)

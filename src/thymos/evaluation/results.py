@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +18,15 @@ from thymos.base.errors import DataError, InputError
 
 __all__ = ["Results"]
 
+_ABANDONED = 3600  # seconds
+
 
 class Results:
     """A folder of results.
 
     ``rows/``, ``predictions/`` and ``history/`` hold one parquet file per fit; ``*.json`` hold what concerns the
-    whole run. A fit counts as finished once its file in ``rows/`` is there, which is written last.
+    whole run, ``sittings/`` who computed when. A fit counts as finished once its file in ``rows/`` is there, which is
+    written last. Several processes may share a folder: each file appears whole, whoever writes it.
 
     Parameters
     ----------
@@ -50,6 +55,13 @@ class Results:
                 fits="a new folder in a place one may write to",
                 do="choose another --out",
             )
+
+    def sweep(self) -> None:
+        """Remove half-written files that killed processes left behind, an hour ago or more."""
+        for path in self.folder.rglob(".*.part"):
+            with contextlib.suppress(OSError):  # another process may be sweeping too
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
     def append(self, key: str, rows: pd.DataFrame, predictions: pd.DataFrame, history: pd.DataFrame) -> None:
         """Store one fit. Each table carries the columns of the fit's identity."""
@@ -91,6 +103,33 @@ class Results:
         """Store facts about the whole run as json."""
         text = json.dumps(facts, indent=1, default=str)
         self._write(f"{name}.json", lambda path: path.write_text(text))
+
+    def claim_facts(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Store facts unless somebody else already has, perhaps at this moment; return whether these are stored now."""
+        path = self.folder / f"{name}.json"
+        if path.is_file():
+            return False
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{uuid.uuid4().hex}.part")
+        fresh.write_text(json.dumps(facts, indent=1, default=str))
+        try:
+            os.link(fresh, path)  # unlike a rename, fails where the name exists
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links: two runs that begin in the same moment are not told apart
+            os.replace(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return True
+
+    def add_sitting(self, facts: Mapping[str, Any]) -> None:
+        """Store the circumstances under which a process computes fits."""
+        name = f"{facts['time'].replace(':', '')}-{uuid.uuid4().hex[:6]}"
+        self.write_facts(f"sittings/{name}", facts)
+
+    def sittings(self) -> list[dict[str, Any]]:
+        """Return the circumstances of every process that computed fits, oldest first."""
+        return [self.read_facts(f"sittings/{path.stem}") for path in sorted((self.folder / "sittings").glob("*.json"))]
 
     def read_facts(self, name: str, *required: str) -> dict[str, Any]:
         """Return facts about the whole run; those `required` must be among them.

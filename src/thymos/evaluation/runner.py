@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -20,15 +21,17 @@ import numpy as np
 import pandas as pd
 
 from thymos import __version__
+from thymos.base.catalogue import resolve
 from thymos.base.errors import InputError, ProtocolError, StudyError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
-from thymos.evaluation.audit import audit_fold, check_split
+from thymos.evaluation.audit import check_split
+from thymos.evaluation.auditor import Audit, audit_run
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_estimator
 from thymos.evaluation.provenance import code_digest, environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold
-from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
+from thymos.evaluation.study import Study, make_estimator, make_grid, make_protocol, make_samples
 
 __all__ = ["Outcome", "Task", "run_study", "tasks_of"]
 
@@ -113,47 +116,63 @@ def run_study(
     _refuse_others(results, study)
     say(0, 0, "reading data")
     samples = make_samples(study, data)
-    classes = [str(c) for c in np.unique(samples.y)]
+    classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
     say(0, 0, "cutting folds")
     folds = _cut(study, samples)
     control_seed, control_folds = _control(study, samples)
     folds_of = {"true": folds, "permuted": control_folds}
     estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
+    grids = {name: make_grid(study, name, estimator) for name, estimator in estimators.items()}
     say(0, 0, "trying each method on a few samples")
     for name, estimator in estimators.items():
-        _probe(name, estimator, samples, next(iter(folds.values()))[0])
-    findings = _audit(study, samples, folds)
-    recipe, fingerprint = _recipe(estimators), samples.fingerprint()
+        _probe(name, estimator, samples, next(iter(folds.values()))[0], classes)
+    recipe, fingerprint = _recipe(estimators, grids), samples.fingerprint()
     _refuse_others(results, study, fingerprint, recipe)
     tasks = tasks_of(study, folds_of, estimators)
     waiting = [task for task in tasks if not results.finished(task.key)]
     facts = {"digest": study.digest(), "fingerprint": fingerprint, "recipe": recipe, "n_tasks": len(tasks)}
-    results.write_facts("study", {**facts, "study": study.model_dump(mode="json")})
+    # the study's own place is needed to find files named in it, and nobody else's business otherwise
+    private = set() if getattr(resolve(study.source.name, "source"), "file", "") else {"folder"}
+    if not results.claim_facts("study", {**facts, "study": study.model_dump(mode="json", exclude=private)}):
+        _refuse_others(results, study, fingerprint, recipe)  # another process may have begun something else here
+    results.sweep()
     results.write_facts("data", _data_card(study, samples, classes))
-    results.write_facts("audit", {"findings": findings})
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
-    sittings = results.read_facts("environment", "runs")["runs"] if results.has_facts("environment") else []
-    if waiting:
-        sittings = [*sittings, environment()]
-    results.write_facts("environment", {"split_digests": digests, "runs": sittings})
-    results.write_table("folds", _fold_table(samples, folds))
+    results.write_facts("environment", {"split_digests": digests})
+    if waiting or not results.sittings():
+        results.add_sitting(environment())
+    results.write_table("folds", _fold_table(study, samples, folds))
     kept, failed = len(tasks) - len(waiting), {}
+    begun = kept
     say(kept, len(tasks), "fitting")
     with _shared(samples, jobs) as where:
         find = {(kind, p, f.name): f for kind, parts in folds_of.items() for p, fs in parts.items() for f in fs}
         seeds = study.seed, control_seed
         calls = [
-            (task, estimators[task.method], find[task.labels, task.protocol, task.fold], classes, seeds, where)
+            (
+                task,
+                (estimators[task.method], grids[task.method]),
+                find[task.labels, task.protocol, task.fold],
+                classes,
+                seeds,
+                where,
+                results,
+            )
             for task in waiting
         ]
         for number, (task, tables, error) in enumerate(_execute(calls, jobs), start=1):
             if error:
                 failed[task.key] = error
+            elif tables is None:
+                kept += 1
             else:
                 results.append(task.key, *tables)
-            say(kept + number, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
+            say(begun + number, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
     results.write_facts("failures", failed)
-    return Outcome(results, len(waiting) - len(failed), kept, failed)
+    if len(failed) < len(waiting) or not results.has_facts("audit"):
+        say(len(tasks), len(tasks), "auditing")
+        _audit(study, samples, folds, classes, results)
+    return Outcome(results, len(tasks) - kept - len(failed), kept, failed)
 
 
 def tasks_of(study: Study, folds_of: dict[str, dict[str, list[Fold]]], estimators: dict[str, Any]) -> list[Task]:
@@ -192,17 +211,25 @@ def _execute(calls: list[tuple], jobs: int) -> Iterator[tuple]:
         ) from None
 
 
-def _work(task: Task, estimator: Any, fold: Fold, classes: list[str], seeds: tuple[int, int], where: Any) -> tuple:
-    """Do one fit; an error is returned as text, so that one failing fit does not take the others along."""
+def _work(
+    task: Task, method: tuple, fold: Fold, classes: list[str], seeds: tuple[int, int], where: Any, results: Results
+) -> tuple:
+    """Do one fit; an error is returned as text, so that one failing fit does not take the others along.
+
+    Nothing is returned for a fit that another process has stored in the meantime.
+    """
+    if results.finished(task.key):
+        return task, None, None
     if "torch" in sys.modules:  # one thread, whatever the engine: equal rows, and no two pools fighting for the cores
         sys.modules["torch"].set_num_threads(1)
     try:
         samples = where if isinstance(where, Samples) else _mapped(str(where))
         if task.labels == "permuted":
             samples = permute_trial_labels(samples, seeds[1])
+        estimator, grid = method
         seeded = seed_estimator(estimator, child_seed(seeds[0], task.seed, task.protocol, task.fold))
         begin = time.perf_counter()
-        result = fit_fold(seeded, samples, fold, classes)
+        result = fit_fold(seeded, samples, fold, classes, grid)
         identity = {**task.__dict__, "seconds": time.perf_counter() - begin, "code": code_digest()}
         rows = rows_of(result.predictions, classes).assign(**result.facts, note=fold.note, **identity)
         tables = (rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__))
@@ -223,7 +250,10 @@ class _shared:
 
     def __init__(self, samples: Samples, jobs: int):
         self.samples = samples
-        self.folder = tempfile.TemporaryDirectory(prefix="thymos-") if jobs != 1 else None
+        self.folder = None
+        if jobs != 1:
+            _remove_abandoned()
+            self.folder = tempfile.TemporaryDirectory(prefix=f"thymos-{os.getpid()}-")
 
     def __enter__(self) -> Any:
         return self.samples.save(Path(self.folder.name) / "samples") if self.folder else self.samples
@@ -231,6 +261,20 @@ class _shared:
     def __exit__(self, *error: Any) -> None:
         if self.folder:
             self.folder.cleanup()
+
+
+def _remove_abandoned() -> None:
+    """Remove the copies of samples that killed processes left behind."""
+    if os.name != "posix":
+        return  # elsewhere there is no harmless way to ask for a process
+    for folder in Path(tempfile.gettempdir()).glob("thymos-*-*"):
+        owner = folder.name.split("-")[1]
+        try:
+            os.kill(int(owner), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, PermissionError):
+            continue
 
 
 def _cut(study: Study, samples: Samples) -> dict[str, list[Fold]]:
@@ -241,7 +285,7 @@ def _cut(study: Study, samples: Samples) -> dict[str, list[Fold]]:
         folds[name] = protocol.folds(samples.meta, samples.y)
         if not protocol.leaky:
             for fold in folds[name]:
-                check_split(samples.meta, fold, (*protocol.keys, "trial"))
+                check_split(samples.meta, fold, (*protocol.keys, "trial"), protocol.guard)
     return folds
 
 
@@ -267,7 +311,7 @@ def _control(study: Study, samples: Samples) -> tuple[int, dict[str, list[Fold]]
     )
 
 
-def _probe(name: str, estimator: Any, samples: Samples, fold: Fold) -> None:
+def _probe(name: str, estimator: Any, samples: Samples, fold: Fold, classes: list[str]) -> None:
     """Try a method on a few samples, so that a mistake in it is found before the first of many fits.
 
     Raises
@@ -275,10 +319,11 @@ def _probe(name: str, estimator: Any, samples: Samples, fold: Fold) -> None:
     StudyError
         With the method's name and what went wrong.
     """
-    few = [fold.train[samples.y[fold.train] == label][:20] for label in np.unique(samples.y[fold.train])]
+    labels = samples.y[fold.train] if classes else np.zeros(len(fold.train))
+    few = [fold.train[labels == label][:20] for label in np.unique(labels)]
     fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5])
     try:
-        fit_fold(estimator, samples, fold, [str(c) for c in np.unique(samples.y)])
+        fit_fold(estimator, samples, fold, classes)
     except ThymosError as error:
         raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
     except Exception as error:
@@ -290,40 +335,40 @@ def _probe(name: str, estimator: Any, samples: Samples, fold: Fold) -> None:
         ) from error
 
 
-def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]]) -> list[dict]:
-    """Audit every fold of every protocol."""
-    findings = []
-    for name, parts in folds.items():
-        protocol = make_protocol(study, name)
-        for fold in parts:
-            findings += [
-                {"protocol": name, "leaky": protocol.leaky, "fold": fold.name, **finding.__dict__}
-                for finding in audit_fold(samples, fold, protocol.keys)
-            ]
-    return findings
+def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]], classes: list[str], results: Results) -> None:
+    """Audit splits and data, and set what nuisances predict beside what the methods predict."""
+    finished = results if len(results.read("rows")) else None
+    audit = audit_run(Audit(), study, samples, folds, classes, finished, lambda text: None)
+    results.write_facts("audit", {"findings": audit.findings, "searched": audit.searched, "skipped": audit.skipped})
+    results.write_table("probes", audit.probes)
 
 
-def _fold_table(samples: Samples, folds: dict[str, list[Fold]]) -> pd.DataFrame:
+def _fold_table(study: Study, samples: Samples, folds: dict[str, list[Fold]]) -> pd.DataFrame:
     """Return how many samples of each recording stand in each part of each fold, for the drawing of the split."""
     kind = "recording" if "recording" in samples.meta.columns else "trial"
     tables = []
     for protocol, parts in folds.items():
-        for fold in parts:
-            for part in ("train", "validation", "test"):
-                rows = samples.meta.iloc[getattr(fold, part)]
-                count = rows.groupby(["subject", kind], sort=True).size().rename("count").reset_index()
+        within = make_protocol(study, protocol).within
+        for fold in (fold for fold in parts if fold.repeat == 0):
+            numbers = {part: getattr(fold, part) for part in ("train", "validation", "test")}
+            mine = samples.meta[within].isin(samples.meta[within].iloc[fold.test]) if within else np.ones(len(samples))
+            numbers["left out"] = np.setdiff1d(np.flatnonzero(mine), np.concatenate(list(numbers.values())))
+            for part, rows in numbers.items():
+                count = samples.meta.iloc[rows].groupby(["subject", kind], sort=True).size()
                 head = {"protocol": protocol, "fold": fold.name, "part": part, "note": fold.note}
-                tables.append(count.rename(columns={kind: "recording"}).assign(**head))
+                count = count.rename("count").reset_index().rename(columns={kind: "recording"})
+                tables.append(count.assign(**head))
     return pd.concat(tables, ignore_index=True)
 
 
 def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, Any]:
-    from thymos.base.catalogue import resolve
-
     row = resolve(study.source.name, "source")
     meta = samples.meta.assign(label=samples.y.astype(str))
     marks = meta["marks"].str.split(",").explode() if "marks" in meta else pd.Series(dtype=str)
+    by_subject = meta.groupby(["subject", "label"]).size().unstack(fill_value=0).to_dict("index")
+    rated = {} if classes else samples.meta.assign(y=samples.y).drop_duplicates("trial")["y"].astype(float)
     return {
+        "ratings": {} if classes else {"min": rated.min(), "max": rated.max(), "mean": rated.mean(), "sd": rated.std()},
         "source": study.source.model_dump(),
         "summary": row.summary,
         "citation": row.citation,
@@ -337,20 +382,24 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "counts": {
             c: int(meta[c].nunique()) for c in ("subject", "session", "trial", "stimulus", "recording") if c in meta
         },
-        "windows_by_subject": meta.groupby(["subject", "label"]).size().unstack(fill_value=0).to_dict("index"),
-        "trials_by_label": meta.drop_duplicates("trial")["label"].value_counts().sort_index().to_dict(),
-        "windows_by_label": meta["label"].value_counts().sort_index().to_dict(),
+        "windows_by_subject": by_subject if classes else {},
+        "trials_by_label": meta.drop_duplicates("trial")["label"].value_counts().sort_index().to_dict()
+        if classes
+        else {},
+        "windows_by_label": meta["label"].value_counts().sort_index().to_dict() if classes else {},
         "marks": marks[marks != ""].value_counts().to_dict(),
     }
 
 
-def _recipe(estimators: dict[str, Any]) -> str:
+def _recipe(estimators: dict[str, Any], grids: dict[str, list]) -> str:
     """Return a hash of every parameter of every method, defaults and presets included, and of Thymos' version."""
     parameters = {
         name: {key: str(value) for key, value in e.get_params(deep=True).items() if not hasattr(value, "get_params")}
         for name, e in estimators.items()
     }
-    return hashlib.sha256(json.dumps([__version__, parameters], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([__version__, parameters, grids], sort_keys=True, default=str).encode()
+    ).hexdigest()[:16]
 
 
 def _refuse_others(results: Results, study: Study, fingerprint: str | None = None, recipe: str | None = None) -> None:

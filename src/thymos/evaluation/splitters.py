@@ -6,7 +6,8 @@ metadata alone, and are the same in every process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,12 +19,28 @@ from thymos.base.errors import InputError, ProtocolError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 
-__all__ = ["Fold", "LeaveOneSubjectOut", "Protocol", "RandomWindowSplit", "RecordingSplit", "TrialSplit"]
+__all__ = [
+    "BlockedSplit",
+    "Fold",
+    "GroupSplit",
+    "LeaveOneSubjectOut",
+    "Protocol",
+    "RandomWindowSplit",
+    "RecordingSplit",
+    "SubjectStimulusSplit",
+    "TrialSplit",
+    "near_in_time",
+]
+
+_SAME_TIME = 1e-6  # seconds; sums of window lengths are not exact
 
 
 @dataclass(frozen=True)
 class Fold:
     """Row numbers of the three parts of one fold, each sorted.
+
+    Rows may stand in no part: those closer to another part than the guard interval, and those that share one key of
+    several with the test part.
 
     Parameters
     ----------
@@ -33,6 +50,10 @@ class Fold:
         Row numbers; `validation` is empty where the protocol cannot supply one.
     note : str
         Why there is no validation part, if there is none.
+    repeat : int
+        Which dealing of a repeated protocol the fold belongs to, from 0 on. Every dealing tests every row it can.
+    inner : tuple of (ndarray, ndarray)
+        Training and validation rows of the inner folds of a nested protocol; test rows are in none.
     """
 
     name: str
@@ -40,6 +61,8 @@ class Fold:
     validation: np.ndarray
     test: np.ndarray
     note: str = ""
+    repeat: int = 0
+    inner: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
 
 class Protocol:
@@ -47,10 +70,19 @@ class Protocol:
 
     Parameters
     ----------
-    n_splits : int
-        Folds at most; fewer if the rarest class has fewer groups.
+    n_splits : int or 'all', optional
+        Folds at most; fewer if the rarest class has fewer groups. ``all`` tests one group at a time. By default what
+        is usual for the protocol.
     validation : float
         Share of the groups left for training that becomes the validation part, rounded to one part in k; 0 for none.
+    guard : float
+        Seconds that must lie between windows of different parts of one recording; training (then validation) windows
+        that lie closer are left out of the fold. By default 0, for `blocked` 1.
+    repeats : int
+        How often the groups are dealt anew.
+    inner : int
+        For nested evaluation, number of inner folds that the rows left for training are dealt into by the same rule;
+        a method with a grid is chosen on them. 0 for none.
     random_state : int
         Seed of the assignment.
 
@@ -64,24 +96,53 @@ class Protocol:
         Metadata column whose values are split one by one (``subject`` for subject-dependent protocols), or empty.
     leaky : bool
         Whether the protocol is a control that leaks by construction.
+
+    Notes
+    -----
+    With labels that are classes, folds are stratified and every class of a test part must be in training. With
+    ratings (floating-point labels) groups are sorted by their mean rating and each run of `n_splits` neighbours is
+    dealt to different folds.
     """
 
-    name: ClassVar[str] = ""
-    question: ClassVar[str] = ""
-    keys: ClassVar[tuple[str, ...]] = ()
+    name: str = ""
+    question: str = ""
+    keys: tuple[str, ...] = ()
     leaky: ClassVar[bool] = False
     within: str = ""
+    usual_splits: ClassVar[int | str] = 5
+    usual_guard: ClassVar[float] = 0.0
 
-    def __init__(self, n_splits: int = 5, validation: float = 0.2, random_state: int = 0):
-        whole = isinstance(n_splits, (int, np.integer)) and isinstance(random_state, (int, np.integer))
-        if not whole or n_splits < 2 or random_state < 0 or not 0 <= validation <= 0.5:
-            raise InputError(
-                f"n_splits={n_splits!r}, validation={validation!r}, random_state={random_state!r} came.",
-                fits="whole numbers, two splits or more, a validation share from 0 to 0.5, a seed from 0 on",
-            )
-        self.n_splits = n_splits
+    def __init__(
+        self,
+        n_splits: int | str | None = None,
+        validation: float = 0.2,
+        guard: float | None = None,
+        repeats: int = 1,
+        inner: int = 0,
+        random_state: int = 0,
+    ):
+        self.n_splits = self.usual_splits if n_splits is None else n_splits
         self.validation = validation
+        self.guard = self.usual_guard if guard is None else guard
+        self.repeats = repeats
+        self.inner = inner
         self.random_state = random_state
+        numbers = {"repeats": 1, "inner": 0, "random_state": 0}
+        whole = all(
+            isinstance(getattr(self, k), (int, np.integer)) and getattr(self, k) >= v for k, v in numbers.items()
+        )
+        split = self.n_splits == "all" or (isinstance(self.n_splits, (int, np.integer)) and self.n_splits >= 2)
+        if not (whole and split and 0 <= validation <= 0.5 and 0 <= self.guard < np.inf and inner != 1):
+            raise InputError(
+                f"n_splits={n_splits!r}, validation={validation!r}, guard={guard!r}, repeats={repeats!r}, "
+                f"inner={inner!r}, random_state={random_state!r} came.",
+                fits="two splits or more or 'all', a validation share from 0 to 0.5, a guard in seconds, one repeat or "
+                "more, no inner folds or at least two, a seed from 0 on",
+            )
+        if self.n_splits == "all" and repeats > 1:
+            raise InputError(
+                "Leaving out one group at a time was to be repeated.", fits="repeats with a number of splits"
+            )
 
     def folds(self, meta: pd.DataFrame, y: Any) -> list[Fold]:
         """Return the folds.
@@ -91,7 +152,7 @@ class Protocol:
         meta : DataFrame
             Metadata, one row per sample.
         y : array-like, shape (n_samples,)
-            Labels, for stratification.
+            Labels, or ratings as floating-point numbers, for stratification.
 
         Raises
         ------
@@ -116,22 +177,12 @@ class Protocol:
                 do="put subject and session into the name: meta['subject'] + '-' + meta['trial']",
             )
         groups = self.groups(meta)
-        folds = []
-        for part, rows in self._parts(meta):
-            prefix = f"{part}/" if part else ""
-            for name, test in self._deal(rows, groups, y, part):
-                rest = np.setdiff1d(rows, test)
-                train, held, note = self._cut(rest, groups, y, f"{prefix}{name}")
-                missing = sorted(set(y[test]) - set(y[train]), key=str)
-                if missing:
-                    raise ProtocolError(
-                        f"Under the protocol {self.name!r}, fold {prefix}{name} tests the class {str(missing[0])!r}, "
-                        "which is not in its training part.",
-                        fits=f"every class in the training part, so at least two {self._unit()}s of each",
-                        do="choose fewer splits, another protocol, or another target",
-                    )
-                folds.append(Fold(f"{prefix}{name}", train, held, test, note))
-        return folds
+        return [
+            self._fold(meta, groups, y, rows, test, f"{part}/{name}" if part else name, repeat)
+            for repeat in range(self.repeats)
+            for part, rows in self._parts(meta)
+            for name, test in self._deal(rows, groups, y, part, repeat)
+        ]
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (training and validation rows, test rows), as scikit-learn's splitters do.
@@ -157,7 +208,7 @@ class Protocol:
         return sum(1 for _ in self.split(X, y, groups))
 
     def groups(self, meta: pd.DataFrame) -> np.ndarray:
-        """Return the key of each row that may not stand on both sides, shape (n_samples,)."""
+        """Return the keys of each row that may not stand on both sides, shape (n_samples, n_keys)."""
         columns = [c if c in meta.columns or c != "recording" else "trial" for c in self.keys]
         missing = [c for c in columns if c not in meta.columns]
         if missing:
@@ -165,7 +216,48 @@ class Protocol:
                 f"The protocol {self.name!r} needs the metadata column {', '.join(missing)}.",
                 fits=f"one of {', '.join(meta.columns)}",
             )
-        return meta[columns].astype(str).agg("\x1f".join, axis=1).to_numpy(dtype=str)
+        return meta[columns].astype(str).to_numpy(dtype=str)
+
+    def _fold(
+        self,
+        meta: pd.DataFrame,
+        groups: np.ndarray,
+        y: np.ndarray,
+        rows: np.ndarray,
+        test: np.ndarray,
+        name: str,
+        repeat: int,
+    ) -> Fold:
+        """Make one fold of its test rows: cut validation and inner folds by the same rule, keep the guard interval."""
+        name = f"repeat {repeat + 1}/{name}" if self.repeats > 1 else name
+        rest = _sharing_no_key(groups, rows, test)
+        rest = self._guarded(meta, rest, test)
+        seed = child_seed(self.random_state, self.name, name, "validation")
+        train, held, note = self._cut(meta, rest, groups, y, seed)
+        inner = ()
+        if self.inner:
+            inner = tuple(self._cuts(meta, rest, groups, y, self.inner, child_seed(seed, "inner")))
+            if len(inner) < 2:
+                raise ProtocolError(
+                    f"Under the protocol {self.name!r}, fold {name} leaves too few {self._unit()}s for inner folds.",
+                    fits=f"at least two {self._unit()}s of every class in the training part",
+                    do="choose inner: 0, or fewer splits",
+                )
+        if not len(train):
+            raise ProtocolError(
+                f"Under the protocol {self.name!r}, fold {name} leaves no row for training.",
+                fits="a training part",
+                do=f"shorten the guard interval of {self.guard:g} s, or choose fewer splits",
+            )
+        missing = sorted(set(y[test]) - set(y[train]), key=str) if y.dtype.kind != "f" else []
+        if missing:
+            raise ProtocolError(
+                f"Under the protocol {self.name!r}, fold {name} tests the class {str(missing[0])!r}, "
+                "which is not in its training part.",
+                fits=f"every class in the training part, so at least two {self._unit()}s of each",
+                do="choose fewer splits, another protocol, or another target",
+            )
+        return Fold(name, train, held, test, note, repeat, inner)
 
     def _unit(self) -> str:
         return " and ".join(self.keys) or "window"
@@ -176,40 +268,71 @@ class Protocol:
         column = meta[self.within].astype(str).to_numpy(dtype=str)
         return [(str(value), np.flatnonzero(column == value)) for value in np.unique(column)]
 
-    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str) -> Iterator:
+    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
         """Yield (name, test rows) of each fold of one part."""
-        n_splits = min(self.n_splits, _capacity(groups[rows], y[rows]))
+        keys = groups[rows, 0]
+        where = f"{self.within} {part}" if part else "the data"
+        if self.n_splits == "all":
+            values = np.unique(keys)
+            if len(values) < 2:
+                raise ProtocolError(
+                    f"Under the protocol {self.name!r}, {where} cannot be split: there is only the {self._unit()} "
+                    f"{str(values[0])!r}.",
+                    fits=f"two {self._unit()}s or more",
+                    do=f"load more {self._unit()}s, or choose another protocol",
+                )
+            yield from ((str(value), rows[keys == value]) for value in values)
+            return
+        n_splits = min(self.n_splits, _capacity(keys, y[rows]))
         if n_splits < 2:
-            where = f"{self.within} {part}" if part else "the data"
-            rarest = min(np.unique(y[rows]), key=lambda c: len(np.unique(groups[rows][y[rows] == c])))
+            classes = np.unique(y[rows])
+            rarest = min(classes, key=lambda c: len(np.unique(keys[y[rows] == c])))
             raise ProtocolError(
                 f"Under the protocol {self.name!r}, {where} cannot be split: "
                 + (
-                    f"there is one {self._unit()} of class {str(rarest)!r}."
-                    if len(np.unique(y[rows])) > 1
+                    f"there is one {self._unit()}."
+                    if len(np.unique(keys)) == 1
+                    else f"there is one {self._unit()} of class {str(rarest)!r}."
+                    if len(classes) > 1
                     else f"all of it has the class {str(rarest)!r}."
                 ),
                 fits=f"at least two {self._unit()}s of every class",
                 do="leave it out, merge classes, or choose another protocol",
             )
-        number = _assign(groups[rows], y[rows], n_splits, child_seed(self.random_state, self.name, part, "outer"))
+        again = ("repeat", repeat) if repeat else ()
+        number = _assign(keys, y[rows], n_splits, child_seed(self.random_state, self.name, part, "outer", *again))
         for k in range(n_splits):
             yield str(k + 1), rows[number == k]
 
-    def _cut(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, name: str) -> tuple:
+    def _cut(self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, seed: int) -> tuple:
         """Cut the validation part from the rows left for training, by the same key."""
-        none = np.empty(0, dtype=int)
         if not self.validation:
-            return rows, none, "no validation part was asked for"
-        n_splits = min(round(1 / self.validation), _capacity(groups[rows], y[rows]))
+            return rows, rows[:0], "no validation part was asked for"
+        n_splits = round(1 / self.validation)
+        for train, held in self._cuts(meta, rows, groups, y, n_splits, seed):
+            return train, held, ""
+        return rows, rows[:0], f"no validation part: training has too few {self._unit()}s of some class to spare one"
+
+    def _cuts(
+        self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (training, validation) for each of `n_splits` dealings that leave every class in training."""
+        n_splits = min(n_splits, _capacity(groups[rows, 0], y[rows]))
         if n_splits < 2:
-            return rows, none, f"no validation part: training has too few {self._unit()}s of some class to spare one"
-        seed = child_seed(self.random_state, self.name, name, "validation")
-        number = _assign(groups[rows], y[rows], n_splits, seed)
-        for k in range(n_splits):  # with unequal groups the first part may take a class away from training
-            if set(y[rows[number != k]]) == set(y[rows]):
-                return rows[number != k], rows[number == k], ""
-        return rows, none, f"no validation part: every choice takes the last {self._unit()} of a class from training"
+            return
+        number = _assign(groups[rows, 0], y[rows], n_splits, seed)
+        yield from self._complete(meta, rows, y, ((number != k, number == k) for k in range(n_splits)))
+
+    def _complete(self, meta: pd.DataFrame, rows: np.ndarray, y: np.ndarray, masks: Iterable[tuple]) -> Iterator[tuple]:
+        """Yield those of the cuts whose training part keeps every class, at their guard interval."""
+        for train, held in masks:  # with unequal groups a part may take a class away from training
+            kept = self._guarded(meta, rows[train], rows[held])
+            if held.any() and len(kept) and (y.dtype.kind == "f" or set(y[kept]) == set(y[rows])):
+                yield kept, rows[held]
+
+    def _guarded(self, meta: pd.DataFrame, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Return the rows that keep the guard interval to the others."""
+        return rows[~near_in_time(meta, rows, others, self.guard)] if self.guard else rows
 
 
 class RandomWindowSplit(Protocol):
@@ -217,23 +340,99 @@ class RandomWindowSplit(Protocol):
 
     Parameters
     ----------
-    n_splits, validation, random_state
-        As :class:`Protocol`.
     within : str
         Deal within each value of this column (``subject``), or over all data.
+    **options
+        As :class:`Protocol`.
     """
 
     name = "random_window"
     question = "none: windows of one trial stand on both sides, so recognising the trial is enough"
     leaky = True
 
-    def __init__(self, n_splits: int = 5, validation: float = 0.2, random_state: int = 0, within: str = ""):
-        super().__init__(n_splits, validation, random_state)
+    def __init__(
+        self,
+        n_splits: int | str | None = None,
+        validation: float = 0.2,
+        guard: float | None = None,
+        repeats: int = 1,
+        inner: int = 0,
+        random_state: int = 0,
+        within: str = "",
+    ):
+        super().__init__(n_splits, validation, guard, repeats, inner, random_state)
         self.within = within
 
     def groups(self, meta: pd.DataFrame) -> np.ndarray:
         """Return a key of its own for every row."""
-        return np.arange(len(meta))
+        return np.arange(len(meta))[:, None]
+
+
+class BlockedSplit(Protocol):
+    """Contiguous blocks of every recording, a guard interval apart: a control weaker than any split by recording.
+
+    Where each class has one recording only, nothing else is possible (methods B5.4). What stays the same through a
+    recording (contact, offset, day) still stands on both sides, so this is no result either. Parameters as
+    :class:`Protocol`.
+    """
+
+    name = "blocked"
+    question = "can a later stretch of a recording be recognised that was partly learnt from? (weaker than any other)"
+    leaky = True
+    usual_splits = 3
+    usual_guard = 1.0
+
+    def groups(self, meta: pd.DataFrame) -> np.ndarray:
+        """Return the place of each row in its recording as a share of its rows, from 0 to below 1."""
+        column = meta["recording" if "recording" in meta.columns else "trial"]
+        rank = meta["start"].groupby(column.to_numpy()).rank(method="first").to_numpy() - 1
+        return (rank / column.map(column.value_counts()).to_numpy(float))[:, None]
+
+    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
+        if self.n_splits == "all" or self.repeats > 1:
+            raise ProtocolError("Contiguous blocks have one order.", fits="a number of splits and one repeat")
+        block = np.floor(groups[rows, 0] * self.n_splits + _SAME_TIME)
+        yield from ((str(k + 1), rows[block == k]) for k in range(self.n_splits))
+
+    def _cuts(
+        self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        place = self.groups(meta.iloc[rows].reset_index(drop=True))[:, 0]
+        block = np.floor(place * n_splits + _SAME_TIME)
+        order = np.random.default_rng(seed).permutation(n_splits)
+        yield from self._complete(meta, rows, y, ((block != k, block == k) for k in order))
+
+
+class GroupSplit(Protocol):
+    """Groups named by any metadata column; the catalogue has ``session``, ``stimulus``, ``identity``, ... as presets.
+
+    Parameters
+    ----------
+    column : str
+        Metadata column of which no value may stand on both sides.
+    within : str
+        Split the values of this column one by one, such as ``subject`` for sessions.
+    **options
+        As :class:`Protocol`.
+    """
+
+    def __init__(
+        self,
+        column: str,
+        n_splits: int | str | None = None,
+        validation: float = 0.2,
+        guard: float | None = None,
+        repeats: int = 1,
+        inner: int = 0,
+        random_state: int = 0,
+        within: str = "",
+    ):
+        super().__init__(n_splits, validation, guard, repeats, inner, random_state)
+        self.column = column
+        self.within = within
+        self.name = column
+        self.keys = (column,)
+        self.question = f"can a new {column} be recognised" + (f" of a known {within}?" if within else "?")
 
 
 class TrialSplit(Protocol):
@@ -254,33 +453,122 @@ class RecordingSplit(Protocol):
 
 
 class LeaveOneSubjectOut(Protocol):
-    """One subject at a time; tests whether a new user is recognised.
-
-    Parameters
-    ----------
-    validation, random_state
-        As :class:`Protocol`; the validation part is made of whole subjects too.
-    """
+    """One subject at a time (or, with `n_splits`, folds of subjects); tests whether a new user is recognised."""
 
     name = "loso"
     question = "can a new user be recognised? (the stimuli may be known)"
     keys = ("subject",)
+    usual_splits = "all"
 
-    def __init__(self, validation: float = 0.2, random_state: int = 0):
-        super().__init__(2, validation, random_state)
 
-    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str) -> Iterator:
-        subjects = np.unique(groups)
-        if len(subjects) < 2:
-            raise ProtocolError(
-                f"There is only the subject {str(subjects[0])!r}.", fits="two subjects or more", do="load more subjects"
-            )
-        for subject in subjects:
-            yield str(subject), rows[groups[rows] == subject]
+class SubjectStimulusSplit(Protocol):
+    """One subject on held-out stimuli: neither the subject nor the stimulus is in training, the strictest protocol.
+
+    Each fold tests one subject (or, with `subject_splits`, one group of subjects) on one part of the stimuli. Rows
+    that share only the subject or only the stimulus with the test part stand in no part. Validation is cut so too:
+    new subjects on new stimuli.
+
+    Parameters
+    ----------
+    n_splits : int or 'all'
+        Parts of the stimuli.
+    subject_splits : int or 'all'
+        Parts of the subjects.
+    validation : float
+        Share of subjects, and of stimuli, that become the validation part.
+    guard, repeats, inner, random_state
+        As :class:`Protocol`.
+    """
+
+    name = "subject_stimulus"
+    question = "can a new user be recognised on a new stimulus?"
+    keys = ("subject", "stimulus")
+
+    def __init__(
+        self,
+        n_splits: int | str | None = None,
+        validation: float = 0.2,
+        guard: float | None = None,
+        repeats: int = 1,
+        inner: int = 0,
+        random_state: int = 0,
+        subject_splits: int | str = "all",
+    ):
+        super().__init__(n_splits, validation, guard, repeats, inner, random_state)
+        self.subject_splits = subject_splits
+        LeaveOneSubjectOut(n_splits=subject_splits)  # the same numbers fit
+
+    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
+        seed = self.random_state if not repeat else child_seed(self.random_state, "repeat", repeat)
+        subjects, stimuli = (
+            LeaveOneSubjectOut(self.subject_splits, random_state=seed),
+            GroupSplit("stimulus", self.n_splits, random_state=seed),
+        )
+        by_stimulus = list(stimuli._deal(rows, groups[:, 1:], y, "", 0))
+        for subject, mine in subjects._deal(rows, groups, y, "", 0):
+            for number, theirs in by_stimulus:
+                both = np.intersect1d(mine, theirs)
+                if len(both):  # not everybody meets every stimulus
+                    yield f"{subject}/{number}", both
+
+    def _cuts(
+        self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        numbers = []
+        for column in (0, 1):
+            keys = groups[rows, column]
+            n = min(n_splits, _capacity(keys, y[rows]))
+            if n < 2:
+                return
+            numbers.append(_assign(keys, y[rows], n, child_seed(seed, self.keys[column])))
+        a, b = numbers
+        pairs = ((i, (i + shift) % (b.max() + 1)) for shift in range(b.max() + 1) for i in range(a.max() + 1))
+        masks = (((a != i) & (b != j), (a == i) & (b == j)) for i, j in pairs)
+        yield from itertools.islice(self._complete(meta, rows, y, masks), n_splits)
+
+
+def near_in_time(meta: pd.DataFrame, rows: np.ndarray, others: np.ndarray, guard: float = 0.0) -> np.ndarray:
+    """Say which rows share signal with others of the same recording, or lie closer than `guard` seconds.
+
+    Parameters
+    ----------
+    meta : DataFrame
+        Metadata of all samples.
+    rows, others : ndarray of int
+        Row numbers.
+    guard : float
+        Seconds.
+
+    Returns
+    -------
+    ndarray of bool, shape (len(rows),)
+    """
+    recording, _ = pd.factorize(meta["recording" if "recording" in meta.columns else "trial"])
+    start, stop = meta["start"].to_numpy(float), meta["stop"].to_numpy(float)
+    hit = np.zeros(len(rows), dtype=bool)
+    for value in np.intersect1d(recording[rows], recording[others]):
+        mine = np.flatnonzero(recording[rows] == value)
+        theirs = others[recording[others] == value]
+        begin, end = np.sort(start[theirs]), np.sort(stop[theirs])
+        # windows that begin before mine ends, less those that end before mine begins
+        before = np.searchsorted(begin, stop[rows[mine]] + guard - _SAME_TIME, side="left")
+        gone = np.searchsorted(end, start[rows[mine]] - guard + _SAME_TIME, side="right")
+        hit[mine] = before > gone
+    return hit
+
+
+def _sharing_no_key(groups: np.ndarray, rows: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Return the rows outside the test part that share none of their keys with it."""
+    shares = np.isin(rows, test)
+    for column in groups.T:
+        shares |= np.isin(column[rows], column[test])
+    return rows[~shares]
 
 
 def _capacity(groups: np.ndarray, y: np.ndarray) -> int:
     """Return how many folds the groups allow so that every class can be on both sides."""
+    if y.dtype.kind == "f":
+        return len(np.unique(groups))
     if len(np.unique(y)) < 2:
         return 1
     return min(len(np.unique(groups[y == c])) for c in np.unique(y))
@@ -291,6 +579,12 @@ def _assign(groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int) -> np.n
     keys, first, row_key = np.unique(groups, return_index=True, return_inverse=True)
     pure = np.array_equal(y[first][row_key], y)
     number = np.empty(len(y), dtype=int)
+    if y.dtype.kind == "f":  # ratings: of each run of neighbours in rating, one group goes to every fold
+        rng = np.random.default_rng(seed)
+        order = np.argsort(np.bincount(row_key, y) / np.bincount(row_key), kind="stable")
+        dealt = np.empty(len(keys), dtype=int)
+        dealt[order] = np.concatenate([rng.permutation(n_splits) for _ in range(0, len(keys), n_splits)])[: len(keys)]
+        return dealt[row_key]
     if pure:  # one class per group: stratify the groups themselves, so that each fold gets its share of groups
         dealt = np.empty(len(keys), dtype=int)
         for k, (_, held) in enumerate(StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(keys, y[first])):

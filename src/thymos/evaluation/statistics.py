@@ -10,9 +10,17 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 from thymos.base.random import child_seed, generator
-from thymos.evaluation.metrics import CONFUSION_METRICS, confusion, defined_mean, trial_probabilities
+from thymos.evaluation.metrics import (
+    CONFUSION_METRICS,
+    LOWER_IS_BETTER,
+    RATING_METRICS,
+    defined_mean,
+    moments,
+    trial_means,
+    trial_probabilities,
+)
 
-__all__ = ["MIN_SUBJECTS", "inflation_report", "interval", "permuted_confusions", "summarise", "unit_confusions"]
+__all__ = ["MIN_SUBJECTS", "holm", "inflation_report", "interval", "permuted_counts", "summarise", "unit_counts"]
 
 #: With fewer subjects the interval is taken over recordings (or trials) instead.
 MIN_SUBJECTS = 8
@@ -26,119 +34,150 @@ def summarise(predictions: pd.DataFrame, classes: list[str], metrics: tuple[str,
     Parameters
     ----------
     predictions : DataFrame
-        One row per prediction with ``protocol, method, labels, seed, fold`` beside the columns of
+        One row per prediction with ``protocol, method, labels, seed, fold`` (and ``repeat``) beside the columns of
         :class:`thymos.evaluation.fit.FoldResult`.
     classes : list of str
+        Empty for ratings.
     metrics : tuple of str, optional
-        Names of :data:`~thymos.evaluation.metrics.CONFUSION_METRICS`; all by default.
+        Names of :data:`~thymos.evaluation.metrics.CONFUSION_METRICS`, for ratings of
+        :data:`~thymos.evaluation.metrics.RATING_METRICS`; all by default.
 
     Returns
     -------
     DataFrame
         One row per protocol, method, kind of labels (``true``, ``permuted``), level (``window``, ``trial``) and
-        metric: ``value``; ``unit`` and ``n_units`` it is taken over; ``seed_sd`` and ``n_seeds``; and for true labels
-        ``low`` and ``high`` of the 95 % BCa bootstrap interval, and ``chance``, ``chance_high`` (95th percentile)
-        and ``p`` from permuting trial labels within subject against the stored predictions.
+        metric: ``value``; ``unit`` and ``n_units`` it is taken over; ``seed_sd`` over seeds and repeats, ``n_seeds``
+        and ``n_repeats``; and for true labels ``low`` and ``high`` of the 95 % BCa bootstrap interval, and ``chance``,
+        ``chance_high`` (what chance exceeds in 5 % of cases) and ``p`` from permuting trial labels within subject
+        against the stored predictions.
 
     Notes
     -----
     With at least 8 subjects the value is the mean of one value per subject and the bootstrap resamples subjects.
     Below, predictions of all recordings are taken together and the bootstrap resamples recordings. Windows are
-    never resampled. Seeds are averaged; their spread is a column of its own.
+    never resampled. Seeds and repeats are averaged; their spread is a column of its own.
     """
     if predictions.empty:
         return pd.DataFrame()
-    metrics = metrics or tuple(CONFUSION_METRICS)
+    known = CONFUSION_METRICS if classes else RATING_METRICS
     rows = []
     for (protocol, method, labels), part in predictions.groupby(["protocol", "method", "labels"], sort=True):
         for level in ("window", "trial"):
-            units, confusions, trials = unit_confusions(part, classes, level)
+            units, counts, trials = unit_counts(part, classes, level)
             unit = "subject" if units["subject"].nunique() >= MIN_SUBJECTS else units.attrs["unit"]
             groups = np.unique(units["subject"], return_inverse=True)[1] if unit == "subject" else np.arange(len(units))
             seed = child_seed(0, protocol, method, labels, level)
-            collected = [_collect(c, groups) for c in confusions]
+            collected = [_collect(c, groups) for c in counts]
             head = {"protocol": protocol, "method": method, "labels": labels, "level": level}
-            head |= {"unit": unit, "n_units": len(collected[0]), "n_seeds": len(collected)}
+            head |= {"unit": unit, "n_units": len(collected[0]), **units.attrs["draws"]}
             # the control with permuted labels is its own reference: it gets a value, no interval and no chance
-            null = permuted_confusions(trials, groups[trials["unit_number"]], seed) if labels == "true" else None
-            for metric in metrics:
-                value = _estimator(CONFUSION_METRICS[metric], unit == "subject")
+            null = permuted_counts(trials, groups[trials["unit_number"]], seed) if labels == "true" else None
+            for metric in metrics or known:
+                value = _estimator(known[metric], unit == "subject", counts.ndim - 2)
                 per_seed = [float(value(c)) for c in collected]
                 row = {**head, "metric": metric, "value": float(np.mean(per_seed))}
                 row["seed_sd"] = float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else np.nan
                 if null is not None:
                     row["low"], row["high"] = interval(np.mean(collected, axis=0), value, seed)
+                    sign = -1 if metric in LOWER_IS_BETTER else 1
                     by_chance = value(null)
-                    row["chance"] = float(by_chance.mean())
-                    row["chance_high"] = float(np.percentile(by_chance, 95))
-                    row["p"] = float((1 + np.sum(by_chance >= row["value"] - 1e-12)) / (1 + len(by_chance)))
+                    by_chance = by_chance[np.isfinite(by_chance)]
+                    row["chance"], row["chance_high"], row["p"] = np.nan, np.nan, np.nan
+                    if len(by_chance) and np.isfinite(row["value"]):
+                        row["chance"] = float(by_chance.mean())
+                        row["chance_high"] = sign * float(np.percentile(sign * by_chance, 95))
+                        better = np.sum(sign * by_chance >= sign * row["value"] - 1e-12)
+                        row["p"] = float((1 + better) / (1 + len(by_chance)))
                 rows.append(row)
     return pd.DataFrame(rows)
 
 
-def unit_confusions(part: pd.DataFrame, classes: list[str], level: str) -> tuple[pd.DataFrame, np.ndarray, dict]:
-    """Count predictions by recording (or trial), the smallest unit that is ever resampled.
+def unit_counts(part: pd.DataFrame, classes: list[str], level: str) -> tuple[pd.DataFrame, np.ndarray, dict]:
+    """Sum predictions by recording (or trial), the smallest unit that is ever resampled.
 
     Parameters
     ----------
     part : DataFrame
         Predictions of one method under one protocol.
     classes : list of str
+        Empty for ratings.
     level : {'window', 'trial'}
 
     Returns
     -------
     units : DataFrame, one row per unit
-        ``subject`` and ``unit``; ``attrs['unit']`` says what a unit is.
-    confusions : ndarray, shape (n_seeds, n_units, n_classes, n_classes)
+        ``subject`` and ``unit``; ``attrs`` says what a ``unit`` is and how many ``draws`` (seeds, repeats) there are.
+    counts : ndarray, shape (n_draws, n_units, n_classes, n_classes) or (n_draws, n_units, 6)
+        Confusions; for ratings sums of :func:`~thymos.evaluation.metrics.moments`.
     trials : dict of str to ndarray
-        For permutations, one entry per trial: ``counts`` of predicted classes averaged over seeds, shape (n_trials,
-        n_classes); ``label``; ``subject``; ``unit_number``.
+        For permutations, one entry per trial: ``counts`` of predicted classes averaged over draws, shape (n_trials,
+        n_classes), for ratings the mean number, sum and sum of squares of predictions, shape (n_trials, 3); ``label``;
+        ``subject``; ``unit_number``; ``classes``, their number.
     """
     n_classes = len(classes)
-    columns = [f"p{k}" for k in range(n_classes)]
     kind = "recording" if "recording" in part.columns else "trial"
-    part = part.assign(code=part["label"].map({c: k for k, c in enumerate(classes)}))
+    if n_classes:
+        part = part.assign(code=part["label"].map({c: k for k, c in enumerate(classes)}))
+    else:  # sums of squares lose digits far from zero; no metric depends on the origin
+        part = part.assign(code=part["label"].astype(float), predicted=part["predicted"].astype(float))
+        part[["code", "predicted"]] -= part["code"].mean()
+    part = part if "repeat" in part.columns else part.assign(repeat=0)
     units = part[["subject", kind]].drop_duplicates().sort_values(["subject", kind]).reset_index(drop=True)
     units = units.rename(columns={kind: "unit"})
     number = pd.Series(np.arange(len(units)), index=pd.MultiIndex.from_frame(units))
     trial_table = part.drop_duplicates("trial").sort_values("trial")
     trial_number = pd.Series(np.arange(len(trial_table)), index=trial_table["trial"])
+    draws = [mine for _, mine in part.groupby(["seed", "repeat"], sort=True)]
     trials = {
-        "counts": np.zeros((len(trial_table), n_classes)),
+        "counts": np.zeros((len(trial_table), n_classes or 3)),
         "label": trial_table["code"].to_numpy(),
         "subject": trial_table["subject"].astype(str).to_numpy(dtype=str),
         "unit_number": number.loc[pd.MultiIndex.from_frame(trial_table[["subject", kind]])].to_numpy(),
+        "classes": n_classes,
     }
-    seeds = sorted(part["seed"].unique())
-    confusions = np.zeros((len(seeds), len(units), n_classes, n_classes))
-    for s, seed in enumerate(seeds):
-        mine = part[part["seed"] == seed]
-        probabilities = mine[columns].to_numpy(float)
-        if level == "trial":
-            first, probabilities = trial_probabilities(mine["trial"].astype(str).to_numpy(), probabilities)
-            mine = mine.iloc[first]
-        predicted = probabilities.argmax(axis=1)
+    counts = np.zeros((len(draws), len(units), *((n_classes, n_classes) if n_classes else (6,))))
+    for draw, mine in zip(counts, draws, strict=True):
+        mine, predicted = _at_level(mine, n_classes, level)
         codes = mine["code"].to_numpy()
         rows = number.loc[pd.MultiIndex.from_frame(mine[["subject", kind]])].to_numpy()
-        flat = confusion(rows * n_classes + codes, predicted, max(n_classes, len(units) * n_classes))
-        confusions[s] = flat[: len(units) * n_classes, :n_classes].reshape(len(units), n_classes, n_classes)
-        np.add.at(trials["counts"], (trial_number.loc[mine["trial"]].to_numpy(), predicted), 1 / len(seeds))
+        by_trial = trial_number.loc[mine["trial"]].to_numpy()
+        if n_classes:
+            np.add.at(draw, (rows, codes, predicted), 1)
+            np.add.at(trials["counts"], (by_trial, predicted), 1 / len(draws))
+        else:
+            sums = moments(codes, predicted)
+            np.add.at(draw, rows, sums)
+            np.add.at(trials["counts"], by_trial, sums[:, [0, 2, 4]] / len(draws))
     units.attrs["unit"] = kind
-    return units, confusions, trials
+    units.attrs["draws"] = {"n_seeds": part["seed"].nunique(), "n_repeats": part["repeat"].nunique()}
+    return units, counts, trials
 
 
-def interval(confusions: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
-    """Return the 95 % BCa bootstrap interval of `value` over units, from confusions (n_units, n_classes, n_classes).
+def _at_level(mine: pd.DataFrame, n_classes: int, level: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return one row per window or trial, and its predicted class or rating."""
+    names = mine["trial"].astype(str).to_numpy()
+    if not n_classes:
+        predicted = mine["predicted"].to_numpy(float)
+        first, by_trial = trial_means(names, predicted)
+    else:
+        predicted = mine[[f"p{k}" for k in range(n_classes)]].to_numpy(float)
+        first, by_trial = trial_probabilities(names, predicted)
+    if level == "trial":
+        mine, predicted = mine.iloc[first], by_trial
+    return mine, predicted.argmax(axis=1) if n_classes else predicted
+
+
+def interval(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
+    """Return the 95 % BCa bootstrap interval of `value` over units, from counts of shape (n_units, ...).
 
     Units without any spread give an interval of no width; a single unit gives none (NaN).
     """
-    n_units = len(confusions)
+    n_units = len(counts)
     if n_units < 2:
         return float("nan"), float("nan")
 
     def statistic(index: np.ndarray, axis: int = -1) -> np.ndarray:
-        return value(confusions[index])
+        return value(counts[index])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # degenerate resamples are handled below
@@ -159,13 +198,13 @@ def interval(confusions: np.ndarray, value: Callable[[np.ndarray], np.ndarray], 
     return float(low), float(high)
 
 
-def permuted_confusions(trials: dict, groups: np.ndarray, seed: int, n: int = _PERMUTATIONS) -> np.ndarray:
-    """Confusions of the stored predictions after permuting labels between the trials of each subject.
+def permuted_counts(trials: dict, groups: np.ndarray, seed: int, n: int = _PERMUTATIONS) -> np.ndarray:
+    """Counts of the stored predictions after permuting labels between the trials of each subject.
 
     Parameters
     ----------
     trials : dict
-        As returned by :func:`unit_confusions`.
+        As returned by :func:`unit_counts`.
     groups : ndarray of int, shape (n_trials,)
         The unit (or subject) that each trial is collected into.
     seed, n : int
@@ -173,21 +212,44 @@ def permuted_confusions(trials: dict, groups: np.ndarray, seed: int, n: int = _P
 
     Returns
     -------
-    ndarray, shape (n, n_groups, n_classes, n_classes)
+    ndarray, shape (n, n_groups, n_classes, n_classes), for ratings (n, n_groups, 6)
     """
     rng = generator(seed, "permutation chance")
-    counts, label, subject = trials["counts"], trials["label"], trials["subject"]
-    n_classes = counts.shape[1]
-    shuffled = np.empty((n, len(label)), dtype=np.intp)
+    counts, label, subject, n_classes = (trials[key] for key in ("counts", "label", "subject", "classes"))
+    shuffled = np.empty((n, len(label)), dtype=label.dtype)
     for name in np.unique(subject):
         mine = np.flatnonzero(subject == name)
         shuffled[:, mine] = rng.permuted(np.broadcast_to(label[mine], (n, len(mine))), axis=1)
-    confusions = np.empty((n, groups.max() + 1, n_classes, n_classes))
+    result = np.empty((n, groups.max() + 1, *((n_classes, n_classes) if n_classes else (6,))))
     for group in range(groups.max() + 1):
         mine = np.flatnonzero(groups == group)
-        for true in range(n_classes):
-            confusions[:, group, true] = (shuffled[:, mine] == true) @ counts[mine]
-    return confusions
+        if n_classes:
+            for true in range(n_classes):
+                result[:, group, true] = (shuffled[:, mine] == true) @ counts[mine]
+            continue
+        number, total, square = counts[mine].T
+        y = shuffled[:, mine]
+        result[:, group] = np.stack(
+            [
+                np.full(n, number.sum()),
+                y @ number,
+                np.full(n, total.sum()),
+                y**2 @ number,
+                np.full(n, square.sum()),
+                y @ total,
+            ],
+            axis=-1,
+        )
+    return result
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Correct p-values for multiple comparison after Holm."""
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(p_values) else scaled
+    return corrected.tolist()
 
 
 def inflation_report(
@@ -228,14 +290,16 @@ def inflation_report(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _collect(confusions: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    collected = np.zeros((groups.max() + 1, *confusions.shape[1:]))
-    np.add.at(collected, groups, confusions)
+def _collect(counts: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    collected = np.zeros((groups.max() + 1, *counts.shape[1:]))
+    np.add.at(collected, groups, counts)
     return collected
 
 
-def _estimator(metric: Callable[[np.ndarray], np.ndarray], by_unit: bool) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the statistic of confusions (..., n_units, K, K): mean of units' values, or the value of their sum."""
+def _estimator(
+    metric: Callable[[np.ndarray], np.ndarray], by_unit: bool, n_axes: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the statistic of counts (..., n_units, *n_axes axes): mean of units' values, or the value of their sum."""
     if by_unit:
-        return lambda confusions: defined_mean(metric(confusions))
-    return lambda confusions: metric(confusions.sum(axis=-3))
+        return lambda counts: defined_mean(metric(counts))
+    return lambda counts: metric(counts.sum(axis=-1 - n_axes))

@@ -20,7 +20,16 @@ from thymos.base.catalogue import check_parameters, load_object, near, resolve
 from thymos.base.errors import InputError, StudyError, ThymosError
 from thymos.base.samples import Samples
 
-__all__ = ["BUDGETS", "Study", "load_study", "make_estimator", "make_protocol", "make_samples", "shipped_studies"]
+__all__ = [
+    "BUDGETS",
+    "Study",
+    "load_study",
+    "make_estimator",
+    "make_grid",
+    "make_protocol",
+    "make_samples",
+    "shipped_studies",
+]
 
 BUDGETS = ("tiny", "quick", "full")
 
@@ -75,11 +84,18 @@ class Windows(_Strict):
 
 
 class Target(_Strict):
-    """What is predicted: a label column, or a rating split at a declared threshold."""
+    """What is predicted: a label column, a rating split at a declared threshold, or the rating itself."""
 
     label: str
     above: float | None = None
     names: tuple[str, str] = ("low", "high")
+    rating: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Target:
+        if self.rating and self.above is not None:
+            raise ValueError("a rating is either split (`above:`) or predicted itself (`rating: true`)")
+        return self
 
 
 class ProtocolSpec(_Strict):
@@ -91,10 +107,15 @@ class ProtocolSpec(_Strict):
 
 
 class Method(_Strict):
-    """A pipeline: transformers, perhaps a sampler, at last a classifier."""
+    """A pipeline: transformers, perhaps a sampler, at last a classifier, or a regressor of ratings.
+
+    ``grid`` maps ``step.parameter`` to the values to choose from, on the inner folds of a nested protocol or on the
+    validation part.
+    """
 
     title: str = ""
     steps: list[Named] = Field(min_length=1)
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     seeds: int | None = Field(default=None, ge=1)
     protocols: list[str] | None = None
 
@@ -114,6 +135,10 @@ class Budget(_Strict):
 
     reduces: str = "nothing"
     changes: dict[str, Any] = Field(default_factory=dict)
+
+
+_CLASS_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "kappa")
+_RATING_METRICS = ("ccc", "pearson", "rmse", "r2")
 
 
 class Study(_Strict):
@@ -138,11 +163,14 @@ class Study(_Strict):
         Methods that are also fitted once with labels permuted between trials; all by default.
     level : {'window', 'trial'}
         The level shown first.
-    metric : {'accuracy', 'balanced_accuracy', 'macro_f1', 'kappa'}
-        The metric shown first; balanced accuracy where classes are unequal.
+    metric : {'accuracy', 'balanced_accuracy', 'macro_f1', 'kappa', 'ccc', 'pearson', 'rmse', 'r2'}
+        The metric shown first; balanced accuracy where classes are unequal. By default accuracy, of ratings the
+        concordance correlation coefficient.
     claims : list of Claim
     cautions : list of str
     budgets : mapping of {'tiny', 'quick', 'full'} to Budget
+    folder : str
+        Where the study's file lies; a path in it is relative to this folder.
     """
 
     name: str
@@ -160,19 +188,28 @@ class Study(_Strict):
     seed: int = Field(default=0, ge=0)
     permuted: list[str] | None = None
     level: Literal["window", "trial"] = "trial"
-    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "kappa"] = "accuracy"
+    metric: Literal[*_CLASS_METRICS, *_RATING_METRICS] = "accuracy"
     claims: list[Claim] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
     budgets: dict[Literal["tiny", "quick", "full"], Budget] = Field(default_factory=dict)
     budget: str = "full"
     reduces: str = "nothing"
+    folder: str = ""
+
+    @property
+    def baseline(self) -> str:
+        """Name of the method that knows nothing but the training labels."""
+        return "mean" if self.target.rating else "majority"
 
     @model_validator(mode="after")
     def _check(self) -> Study:
+        kind, known = ("rating", _RATING_METRICS) if self.target.rating else ("class", _CLASS_METRICS)
+        if self.metric not in known:
+            raise ValueError(f"metric: {self.metric!r} does not measure a {kind}; one of {', '.join(known)} does")
         for name, spec in self.protocols.items():
             row = resolve(spec.split or name, "protocol")
             protocol = row.load()
-            check_parameters(protocol, spec.parameters, f"The protocol {name!r}")
+            check_parameters(protocol, {**row.parameters, **spec.parameters}, f"The protocol {name!r}")
             if protocol.leaky:
                 twin = self.protocols.get(spec.twin_of or "")
                 if twin is None or resolve(twin.split or spec.twin_of, "protocol").load().leaky:
@@ -180,8 +217,8 @@ class Study(_Strict):
                         f"protocols.{name}: a leaky protocol is a control and needs `twin_of:` one of the honest "
                         f"protocols of the study, not {spec.twin_of!r}"
                     )
-        if self.methods["majority"].steps[-1].name != "majority":
-            raise ValueError("methods.majority: this name is kept for the majority class")
+        if self.baseline not in self.methods or self.methods[self.baseline].steps[-1].name != self.baseline:
+            raise ValueError(f"methods.{self.baseline}: this name is kept for the baseline")
         for claim in self.claims:
             for what, name, known in (
                 ("protocol", claim.protocol, self.protocols),
@@ -193,6 +230,13 @@ class Study(_Strict):
             if name not in self.methods:
                 raise ValueError(f"permuted: there is no method {name!r}.{near(name, self.methods)}")
         for name, method in self.methods.items():
+            steps = [step.name for step in method.steps]
+            for place in method.grid:
+                if place.split(".")[0] not in steps or place.count(".") != 1:
+                    raise ValueError(
+                        f"methods.{name}.grid: {place!r} is no parameter of a step.{near(place.split('.')[0], steps)} "
+                        f"Write step.parameter, with one of the steps {', '.join(steps)}"
+                    )
             for protocol in method.protocols or []:
                 if protocol not in self.protocols:
                     raise ValueError(f"methods.{name}.protocols: no {protocol!r}.{near(protocol, self.protocols)}")
@@ -200,7 +244,7 @@ class Study(_Strict):
 
     def digest(self) -> str:
         """Return a hash of everything that can change a result."""
-        words = {"title", "question", "citation", "claims", "cautions", "budgets", "level", "metric"}
+        words = {"title", "question", "citation", "claims", "cautions", "budgets", "level", "metric", "folder"}
         content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -249,7 +293,7 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"{path} holds no keys.", fits="a study: name, title, source, windows, target, ...")
     content.pop("definitions", None)  # a place for YAML anchors
-    return parse_study(content, budget, str(path))
+    return parse_study({"folder": str(path.absolute().parent), **content}, budget, str(path))
 
 
 def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "the study") -> Study:
@@ -261,9 +305,13 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content = _merge(content, chosen.get("changes") or {})
         content["reduces"] = chosen.get("reduces", "nothing")
     content["budget"] = budget
+    target = content.get("target")
+    rating = isinstance(target, dict) and bool(target.get("rating"))
+    if rating:
+        content.setdefault("metric", "ccc")
     if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
-        majority = {"title": "Majority class", "steps": ["majority"], "seeds": 1}
-        content["methods"] = {"majority": majority, **content["methods"]}
+        name, title = ("mean", "Mean rating") if rating else ("majority", "Majority class")
+        content["methods"] = {name: {"title": title, "steps": [name], "seeds": 1}, **content["methods"]}
     try:
         return Study.model_validate(content)
     except ValidationError as error:
@@ -283,19 +331,24 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     SourceNotFoundError, DataError, InputError
         If the corpus is absent or damaged, or has no such label.
     """
-    from thymos.evaluation.fit import discrete  # imports scikit-learn, which listing studies does not need
+    from thymos.evaluation.fit import discrete, rated  # scikit-learn, which listing studies does not need
 
     row = resolve(study.source.name, "source")
     source_class = row.load()
     parameters = dict(study.source.parameters)
     if getattr(row, "folder", ""):
         parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
+    place = getattr(row, "file", "")
+    if isinstance(parameters.get(place), str):  # a path in a study is relative to the study
+        parameters[place] = str(Path(study.folder) / parameters[place])
     recordings = _call(f"The source {study.source.name!r}", source_class, parameters).load()
     for step in study.process:
         recordings = recordings.process(step.name, study.modality, **step.parameters)
     samples = recordings.windows(study.windows.seconds, study.windows.step, study.modality, study.windows.drop)
     samples = samples.target(study.target.label)
-    if study.target.above is None:
+    if study.target.rating:
+        samples = rated(samples)
+    elif study.target.above is None:
         samples = discrete(samples)
     else:
         if not np.issubdtype(samples.y.dtype, np.number):
@@ -309,8 +362,9 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
 def make_protocol(study: Study, name: str) -> Any:
     """Return the protocol that the study calls `name`."""
     spec = study.protocols[name]
-    made = resolve(spec.split or name, "protocol").load()
-    return _call(f"The protocol {name!r}", made, {"random_state": study.seed, **spec.parameters})
+    row = resolve(spec.split or name, "protocol")
+    parameters = {"random_state": study.seed, **row.parameters, **spec.parameters}
+    return _call(f"The protocol {name!r}", row.load(), parameters)
 
 
 def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
@@ -321,11 +375,15 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
     StudyError
         If a step or a parameter does not exist.
     """
+    from sklearn.base import is_regressor
+
     pipeline = load_object("thymos.training.pipeline:make_pipeline")
     try:
         made = pipeline(*(_build(step, info) for step in study.methods[method].steps))
         made._validate_steps()
-        if not hasattr(made, "predict_proba"):
+        if study.target.rating and not is_regressor(made[-1]):
+            raise InputError(f"The last step, {type(made[-1]).__name__}, predicts no ratings.", "a regressor at last")
+        if not study.target.rating and not hasattr(made, "predict_proba"):
             raise InputError(
                 f"The last step, {type(made[-1]).__name__}, gives no probabilities.", "a classifier at last"
             )
@@ -334,6 +392,31 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
         raise StudyError(f"methods.{method}: {error}", fits="transformers and samplers, then a classifier") from None
     except ThymosError as error:
         raise StudyError(f"methods.{method}: {error.came}", error.fits, error.do) from None
+
+
+def make_grid(study: Study, method: str, estimator: Any) -> list[dict[str, Any]]:
+    """Return the sets of parameters that the study's `method` chooses from, by the names of its pipeline.
+
+    Raises
+    ------
+    StudyError
+        If a step has no such parameter.
+    """
+    from sklearn.model_selection import ParameterGrid
+
+    spec = study.methods[method]
+    position = {step.name: k for k, step in enumerate(spec.steps)}
+    known, grid = estimator.get_params(deep=True), {}
+    for place, values in spec.grid.items():
+        step, parameter = place.split(".")
+        own, prefix = estimator.steps[position[step]][1], f"{estimator.steps[position[step]][0]}__"
+        if prefix + parameter not in known:
+            raise StudyError(
+                f"methods.{method}.grid: {step} has no parameter {parameter!r}.{near(parameter, own.get_params())}",
+                fits=f"one of {', '.join(own.get_params(deep=False))}",
+            )
+        grid[prefix + parameter] = values
+    return list(ParameterGrid(grid)) if grid else []
 
 
 def _build(step: Step, info: Mapping[str, Any]) -> Any:

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from thymos.evaluation.metrics import calibration_bins, confusion, expected_calibration_error
 from thymos.report.view import ProtocolCard, RunView
 
-__all__ = ["calibration", "confusions", "curves", "inflation", "results", "split"]
+__all__ = ["calibration", "confusions", "curves", "inflation", "results", "scatter", "split"]
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8a8f98",
 )  # fmt: skip
-_PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN}
+_PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN, "left out": "#e3e6ea"}
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -51,8 +51,8 @@ def results(view: RunView) -> str:
                     if claim["protocol"] == card.name and claim["method"] == method:
                         ax.plot(claim["value"], y, marker="|", ms=13, mew=2, color="black", zorder=4)
             _title(ax, card)
-            ax.set_xlim(0, 1.02)
-            ax.set_xlabel(f"{view.metric_title} by {view.level}")
+            _metric_axis(ax, view, [view.cell(c.name, m) for c in cards for m in methods])
+            ax.set_xlabel(view.measured)
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
         axes[0].set_yticks(range(len(methods)), [view.methods[m] for m in methods])
@@ -76,7 +76,7 @@ def inflation(view: RunView) -> str:
                 ax.plot(honest, y, "o", color=BLUE, ms=7, label="honest" if y == 0 else None)
                 ax.plot(leaky, y, "s", color=VERMILION, ms=6, label="LEAKY" if y == 0 else None)
             ax.set_title(title)
-            ax.set_xlim(0, 1.02)
+            _metric_axis(ax, view, [])
             ax.set_xlabel(f"{view.metric_title} by window")
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
@@ -123,7 +123,7 @@ def split(view: RunView, card: ProtocolCard) -> str:
         ax.set_xlabel("recordings, by subject" if len(names) > 1 else "recordings of one subject")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.legend(ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
+        ax.legend(ncols=4, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
         return _svg(fig)
 
 
@@ -192,7 +192,7 @@ def curves(view: RunView, protocol: str) -> str:
             ax.set_ylim(0, 1.6 * mine["train_loss"].max())
             ax.set_title(textwrap.fill(view.methods[method], 26 if len(methods) > 2 else 60), fontsize=8)
             ax.set_xlabel("epoch")
-        axes[0].set_ylabel("cross-entropy")
+        axes[0].set_ylabel("squared error, in SD" if view.rating else "cross-entropy")
         axes[0].legend(frameon=False, fontsize=7)
         return _svg(fig)
 
@@ -225,6 +225,43 @@ def calibration(view: RunView, methods: list[str]) -> str:
             ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
         axes[0].set_ylabel("share that is right")
         return _svg(fig)
+
+
+def scatter(view: RunView, methods: list[str]) -> str:
+    """Draw predicted against given ratings, one dot for each trial."""
+    cards = list(view.protocols.values())
+    part = view.predictions[view.predictions["labels"] == "true"]
+    keys = ["protocol", "method", "trial"]
+    dots = part.groupby(keys, sort=False)[["label", "predicted"]].mean().reset_index()
+    low, high = dots["label"].min(), dots["label"].max()
+    with mpl.rc_context(_STYLE):
+        size = (min(10.5, 2.6 * len(cards) + 0.6), 2.4 * len(methods) + 0.5)
+        fig = Figure(figsize=size, layout="constrained")
+        axes = fig.subplots(len(methods), len(cards), squeeze=False, sharex=True, sharey=True)
+        for i, name in enumerate(methods):
+            for j, card in enumerate(cards):
+                ax, mine = axes[i, j], dots[(dots["protocol"] == card.name) & (dots["method"] == name)]
+                ax.plot([low, high], [low, high], color=GREY, lw=1, ls="--")
+                colour = VERMILION if card.leaky else BLUE
+                ax.plot(mine["label"], mine["predicted"], ".", ms=3, alpha=0.5, color=colour)
+                if i == 0:
+                    _title(ax, card)
+                if j == 0:
+                    ax.set_ylabel(textwrap.fill(view.methods[name], 22) + "\npredicted", fontsize=8)
+        fig.supxlabel("rating given", fontsize=9)
+        return _svg(fig)
+
+
+def _metric_axis(ax: Any, view: RunView, cells: list) -> None:
+    """Set the range of a metric: a share from 0 to 1, a correlation around 0, an error from 0 to the largest shown."""
+    if not view.rating:
+        ax.set_xlim(0, 1.02)
+    elif view.metric == "rmse":
+        ax.set_xlim(left=0)
+    else:
+        ends = [x for cell in cells for x in (cell.low, cell.value) if x is not None and np.isfinite(x)]
+        ax.set_xlim(min([-0.25, *ends]) - 0.03, 1.02)
+        ax.axvline(0, color=GREY, lw=0.8)
 
 
 def _title(ax: Any, card: ProtocolCard) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import jinja2
 import numpy as np
-import pandas as pd
 
 from thymos.report import figures
+from thymos.report.audit import collect, probe_rows
 from thymos.report.view import RunView
 
 __all__ = ["percent", "verdict", "write_report", "write_tables"]
@@ -48,7 +48,6 @@ def _content(view: RunView) -> dict[str, Any]:
     honest = next(card for card in view.protocols.values() if not card.leaky)
     shown = _shown(view)
     other = "trial" if view.level == "window" else "window"
-    runs = view.environment["runs"]
     return {
         "view": view,
         "study": view.study,
@@ -59,18 +58,21 @@ def _content(view: RunView) -> dict[str, Any]:
         "other_level": other,
         "metrics": view.metrics(),
         "inflation": view.inflation.to_dict("records"),
-        "audit": _audit(view),
+        "audit": collect(
+            (view.audit or {}).get("findings", []), {card.name: card.n_folds for card in view.protocols.values()}
+        ),
+        "probes": probe_rows(view.probes, view.metric) if len(view.probes) else None,
         "costs": _costs(view),
         "warnings": sorted({text for text in view.fits["warnings"] if text}),
-        "environment": runs[-1],
-        "n_runs": len(runs),
+        "environment": view.sittings[-1],
+        "n_runs": len(view.sittings),
         "figures": {
             "results": figures.results(view),
             "inflation": figures.inflation(view),
             "split": {card.name: figures.split(view, card) for card in view.protocols.values()},
-            "confusions": figures.confusions(view, shown),
+            "confusions": figures.scatter(view, shown) if view.rating else figures.confusions(view, shown),
             "curves": figures.curves(view, honest.name),
-            "calibration": figures.calibration(view, shown),
+            "calibration": "" if view.rating else figures.calibration(view, shown),
         },
         "shown": [view.methods[m] for m in shown],
         "percent": percent,
@@ -81,6 +83,9 @@ def _content(view: RunView) -> dict[str, Any]:
 def verdict(view: RunView) -> list[str]:
     """Say in words what the numbers mean, without picking a winner on the test part."""
     lines = []
+    say = _number if view.rating else percent
+    add = (lambda x: f"{x:.2f}") if view.rating else (lambda x: f"{100 * x:.1f}")
+    points, baseline = ("", "mean rating") if view.rating else (" percentage points", "majority class")
     for claim in view.study["claims"]:
         method = view.methods.get(claim["method"])
         twin = view.twins.get(claim["protocol"], "")
@@ -89,9 +94,9 @@ def verdict(view: RunView) -> list[str]:
         if method is None or leaky.value is None or honest is None or honest.value is None:
             continue
         lines.append(
-            f"Claimed: {percent(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
-            f"{percent(leaky.value)} here under the leaky protocol {claim['protocol']}, and {percent(honest.value)} "
-            f"(95 % interval {percent(honest.low)} to {percent(honest.high)}, chance {percent(honest.chance)}) "
+            f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
+            f"{say(leaky.value)} here under the leaky protocol {claim['protocol']}, and {say(honest.value)} "
+            f"(95 % interval {say(honest.low)} to {say(honest.high)}, chance {say(honest.chance)}) "
             f"under {twin}."
         )
     for card in view.protocols.values():
@@ -100,30 +105,31 @@ def verdict(view: RunView) -> list[str]:
             continue
         values = [view.cell(card.name, m).value for m in corrected]
         winners = sum(p < 0.05 for p in corrected.values())
-        majority = [view.cell(card.name, m).value for m in view.methods if view.is_majority(m)]
+        majority = [view.cell(card.name, m).value for m in view.methods if view.is_baseline(m)]
         lines.append(
-            f"Under {card.name} the methods reach {percent(min(values))} to {percent(max(values))} "
-            f"({view.metric_title} by {view.level})"
-            + (f"; the majority class reaches {percent(majority[0])}" if majority and majority[0] is not None else "")
+            f"Under {card.name} the methods reach {say(min(values))} to {say(max(values))} ({view.measured})"
+            + (f"; the {baseline} reaches {say(majority[0])}" if majority and majority[0] is not None else "")
             + f". {winners} of {len(corrected)} beat chance (labels permuted between the trials of "
             "each subject, p < 0.05 after Holm)."
         )
     for leaky, honest in view.twins.items():
         table = view.inflation[view.inflation["leaky_protocol"] == leaky].dropna(subset=["inflation"])
-        table = table[[not view.is_majority(m) for m in table["method"]]]
+        table = table[[not view.is_baseline(m) for m in table["method"]]]
         if table.empty:
             continue
         permuted = table["leaky_permuted"].dropna()
         lines.append(
-            f"The leak {leaky} adds {100 * table['inflation'].min():.1f} to {100 * table['inflation'].max():.1f} "
-            f"percentage points to the {view.metric_title} under {honest}"
+            f"The leak {leaky} adds {add(table['inflation'].min())} to {add(table['inflation'].max())}{points} "
+            f"to the {view.metric_title} under {honest}"
             + (
-                f"; with meaningless (permuted) labels it still shows up to {percent(permuted.max())}, against "
-                f"{percent(table['honest_permuted'].max())} at most under {honest}."
+                f"; with meaningless (permuted) labels it still shows up to {say(permuted.max())}, against "
+                f"{say(table['honest_permuted'].max())} at most under {honest}."
                 if len(permuted)
                 else "."
             )
         )
+    shortcuts = [f for f in (view.audit or {}).get("findings", []) if f["severity"] == "shortcut" and not f["leaky"]]
+    lines += [f"Shortcut: {finding['text']}" for finding in shortcuts]
     return lines
 
 
@@ -134,36 +140,17 @@ def percent(value: float | None) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None or not np.isfinite(value) else f"{value:.2f}"
+
+
 def _shown(view: RunView) -> list[str]:
     """Choose the methods drawn in detail: those of the claims, then the study's order, four at most, no majority."""
     named = [claim["method"] for claim in view.study["claims"]]
     trained = set() if view.history.empty else set(view.history["method"])
     networks = [name for name in view.methods if name in trained]
     order = dict.fromkeys([*named, *networks, *view.methods])
-    return [m for m in order if m in view.methods and not view.is_majority(m)][:4]
-
-
-def _audit(view: RunView) -> list[dict[str, Any]]:
-    """Collect the findings of all folds of a protocol: one line per kind and key."""
-    if not view.findings:
-        return []
-    table = pd.DataFrame(view.findings)
-    table["examples"] = table["examples"].map(lambda names: ", ".join(names[:3]))
-    collected = []
-    for (protocol, kind), part in table.groupby(["protocol", "kind"], sort=False):
-        worst = part.loc[part["count"].idxmax()]
-        collected.append(
-            {
-                "protocol": protocol,
-                "leaky": bool(worst["leaky"]),
-                "kind": kind,
-                "folds": f"{part['fold'].nunique()} of {view.protocols[protocol].n_folds}",
-                "text": worst["text"],
-                "examples": worst["examples"],
-                "do": worst["do"],
-            }
-        )
-    return collected
+    return [m for m in order if m in view.methods and not view.is_baseline(m)][:4]
 
 
 def _costs(view: RunView) -> list[dict[str, Any]]:

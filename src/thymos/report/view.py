@@ -10,12 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thymos.base.catalogue import resolve
 from thymos.base.errors import DataError
 from thymos.evaluation.results import Results
-from thymos.evaluation.statistics import inflation_report, summarise
+from thymos.evaluation.statistics import holm, inflation_report, summarise
+from thymos.evaluation.study import Study, make_protocol
 
-__all__ = ["Cell", "ProtocolCard", "RunView", "holm"]
+_TITLES = {
+    "kappa": "Cohen's kappa",
+    "macro_f1": "macro F1",
+    "ccc": "concordance correlation",
+    "pearson": "correlation (Pearson)",
+    "rmse": "root mean squared error",
+    "r2": "explained variance (R2)",
+}
+
+__all__ = ["Cell", "ProtocolCard", "RunView"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,10 @@ class ProtocolCard:
     n_folds : int
     notes : list of str
         Remarks of the folds, such as a missing validation part.
+    guard : float
+        Seconds between windows of different parts of one recording.
+    repeats, inner : int
+        How often the folds were dealt, and into how many inner folds training was dealt.
     """
 
     name: str
@@ -42,6 +55,9 @@ class ProtocolCard:
     twin_of: str
     n_folds: int
     notes: list[str]
+    guard: float = 0.0
+    repeats: int = 1
+    inner: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,8 +95,10 @@ class RunView:
         self.fingerprint: str = facts["fingerprint"]
         self.n_tasks: int = facts["n_tasks"]
         self.data = self.results.read_facts("data", "classes", "cautions")
-        self.findings = self.results.read_facts("audit", "findings")["findings"]
-        self.environment = self.results.read_facts("environment", "runs", "split_digests")
+        self.audit = self.results.read_facts("audit", "findings") if self.results.has_facts("audit") else None
+        self.probes = self.results.read_table("probes")
+        self.environment = self.results.read_facts("environment", "split_digests")
+        self.sittings = self.results.sittings()
         self.classes: list[str] = self.data["classes"]
         self.rows = self.results.read("rows")
         if self.rows.empty:
@@ -110,7 +128,17 @@ class RunView:
     @property
     def metric_title(self) -> str:
         """The metric shown first, in words."""
-        return {"kappa": "Cohen's kappa", "macro_f1": "macro F1"}.get(self.metric, self.metric.replace("_", " "))
+        return _TITLES.get(self.metric, self.metric.replace("_", " "))
+
+    @property
+    def rating(self) -> bool:
+        """Whether ratings are predicted, not classes."""
+        return not self.classes
+
+    @property
+    def measured(self) -> str:
+        """The metric shown first and its level, in words."""
+        return f"{self.metric_title} by {self.level}"
 
     @cached_property
     def fits(self) -> pd.DataFrame:
@@ -126,14 +154,15 @@ class RunView:
     def protocols(self) -> dict[str, ProtocolCard]:
         """Protocols of the study, honest ones first."""
         cards = []
+        study = Study.model_validate(self.study)
         for name, spec in self.study["protocols"].items():
-            kind = resolve(spec["split"] or name, "protocol").load()
+            kind = make_protocol(study, name)
             mine = self.folds[self.folds["protocol"] == name]
             notes = sorted({note for note in mine["note"] if note})
             n_folds = mine["fold"].nunique()
-            cards.append(
-                ProtocolCard(name, kind.question, kind.keys, kind.leaky, spec["twin_of"] or "", n_folds, notes)
-            )
+            rules = {"guard": kind.guard, "repeats": kind.repeats, "inner": kind.inner}
+            head = (name, kind.question, kind.keys, kind.leaky, spec["twin_of"] or "", n_folds, notes)
+            cards.append(ProtocolCard(*head, **rules))
         return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}
 
     @property
@@ -189,8 +218,8 @@ class RunView:
         table = self.summary[mine].pivot_table(index=keys, columns="metric", values="value", sort=False)
         fits = self.rows
         fits = fits[(fits["labels"] == "true") & (fits["level"] == level) & (fits["subject"] == "all")]
-        soft = fits.groupby(keys)[["macro_precision", "macro_recall", "roc_auc", "log_loss", "brier", "ece"]].mean()
-        return table.join(soft)
+        soft = ["mae"] if self.rating else ["macro_precision", "macro_recall", "roc_auc", "log_loss", "brier", "ece"]
+        return table.join(fits.groupby(keys)[soft].mean())
 
     def caption(self, level: str = "") -> str:
         """Say what the numbers of the main table are."""
@@ -201,32 +230,25 @@ class RunView:
         few = "" if first["unit"] == "subject" else ", since there are fewer than 8 subjects"
         seeds = int(part["n_seeds"].max())
         seeds = f"mean of {seeds} seeds where a method uses randomness" if seeds > 1 else "one seed"
+        repeats = int(part["n_repeats"].max())
+        seeds += f", of {repeats} dealings into folds" if repeats > 1 else ""
         return (
             f"{self.metric_title.capitalize()} by {level}, 95 % bootstrap interval over {over}{few}; {seeds}. "
             f"Budget {self.study['budget']} (reduces: {self.study['reduces']})."
         )
 
     def beats_chance(self, protocol: str) -> dict[str, float]:
-        """Return Holm-corrected p-values against permuted labels, for every method but the majority class."""
-        names = [m for m in self.methods if not self.is_majority(m)]
+        """Return Holm-corrected p-values against permuted labels, for every method but the baseline."""
+        names = [m for m in self.methods if not self.is_baseline(m)]
         values = [self.cell(protocol, m).p for m in names]
         known = [(m, p) for m, p in zip(names, values, strict=True) if p is not None and np.isfinite(p)]
         return dict(zip([m for m, _ in known], holm([p for _, p in known]), strict=True))
 
-    def is_majority(self, method: str) -> bool:
-        """Whether a method is the majority class."""
-        return self.study["methods"][method]["steps"][-1]["name"] == "majority"
+    def is_baseline(self, method: str) -> bool:
+        """Whether a method is the majority class, or the mean rating."""
+        return self.study["methods"][method]["steps"][-1]["name"] in ("majority", "mean")
 
     @cached_property
     def _index(self) -> dict[tuple, Any]:
         keys = ["protocol", "method", "labels", "level", "metric"]
         return {tuple(row[k] for k in keys): row for row in self.summary.to_dict("records")}
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """Correct p-values for multiple comparison after Holm."""
-    order = np.argsort(p_values)
-    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
-    corrected = np.empty(len(p_values))
-    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(p_values) else scaled
-    return corrected.tolist()

@@ -31,6 +31,8 @@ class SourceRow(Row):
         Metadata columns that can be a study's target.
     folder : str
         Name of its folder below ``--data``; empty for data that are made, not read.
+    file : str
+        Name of the constructor's parameter that is a path given by the user, relative to the study's file.
     cautions : tuple of str
         What a reader of any result on it must know.
     """
@@ -40,6 +42,7 @@ class SourceRow(Row):
     modalities: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     folder: str = ""
+    file: str = ""
     cautions: tuple[str, ...] = ()
 
 

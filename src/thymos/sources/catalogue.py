@@ -31,6 +31,44 @@ SOURCES = Catalogue(
                 "ten seconds. Leaving one letter out may therefore not leave one person out.",
             ),
         ),
+        "manifest": SourceRow(
+            "thymos.sources.manifest:Manifest",
+            "your own recordings, listed in a csv file; `thymos init FOLDER` writes a first version",
+            citation="your own recordings",
+            licence="your own",
+            obtain="list your EDF, BDF, FIF, BrainVision, EEGLAB or csv files in a manifest: thymos init FOLDER",
+            modalities=("eeg",),
+            file="path",
+            cautions=(
+                "Own recordings: nobody but their owner has checked that labels, subjects and trials are what the "
+                "manifest says. Whether a label goes with the day, the order of trials, the person or the stimulus is "
+                "a question of the design; ask it before believing a number.",
+            ),
+        ),
+        "emotions-csv": SourceRow(
+            "thymos.sources.emotions:EmotionsCSV",
+            "table of Muse features of two people watching film clips, its recordings rebuilt",
+            citation=(
+                "J. J. Bird, A. Ekart, C. D. Buckingham, D. R. Faria: Mental Emotional Sentiment Classification with "
+                "an EEG-based Brain-machine Interface. Digital Image and Signal Processing (DISP), 2019"
+            ),
+            licence="none stated by the publisher; research use with citation",
+            obtain="the authors publish emotions.csv on a platform for data sets; put it into a folder emotions/",
+            modalities=("features",),
+            labels=("emotion",),
+            folder="emotions",
+            cautions=(
+                "Two people were recorded and the table does not tell them apart: nothing measured on it says how "
+                "well a new person is recognised.",
+                "The table was published shuffled. Recordings are rebuilt from the halves that neighbouring rows "
+                "share; a random split puts such neighbours on both sides.",
+                "Emotion and recording are confounded: every clip is one recording of each person, neutral was "
+                "recorded apart and without a clip, and the offset of an electrode is enough to know a recording. "
+                "With fourteen recordings every interval is wide.",
+                "The columns called 'fft' are no spectrum but sums over channels, sample by sample; 'covmat' is no "
+                "covariance of channels. No statement about frequencies follows from them.",
+            ),
+        ),
         "simulated-eeg": SourceRow(
             "thymos.sources.simulate.eeg:SimulatedEEG",
             "EEG with a known emotional effect, trial fingerprints and a null mode",

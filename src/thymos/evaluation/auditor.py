@@ -1,0 +1,426 @@
+"""The whole audit of a study or a run: splits, data, methods, probes and controls, in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import DataError, ThymosError
+from thymos.base.random import child_seed
+from thymos.base.samples import Samples
+from thymos.evaluation.audit import Finding, audit_fold
+from thymos.evaluation.evidence import (
+    Neighbourhood,
+    constant_features,
+    interpolated,
+    label_carriers,
+    near_copies,
+    prepared_statistics,
+)
+from thymos.evaluation.fit import fit_fold, permute_trial_labels, predictions_of, seed_estimator
+from thymos.evaluation.interventions import inner_splits, intervene, small_fold
+from thymos.evaluation.probes import PROBES, evidence, probe_folds
+from thymos.evaluation.provenance import split_digest
+from thymos.evaluation.results import Results
+from thymos.evaluation.splitters import Fold, Protocol
+from thymos.evaluation.statistics import holm, summarise
+from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
+
+__all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", "audit_study"]
+
+_ALPHA = 0.05
+_AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
+_DRAWS = 3
+_EPOCHS = 2
+
+_SEARCHED = (
+    "keys on both sides, windows that share signal, synthetic samples outside training",
+    "exact copies, near copies and interpolated samples across the split",
+    "features scaled or rotated with statistics of test rows",
+    "constant features, and features that are the label",
+)
+_EXPERIMENTS = (
+    "each method, run again with other labels and other features in the test part: scaling, feature selection, "
+    "resampling, early stopping or model choice with test rows would change its predictions"
+)
+
+
+@dataclass
+class Audit:
+    """What an audit found.
+
+    Parameters
+    ----------
+    findings : list of dict
+        Fields of :class:`~thymos.evaluation.audit.Finding`, its ``severity``, and where: ``protocol`` (empty for
+        all), ``leaky``, ``fold``.
+    probes, controls : DataFrame
+        Tables as of :func:`~thymos.evaluation.statistics.summarise`: probes on nuisance signals, and a reference with
+        true, permuted and simulated null labels.
+    searched, skipped : list of str
+        What was looked for, and what could not be, with the reason.
+    """
+
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    probes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    controls: pd.DataFrame = field(default_factory=pd.DataFrame)
+    searched: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found but notes and what the leaky controls are meant to have."""
+        return not any(f["severity"] != "note" and not f["leaky"] for f in self.findings)
+
+    def add(self, findings: Iterable[Finding], protocol: str = "", leaky: bool = False, fold: str = "") -> None:
+        """Note findings and where they were made."""
+        self.findings += [
+            {"protocol": protocol, "leaky": leaky, "fold": fold, "severity": f.severity, **f.__dict__} for f in findings
+        ]
+
+
+def audit_study(
+    study: Study,
+    data: str | None = None,
+    results: Results | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Audit:
+    """Audit a study, or a run of it.
+
+    Parameters
+    ----------
+    study : Study
+    data : path, optional
+        Folder that holds the corpora.
+    results : Results, optional
+        A run of the study: its stored splits, fits and controls are audited too, and probes are compared with its
+        methods. Without it a 1-nearest neighbour on the first method's features stands for the methods.
+    progress : callable, optional
+        Called with what is being done.
+
+    Raises
+    ------
+    DataError
+        If the data are not those of the run.
+    ThymosError
+        Of the source, the protocols or the methods.
+    """
+    say = progress or (lambda text: None)
+    say("reading data")
+    samples = make_samples(study, data)
+    classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
+    protocols = {name: make_protocol(study, name) for name in study.protocols}
+    folds = {name: protocol.folds(samples.meta, samples.y) for name, protocol in protocols.items()}
+    estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
+    audit = Audit()
+    if results is not None:
+        say("comparing with the run")
+        _check_run(audit, samples, folds, protocols, results)
+    say("changing the test part")
+    audit_methods(audit, estimators, samples, folds, protocols, classes)
+    finished = results is not None and len(results.read("rows")) > 0
+    if not finished:
+        say("fitting controls")
+        audit.controls = _controls(study, samples, estimators, classes)
+        _null(audit, study, estimators, protocols)
+    audit_run(audit, study, samples, folds, classes, results if finished else None, say)
+    return audit
+
+
+def audit_run(
+    audit: Audit,
+    study: Study,
+    samples: Samples,
+    folds: dict[str, list[Fold]],
+    classes: list[str],
+    results: Results | None,
+    say: Callable[[str], None],
+) -> Audit:
+    """Search splits and data, judge the controls, and compare probes with the methods.
+
+    Parameters
+    ----------
+    audit : Audit
+        What was found so far; ``controls`` of the reference where there are no results.
+    study, samples, folds, classes
+        The study, its data and how they are split.
+    results : Results, optional
+        A run with finished fits, whose methods and controls with permuted labels are then the ones compared.
+    say : callable
+        Called with what is being done.
+    """
+    protocols = {name: make_protocol(study, name) for name in study.protocols}
+    say("searching splits and data")
+    audit_data(audit, samples, folds, protocols)
+    if results is not None:
+        predictions = results.read("predictions")
+        references = summarise(predictions[predictions["labels"] == "true"], classes, (study.metric,))
+        permuted = predictions[predictions["labels"] == "permuted"]
+        audit.controls = summarise(permuted.assign(labels="true"), classes, (study.metric,)).assign(labels="permuted")
+    else:
+        references = audit.controls[audit.controls["labels"] == "true"] if len(audit.controls) else audit.controls
+    _hidden(audit, protocols)
+    say("probing nuisances")
+    audit_probes(audit, study, samples, folds, protocols, classes, references)
+    return audit
+
+
+def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
+    """Search the splits and the samples themselves."""
+    near = Neighbourhood(samples)
+    for name, parts in folds.items():
+        protocol = protocols[name]
+        for fold in parts:
+            audit.add(audit_fold(samples, fold, protocol.keys, protocol.guard), name, protocol.leaky, fold.name)
+        for fold, finding in near_copies(samples, parts, near):
+            audit.add([finding], name, protocol.leaky, fold.name)
+    honest = next(parts for name, parts in folds.items() if not protocols[name].leaky)[0]
+    audit.add(interpolated(samples, near))
+    audit.add(prepared_statistics(samples, honest))
+    audit.add(label_carriers(samples, honest))
+    audit.add(constant_features(samples))
+    audit.searched += _SEARCHED
+    if near.dimension < 4:
+        audit.skipped.append(
+            f"near copies and interpolated samples: the samples vary in {near.dimension:.1f} directions only, in which "
+            "neighbours come that close by chance"
+        )
+
+
+def audit_methods(
+    audit: Audit,
+    estimators: dict[str, Any],
+    samples: Samples,
+    folds: dict[str, list[Fold]],
+    protocols: dict[str, Protocol],
+    classes: list[str],
+) -> None:
+    """Experiment on every method with a small part of one honest fold, networks for two epochs."""
+    fold = small_fold(samples, next(parts for name, parts in folds.items() if not protocols[name].leaky)[0])
+    few = samples[np.sort(np.concatenate([fold.train, fold.validation, fold.test]))]
+    place = {row: k for k, row in enumerate(np.sort(np.concatenate([fold.train, fold.validation, fold.test])))}
+    fold = Fold(
+        fold.name, *(np.array([place[r] for r in part], dtype=int) for part in (fold.train, fold.validation, fold.test))
+    )
+    for name, estimator in estimators.items():
+        audit.add(inner_splits(estimator))
+        short = _shortened(seed_estimator(estimator, child_seed(0, name)))
+
+        def procedure(data: Samples, part: Fold, short: Any = short) -> np.ndarray:
+            return predictions_of(fit_fold(short, data, part, classes).predictions, classes)
+
+        try:
+            audit.add(intervene(procedure, few, fold, f"methods.{name}"))
+        except ThymosError as error:
+            audit.skipped.append(f"experiments on {name}: {error.came}")
+        except ValueError as error:  # of a library, on so few samples
+            audit.skipped.append(f"experiments on {name}: {str(error).splitlines()[0]}")
+    audit.searched.append(_EXPERIMENTS)
+
+
+def audit_probes(
+    audit: Audit,
+    study: Study,
+    samples: Samples,
+    folds: dict[str, list[Fold]],
+    protocols: dict[str, Protocol],
+    classes: list[str],
+    references: pd.DataFrame,
+) -> None:
+    """Compare what nuisances predict with chance and with the methods.
+
+    Parameters
+    ----------
+    references : DataFrame
+        Summary of the methods that the probes are compared with, true labels only.
+    """
+    made = probe_folds(samples, folds, classes, study.seed)
+    there = [name for name in PROBES if len(made) and name in set(made["method"])]
+    missing = [name for name in PROBES if name not in there]
+    audit.searched.append("what nuisances predict by themselves (" + ", ".join(there) + ")")
+    if missing:
+        audit.skipped.append(f"probes without anything to see in these data ({', '.join(missing)})")
+    if made.empty:
+        return
+    table = summarise(made, classes, (study.metric,))
+    table = table[table["level"] == study.level].reset_index(drop=True)
+    table["title"] = table["method"].map(lambda name: PROBES[name].title)
+    table["leaky"] = table["protocol"].map(lambda name: protocols[name].leaky)
+    table["best"] = table["protocol"].map(lambda name: _best(references, name, study))
+    table["p_holm"] = table.groupby("protocol")["p"].transform(lambda p: holm(p.fillna(1.0).tolist()))
+    audit.probes = table
+    by_stimulus = any("stimulus" in p.keys for p in protocols.values() if not p.leaky)
+    for row in table[~table["leaky"] & (table["p_holm"] < _ALPHA)].to_dict("records"):
+        probe = PROBES[row["method"]]
+        # who, when and where can be no emotion, however little they tell; a signal may carry some of it
+        counts = probe.by_value or not np.isfinite(row["best"]) or row["value"] >= row["best"] - _AS_WELL
+        counts = counts and not (row["method"] == "stimulus" and by_stimulus)
+        text = _said(row, table[table["leaky"] & (table["method"] == row["method"])], study)
+        finding = Finding(
+            "shortcut" if counts else "hint", text, int(row["n_units"]), probe.do, evidence(samples, probe)
+        )
+        audit.add([finding], row["protocol"])
+
+
+def _said(row: dict[str, Any], leaky: pd.DataFrame, study: Study) -> str:
+    """Say what a probe reaches, beside chance, the best method and the leaky controls."""
+    text = (
+        f"{row['title'][0].upper()}{row['title'][1:]} alone, and nothing else, reaches {row['value']:.2f} "
+        f"[{row['low']:.2f}, {row['high']:.2f}] ({study.metric.replace('_', ' ')} by {study.level}; chance "
+        f"{row['chance']:.2f}, p = {row['p_holm']:.3f} after Holm)"
+    )
+    text += "".join(f"; {r['value']:.2f} under {r['protocol']} (LEAKY)" for r in leaky.to_dict("records"))
+    if not np.isfinite(row["best"]):
+        return text + "."
+    better = "as well as the methods do" if row["value"] >= row["best"] - _AS_WELL else "less than the methods do"
+    return f"{text}. It predicts the label {better} (the best: {row['best']:.2f})."
+
+
+def _best(references: pd.DataFrame, protocol: str, study: Study) -> float:
+    """Return the best value of the methods under a protocol, the baseline aside."""
+    if references.empty:
+        return float("nan")
+    mine = references[
+        (references["protocol"] == protocol)
+        & (references["metric"] == study.metric)
+        & (references["level"] == study.level)
+        & (references["labels"] == "true")
+        & (references["method"] != study.baseline)
+    ]["value"].dropna()
+    return float(mine.max()) if len(mine) else float("nan")
+
+
+def _check_run(
+    audit: Audit,
+    samples: Samples,
+    folds: dict[str, list[Fold]],
+    protocols: dict[str, Protocol],
+    results: Results,
+) -> None:
+    """Compare the stored run with the data and the splits as they are now, and audit its controls."""
+    stored = results.read_facts("study", "fingerprint")["fingerprint"]
+    if stored != samples.fingerprint():
+        raise DataError(
+            f"The data are not those of the run in {results.folder}: fingerprint {samples.fingerprint()} now, "
+            f"{stored} there.",
+            fits="the copy of the corpus the run was made with",
+            do="point --data at it, or audit the study by its name",
+        )
+    digests = results.read_facts("environment", "split_digests")["split_digests"]
+    predictions = results.read("predictions")
+    true = predictions[predictions["labels"] == "true"] if len(predictions) else predictions
+    for name, parts in folds.items():
+        if digests.get(name) != split_digest(samples, parts):
+            text = f"The run was split in another way: split digest {digests.get(name)} there."
+            audit.add(
+                [Finding("record", text, 0, "run the study again into a new folder")], name, protocols[name].leaky
+            )
+            continue
+        for fold in parts if len(true) else ():
+            mine = true[(true["protocol"] == name) & (true["fold"] == fold.name)]
+            wrong = int((~mine["row"].isin(fold.test)).sum())
+            if wrong:
+                text = f"{wrong} stored predictions are of rows that were not in the test part."
+                audit.add(
+                    [Finding("record", text, wrong, "run the study again into a new folder")], name, fold=fold.name
+                )
+    audit.searched.append("stored splits and predictions against the splits as they are cut now")
+
+
+def _controls(study: Study, samples: Samples, estimators: dict[str, Any], classes: list[str]) -> pd.DataFrame:
+    """Fit the reference with true labels and with labels permuted between trials, under every protocol."""
+    estimator = _reference(study, estimators)
+    draws = {"true": samples}
+    draws |= {
+        f"permuted {k + 1}": permute_trial_labels(samples, child_seed(study.seed, "audit", k)) for k in range(_DRAWS)
+    }
+    tables = []
+    for labels, data in draws.items():
+        for protocol in study.protocols:
+            try:
+                parts = make_protocol(study, protocol).folds(data.meta, data.y)
+            except ThymosError:
+                continue  # this permutation leaves a class in one group only
+            for fold in (fold for fold in parts if fold.repeat == 0):
+                bare = Fold(fold.name, fold.train, fold.validation, fold.test)
+                made = fit_fold(estimator, data, bare, classes).predictions
+                head = {"protocol": protocol, "method": "nearest neighbour", "fold": fold.name, "seed": 0}
+                tables.append(made.assign(labels="true", draw=labels, **head))
+    made = pd.concat(tables, ignore_index=True)
+    table = pd.concat(
+        [summarise(part, classes, (study.metric,)).assign(labels=name) for name, part in made.groupby("draw")]
+    )
+    return table.reset_index(drop=True)
+
+
+def _hidden(audit: Audit, protocols: dict[str, Protocol]) -> None:
+    """Find honest protocols under which labels without meaning are predicted, in every permutation that was tried."""
+    audit.searched.append("fits with labels permuted between the trials of each subject")
+    table = audit.controls
+    if "level" not in table:
+        return
+    table = table[table["labels"].str.startswith("permuted") & (table["level"] == "window")]
+    table = table.assign(p=table.groupby(["protocol", "labels"])["p"].transform(lambda p: holm(p.fillna(1.0).tolist())))
+    for (protocol, method), part in table.groupby(["protocol", "method"]):
+        # one permutation may look like skill by accident; three of three hardly
+        limit = _ALPHA if len(part) >= _DRAWS else _ALPHA / 5
+        if protocols[protocol].leaky or not (part["p"] < limit).all():
+            continue
+        values = ", ".join(f"{v:.2f}" for v in part["value"])
+        text = (
+            f"With labels permuted between the trials of each subject, {method} still reaches {values} "
+            f"(chance {part['chance'].mean():.2f}): training and test part share something that is not the label."
+        )
+        do = "look for one recording stored under several names, or trials that continue each other"
+        audit.add([Finding("hidden", text, int(part["n_units"].max()), do)], protocol)
+
+
+def _null(audit: Audit, study: Study, estimators: dict[str, Any], protocols: dict[str, Protocol]) -> None:
+    """Run the reference on the study's simulator without any effect, where its source is one."""
+    source = study.source
+    if not source.name.startswith("simulated"):
+        audit.skipped.append("the simulator's null mode: the study's source is recorded, not simulated")
+        return
+    null = study.model_copy(
+        update={"source": source.model_copy(update={"parameters": {**source.parameters, "null": True}})}
+    )
+    samples = make_samples(null)
+    classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
+    table = _controls(null, samples, estimators, classes)
+    table = table[table["labels"] == "true"].assign(labels="simulator null")
+    audit.controls = pd.concat([audit.controls, table], ignore_index=True)
+    for row in table[table["level"] == "window"].to_dict("records"):
+        if not protocols[row["protocol"]].leaky and row["p"] < _ALPHA / 10:
+            text = (
+                f"On simulated data without any effect the reference reaches {row['value']:.2f} (chance "
+                f"{row['chance']:.2f}, p = {row['p']:.4f})."
+            )
+            audit.add(
+                [Finding("hidden", text, int(row["n_units"]), "this protocol leaks; do not use it")], row["protocol"]
+            )
+    audit.searched.append("the reference on simulated data without any effect")
+
+
+def _reference(study: Study, estimators: dict[str, Any]) -> Any:
+    """Return a nearest neighbour on the features of the study's first method, the baseline aside."""
+    from sklearn.base import clone
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.preprocessing import FunctionTransformer
+
+    first = next(e for name, e in estimators.items() if name != study.baseline)
+    nearest = KNeighborsRegressor(1) if study.target.rating else KNeighborsClassifier(1)
+    steps = [(name, clone(step)) for name, step in first.steps[:-1]]
+    return type(first)([*steps, ("table", FunctionTransformer(_flat)), ("nearest", nearest)])
+
+
+def _flat(X: np.ndarray) -> np.ndarray:
+    return np.asarray(X).reshape(len(X), -1)
+
+
+def _shortened(estimator: Any) -> Any:
+    epochs = [name for name in estimator.get_params(deep=True) if name.split("__")[-1] == "max_epochs"]
+    return estimator.set_params(**dict.fromkeys(epochs, _EPOCHS))

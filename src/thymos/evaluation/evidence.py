@@ -1,0 +1,330 @@
+"""What the samples themselves give away: copies, prepared statistics, features that are the label (methods A4).
+
+Everything here reads arrays and labels, never an estimator. What a finished table cannot show (that its columns were
+chosen with the labels of the test rows, say) is the business of :mod:`thymos.evaluation.interventions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from sklearn.feature_selection import f_classif
+from sklearn.neighbors import NearestNeighbors
+from sklearn.tree import DecisionTreeClassifier
+
+from thymos.base.random import generator
+from thymos.base.samples import Samples
+from thymos.evaluation.audit import Finding, describe
+from thymos.evaluation.splitters import Fold
+
+__all__ = ["Neighbourhood", "constant_features", "interpolated", "label_carriers", "near_copies", "prepared_statistics"]
+
+_NEIGHBOURS = 11
+_NEAR = 0.1  # a near copy is ten times closer than the eleventh neighbour
+_MOST_ROWS = 20_000
+_MOST_COLUMNS = 5_000
+_PROJECTED = 48
+_LEAST_DIMENSION = 4.0  # in fewer directions unrelated samples come that close by chance
+_ON_LINE = 1e-5
+_EXACT = 1e-4
+_CARRIES = 0.98
+
+
+class Neighbourhood:
+    """The nearest neighbours of each sample, found once for all folds.
+
+    Windows are compared without each channel's mean, tables after scaling each column; above 20 000 samples a random
+    part of that size is compared.
+
+    Parameters
+    ----------
+    samples : Samples
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n_compared,)
+        Rows of the samples that are compared.
+    table : ndarray, shape (n_compared, n_values)
+    distances, neighbours : ndarray, shape (n_compared, 11)
+        In full space, nearest first; `neighbours` are places in `rows`.
+    dimension : float
+        Estimated number of directions in which the samples vary (Levina and Bickel 2004).
+    """
+
+    def __init__(self, samples: Samples):
+        n = len(samples)
+        rng = generator(0, "neighbourhood")
+        self.rows = np.arange(n) if n <= _MOST_ROWS else np.sort(rng.choice(n, _MOST_ROWS, replace=False))
+        self.table = comparable(samples, self.rows)
+        projected = self.table
+        if projected.shape[1] > 2 * _PROJECTED:  # distances survive a random projection well enough to find candidates
+            projected = projected @ rng.standard_normal((projected.shape[1], _PROJECTED)).astype(np.float32)
+        k = min(_NEIGHBOURS, len(self.rows) - 1)
+        index = NearestNeighbors(n_neighbors=k, algorithm="brute" if projected.shape[1] > 15 else "auto").fit(projected)
+        self.neighbours = index.kneighbors(return_distance=False)
+        self.distances = np.empty(self.neighbours.shape)
+        for part in _blocks(len(self.rows), k * self.table.shape[1]):
+            difference = self.table[self.neighbours[part]] - self.table[part, None]
+            self.distances[part] = np.sqrt(np.einsum("nkf,nkf->nk", difference, difference, dtype=np.float64))
+        order = np.argsort(self.distances, axis=1, kind="stable")
+        self.distances = np.take_along_axis(self.distances, order, axis=1)
+        self.neighbours = np.take_along_axis(self.neighbours, order, axis=1)
+        apart = self.distances[self.distances[:, 0] > 0]
+        ratios = np.log(apart[:, -1:] / apart[:, :-1]) if k > 1 else np.empty((0, 0))
+        self.dimension = (
+            1 / float(np.median(ratios.mean(axis=1))) if ratios.size and np.median(ratios.mean(axis=1)) > 0 else 0.0
+        )
+
+    def near_pairs(self) -> np.ndarray:
+        """Return pairs of rows that are far closer to each other than to the rest, shape (n_pairs, 2)."""
+        if self.distances.shape[1] < _NEIGHBOURS:
+            return np.empty((0, 2), dtype=int)
+        near = (self.distances <= _NEAR * self.distances[:, -1:]) & (self.distances > 0)
+        here, which = np.nonzero(near)
+        return np.stack([self.rows[here], self.rows[self.neighbours[here, which]]], axis=1)
+
+
+def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhood) -> Iterator[tuple[Fold, Finding]]:
+    """Find test samples with a near copy in training or validation: ten times closer than the eleventh neighbour."""
+    pairs = neighbourhood.near_pairs() if neighbourhood.dimension >= _LEAST_DIMENSION else np.empty((0, 2), dtype=int)
+    for fold in folds if len(pairs) else ():
+        test, others = (np.zeros(len(samples), dtype=bool) for _ in range(2))
+        test[fold.test], others[fold.train], others[fold.validation] = True, True, True
+        hit = np.concatenate([pairs[test[a] & others[b]][:, order] for a, b, order in _both_ways(pairs)])
+        if len(hit):
+            rows, first = np.unique(hit[:, 0], return_index=True)
+            names = [
+                f"{a} = {b}"
+                for a, b in zip(describe(samples.meta, rows), describe(samples.meta, hit[first, 1]), strict=True)
+            ]
+            yield (
+                fold,
+                Finding(
+                    "near copy",
+                    f"{len(rows)} of {len(fold.test)} test samples are nearly identical to training or validation "
+                    "samples (ten times closer than their eleventh neighbour).",
+                    len(rows),
+                    "find out where they come from (a recording stored twice, an augmented copy), keep all on one side",
+                    tuple(names),
+                ),
+            )
+
+
+def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding]:
+    """Find samples that lie exactly between two others, as SMOTE and mixing make them."""
+    table, neighbours = neighbourhood.table, neighbourhood.neighbours
+    if table.shape[1] < 3 or neighbourhood.dimension < _LEAST_DIMENSION:
+        return []  # in a plane points lie between others by chance
+    between = np.zeros(len(table), dtype=bool)
+    for part in _blocks(len(table), neighbours.shape[1] * table.shape[1]):
+        arms = (table[neighbours[part]] - table[part, None]).astype(np.float64)
+        gram = np.einsum("nif,njf->nij", arms, arms)
+        length = np.sqrt(np.einsum("nii->ni", gram))
+        for i, j in combinations(range(neighbours.shape[1]), 2):
+            product = length[:, i] * length[:, j]  # arms in opposite directions: the cosine is -1
+            shortest = np.minimum(length[:, i], length[:, j]) > 0.01 * np.maximum(length[:, i], length[:, j])
+            between[part] |= (gram[:, i, j] <= -(1 - _ON_LINE) * product) & (product > 0) & shortest
+    rows = neighbourhood.rows[between]
+    if not len(rows):
+        return []
+    return [
+        Finding(
+            "resampling",
+            f"{len(rows)} of {len(table)} samples lie exactly on the line between two others: they were interpolated "
+            "(SMOTE, mixing) before the split, so test samples have a share in training samples.",
+            len(rows),
+            "resample inside the training fold: put the sampler into the pipeline",
+            describe(samples.meta, rows),
+        )
+    ]
+
+
+def prepared_statistics(samples: Samples, fold: Fold) -> list[Finding]:
+    """Find columns scaled, or decorrelated, with statistics of all rows, test rows among them.
+
+    Scaling each window or each recording by itself uses no other trial and is no finding.
+    """
+    columns = _channels(samples)
+    if columns is None or len(samples) < 20:
+        return []
+    meta, everything = samples.meta, np.zeros(len(samples), dtype=int)
+    recording = np.unique(meta["recording" if "recording" in meta else "trial"].astype(str), return_inverse=True)[1]
+    subject = np.unique(meta["subject"].astype(str), return_inverse=True)[1]
+    if _standardised(columns, np.arange(len(samples))) or _standardised(columns, recording):
+        return []
+    for groups, whom in ((subject, "each subject's"), (everything, "all")):
+        how = _standardised(columns, groups)
+        if how and not (groups is subject and subject.max() == 0):
+            return [
+                Finding(
+                    "statistics",
+                    f"The features are {how} over {whom} rows, test rows among them.",
+                    len(fold.test),
+                    "scale inside the pipeline, or each recording by itself; if a test subject's own unlabelled data "
+                    "may be used, say transductive",
+                    tuple(_names(samples)[:5]),
+                )
+            ]
+    if _decorrelated(columns[:, 0]) and not _decorrelated(columns[fold.train, 0], 1e-2):
+        return [
+            Finding(
+                "statistics",
+                f"The {columns.shape[2]} features are uncorrelated over all rows, test rows among them, and not over "
+                "the training part: a rotation (PCA, whitening) was fitted before the split.",
+                len(fold.test),
+                "fit the rotation inside the pipeline",
+            )
+        ]
+    return []
+
+
+def constant_features(samples: Samples) -> list[Finding]:
+    """Find channels or columns that never change."""
+    columns = _channels(samples)
+    if columns is None:
+        return []
+    flat = np.flatnonzero(np.ptp(columns, axis=(0, 1)) == 0)
+    if not len(flat):
+        return []
+    names = [_names(samples)[k] for k in flat]
+    return [
+        Finding(
+            "constant",
+            f"{len(flat)} of {columns.shape[2]} channels or columns have one value in all samples.",
+            len(samples),
+            "leave them out: they carry nothing, and may be a lost electrode",
+            tuple(names[:5]),
+        )
+    ]
+
+
+def label_carriers(samples: Samples, fold: Fold) -> list[Finding]:
+    """Find single values of a sample that give its label away: alone they are right on 98 % of the test part."""
+    table = comparable(samples, np.arange(len(samples)), scaled=False)
+    columns = _channels(samples)
+    if columns is not None and columns.shape[1] > 1:  # windows: the mean of a channel is a feature too
+        table = np.concatenate([columns.mean(axis=1), columns.std(axis=1), table], axis=1)
+    table, y = table[:, :_MOST_COLUMNS], samples.y
+    if y.dtype.kind == "f":
+        scores = np.abs(_correlations(table[fold.test], y[fold.test]))
+        found = [(float(scores[k]), int(k)) for k in np.flatnonzero(scores > _CARRIES)]
+        baseline = 0.0
+    else:
+        with np.errstate(all="ignore"):
+            strength = np.nan_to_num(f_classif(table[fold.train], y[fold.train])[0], nan=0.0, posinf=np.inf)
+        promising = np.argsort(-strength, kind="stable")[:20]
+        tree = DecisionTreeClassifier(max_leaf_nodes=4 * len(np.unique(y)), random_state=0)
+        scores = [
+            tree.fit(table[fold.train][:, [k]], y[fold.train]).score(table[fold.test][:, [k]], y[fold.test])
+            for k in promising
+        ]
+        found = [(score, int(k)) for score, k in zip(scores, promising, strict=True) if score >= _CARRIES]
+        baseline = float(np.mean(y[fold.test] == max(set(y[fold.train]), key=list(y[fold.train]).count)))
+    if not found or baseline > 0.95:
+        return []
+    best, where = max(found)
+    width = 0 if columns is None or columns.shape[1] == 1 else columns.shape[2]
+    return [
+        Finding(
+            "label",
+            f"{len(found)} single values give the label away: alone, the best is right on {best:.1%} of the test part "
+            f"of a fold that shares nothing with training (the commonest class: {baseline:.1%})."
+            if y.dtype.kind != "f"
+            else f"{len(found)} single values correlate with the rating at {best:.3f}.",
+            len(fold.test),
+            "find out what this column is; a label, a code or a trigger channel does not belong among the features",
+            (_place(samples, where, width),),
+        )
+    ]
+
+
+def comparable(samples: Samples, rows: np.ndarray, scaled: bool = True) -> np.ndarray:
+    """Return the samples as a table of float32, windows without their channels' means, columns scaled on request."""
+    parts = []
+    for _, array in sorted((samples.X if isinstance(samples.X, dict) else {"X": samples.X}).items()):
+        part = np.asarray(array[rows], dtype=np.float32)
+        if scaled and part.ndim == 3 and part.shape[2] >= 16:
+            part = part - part.mean(axis=2, keepdims=True)
+            part = part.reshape(len(part), -1) / max(float(part.std()), np.finfo(np.float32).tiny)
+        else:
+            part = part.reshape(len(part), -1)
+            if scaled:
+                spread = part.std(axis=0)
+                part = (part - part.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        parts.append(part)
+    return np.concatenate(parts, axis=1)
+
+
+def _channels(samples: Samples) -> np.ndarray | None:
+    """Return values by row, time and channel, shape (n_samples, n_times, n_channels); None for other layouts."""
+    if isinstance(samples.X, dict) or samples.X.ndim not in (2, 3) or samples.X.dtype.kind not in "fiu":
+        return None
+    X = np.asarray(samples.X, dtype=np.float32)
+    return X[:, None, :] if X.ndim == 2 else np.moveaxis(X, 2, 1)
+
+
+def _standardised(columns: np.ndarray, groups: np.ndarray) -> str:
+    """Say how nine of ten columns were scaled within each group, if they were."""
+    start = np.argsort(groups, kind="stable")
+    parts = np.split(columns[start], np.flatnonzero(np.diff(groups[start])) + 1)
+    checks = {"standardised": [], "scaled to 0 to 1": []}
+    for part in parts[:50]:
+        flat = part.reshape(-1, part.shape[2]).astype(np.float64)
+        if len(flat) < 3:
+            return ""
+        varies = np.ptp(flat, axis=0) > 0
+        if not varies.any():
+            continue
+        spread = flat.std(axis=0)
+        z = (np.abs(flat.mean(axis=0)) < _EXACT) & (np.abs(spread - 1) < max(_EXACT, 0.6 / len(flat)))
+        unit = (np.abs(flat.min(axis=0)) < 1e-7) & (np.abs(flat.max(axis=0) - 1) < 1e-6)
+        checks["standardised"].append(z[varies].mean() > 0.9)
+        checks["scaled to 0 to 1"].append(unit[varies].mean() > 0.9)
+    return next((how for how, held in checks.items() if held and all(held)), "")
+
+
+def _decorrelated(table: np.ndarray, tolerance: float = _EXACT) -> bool:
+    """Whether all columns of a table, shape (n_samples, n_columns), are uncorrelated."""
+    if not 2 <= table.shape[1] <= min(1000, len(table) // 2):
+        return False
+    z = table.astype(np.float64) - table.mean(axis=0, dtype=np.float64)
+    norm = np.sqrt((z**2).sum(axis=0))
+    z = z[:, norm > 0] / norm[norm > 0]
+    return z.shape[1] > 1 and float(np.abs(z.T @ z - np.eye(z.shape[1])).max()) < tolerance
+
+
+def _correlations(table: np.ndarray, y: np.ndarray) -> np.ndarray:
+    z, t = table - table.mean(axis=0), y - y.mean()
+    norm = np.sqrt((z**2).sum(axis=0) * (t**2).sum())
+    return np.divide(t @ z, norm, out=np.zeros(z.shape[1]), where=norm > 0)
+
+
+def _names(samples: Samples) -> list[str]:
+    names = samples.info.get("ch_names")
+    return (
+        list(names)
+        if names and len(names) == samples.X.shape[1]
+        else [f"column {k}" for k in range(samples.X.shape[1])]
+    )
+
+
+def _place(samples: Samples, where: int, width: int) -> str:
+    """Name a column of the table that :func:`label_carriers` searches."""
+    if isinstance(samples.X, dict):
+        return f"value {where}"
+    if where < 2 * width:
+        return f"{'mean' if where < width else 'SD'} of {_names(samples)[where % width]}"
+    each = int(np.prod(samples.X.shape[2:], dtype=int))
+    channel, time = divmod(where - 2 * width, each)
+    return _names(samples)[channel] + (f" at time sample {time}" if each > 1 else "")
+
+
+def _both_ways(pairs: np.ndarray) -> tuple:
+    return (pairs[:, 0], pairs[:, 1], [0, 1]), (pairs[:, 1], pairs[:, 0], [1, 0])
+
+
+def _blocks(n: int, values: int) -> Iterator[slice]:
+    size = max(1, 2**24 // max(1, values))
+    return (slice(begin, begin + size) for begin in range(0, n, size))

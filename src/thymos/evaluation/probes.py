@@ -1,0 +1,234 @@
+"""Probes: how well things that are no emotion predict the label.
+
+A probe sees one nuisance and nothing else: the scale of each channel, the share of mains hum, the recording day, who it
+is. What it predicts above chance under an honest protocol, a model may be using too (methods A4; Geirhos et al. 2020 on
+shortcuts). It is fitted and tested exactly like a method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+from thymos.base.random import child_seed
+from thymos.base.samples import Samples
+from thymos.evaluation.fit import fit_fold
+from thymos.evaluation.splitters import Fold
+
+__all__ = ["PROBES", "Probe", "evidence", "probe_folds"]
+
+_TINY = 1e-30
+_LEAST_TIMES = 16  # a table of features has no scale, hum or clipping of its own
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One nuisance.
+
+    Parameters
+    ----------
+    title : str
+        What it is, in words.
+    features : callable
+        Samples to a table (n_samples, n_features), or None where these samples have no such thing.
+    by_value : bool
+        The table is one column of names: predict the share of labels each name had in training.
+    do : str
+        What to do when it predicts the label.
+    unit, factor, log : str, float, bool
+        How evidence is printed: features, exponentiated where they are logarithms, times `factor`, in `unit`.
+    """
+
+    title: str
+    features: Callable[[Samples], np.ndarray | None]
+    by_value: bool = False
+    do: str = ""
+    unit: str = ""
+    factor: float = 1.0
+    log: bool = False
+
+
+def probe_folds(samples: Samples, folds: dict[str, list[Fold]], classes: list[str], seed: int = 0) -> pd.DataFrame:
+    """Fit and test every probe under every protocol, on the first dealing of a repeated one.
+
+    Returns
+    -------
+    DataFrame
+        Predictions as of a run's methods, the probe's name in ``method``; for
+        :func:`~thymos.evaluation.statistics.summarise`.
+    """
+    tables = []
+    for name, probe in PROBES.items():
+        features = probe.features(samples)
+        if features is None:
+            continue
+        data = samples.replace(X=features)
+        for protocol, parts in folds.items():
+            for fold in (fold for fold in parts if fold.repeat == 0):
+                estimator = _estimator(probe, bool(classes), child_seed(seed, name, protocol, fold.name))
+                bare = Fold(fold.name, fold.train, fold.validation, fold.test)
+                made = fit_fold(estimator, data, bare, classes).predictions
+                head = {"protocol": protocol, "method": name, "labels": "true", "fold": fold.name, "seed": 0}
+                tables.append(made.assign(**head))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def evidence(samples: Samples, probe: Probe) -> tuple[str, ...]:
+    """Say how a nuisance stands for the label: names that go with one label only, or medians by label.
+
+    The medians are of the feature that differs most between labels, each recording counted once.
+    """
+    features, meta = probe.features(samples), samples.meta
+    if features is None or samples.y.dtype.kind == "f":
+        return ()
+    if probe.by_value:
+        table = pd.crosstab(features[:, 0], samples.y)
+        pure = table[(table > 0).sum(axis=1) == 1]
+        share = f"{len(pure)} of {len(table)} have one label only"
+        return (share, *(f"{name}: only {label}" for name, label in pure.idxmax(axis=1).items()))
+    recording = meta["recording" if "recording" in meta else "trial"].astype(str).to_numpy()
+    units = pd.DataFrame(features).assign(label=samples.y, recording=recording)
+    units = units.groupby(["recording", "label"]).median().reset_index()
+    by_label = units.groupby("label")[list(range(features.shape[1]))].median()
+    spread = units[list(range(features.shape[1]))].std()
+    column = int(((by_label.max() - by_label.min()) / spread.replace(0, np.nan)).fillna(0).to_numpy().argmax())
+    values = by_label[column].map(np.exp if probe.log else float) * probe.factor
+    names = samples.info.get("ch_names", [])
+    where = f"{names[column % len(names)]}: " if names and features.shape[1] % len(names) == 0 else ""
+    return (where + ", ".join(f"{label} {value:.3g}{probe.unit}" for label, value in values.items()) + " (medians)",)
+
+
+def _estimator(probe: Probe, classes: bool, seed: int) -> BaseEstimator:
+    if probe.by_value:
+        return _ShareByValue() if classes else _MeanByValue()
+    trees = ExtraTreesClassifier if classes else ExtraTreesRegressor
+    return trees(n_estimators=100, random_state=seed)
+
+
+class _ShareByValue(ClassifierMixin, BaseEstimator):
+    """Predict the share of labels that a value had in training; the overall share for values never seen."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> _ShareByValue:
+        self.classes_ = np.unique(y)
+        self.overall_ = (y[:, None] == self.classes_).mean(axis=0)
+        self.shares_ = {v: (y[X[:, 0] == v, None] == self.classes_).mean(axis=0) for v in np.unique(X[:, 0])}
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return np.stack([self.shares_.get(value, self.overall_) for value in X[:, 0]])
+
+
+class _MeanByValue(RegressorMixin, BaseEstimator):
+    """Predict the mean rating that a value had in training."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> _MeanByValue:
+        self.overall_ = y.mean()
+        self.means_ = {v: y[X[:, 0] == v].mean() for v in np.unique(X[:, 0])}
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.array([self.means_.get(value, self.overall_) for value in X[:, 0]])
+
+
+def _windows(samples: Samples) -> np.ndarray | None:
+    """Return windows (n_samples, n_channels, n_times), or None for tables and several modalities."""
+    if isinstance(samples.X, dict) or samples.X.ndim != 3 or samples.X.shape[2] < _LEAST_TIMES:
+        return None
+    return samples.X
+
+
+def _scale(samples: Samples) -> np.ndarray | None:
+    x = _windows(samples)
+    return None if x is None else np.log(x.std(axis=2, dtype=np.float64) + _TINY)
+
+
+def _offset(samples: Samples) -> np.ndarray | None:
+    x = _windows(samples)
+    return None if x is None else x.mean(axis=2, dtype=np.float64)
+
+
+def _hum(samples: Samples) -> np.ndarray | None:
+    """Return the log share of each channel's power within 1 Hz of 50 Hz and of 60 Hz, where the rate allows them."""
+    x, sfreq = _windows(samples), samples.info.get("sfreq", 0)
+    if x is None or sfreq < 104 or x.shape[2] < sfreq / 2:
+        return None
+    x = x - x.mean(axis=2, keepdims=True)
+    power = np.abs(np.fft.rfft(x * np.hanning(x.shape[2]).astype(x.dtype), axis=2)) ** 2
+    frequency = np.fft.rfftfreq(x.shape[2], 1 / sfreq)
+    lines = [f for f in (50, 60) if f + 1 < sfreq / 2]
+    shares = [power[:, :, np.abs(frequency - f) <= 1].sum(axis=2) / (power.sum(axis=2) + _TINY) for f in lines]
+    return np.log(np.concatenate(shares, axis=1) + 1e-9)
+
+
+def _clipping(samples: Samples) -> np.ndarray | None:
+    """Return the share of time each channel stands still, and whether the source marked the window."""
+    x = _windows(samples)
+    if x is None:
+        return None
+    still = (np.diff(x, axis=2) == 0).mean(axis=2)
+    marks = samples.meta["marks"].astype(str).to_numpy() if "marks" in samples.meta else np.full(len(samples), "")
+    kinds = sorted({kind for text in set(marks) for kind in text.split(",") if kind})
+    flags = [[kind in text.split(",") for kind in kinds] for text in marks]
+    table = np.concatenate([still, np.array(flags, dtype=float).reshape(len(samples), len(kinds))], axis=1)
+    return table if np.ptp(table, axis=0).any() else None
+
+
+def _place(samples: Samples) -> np.ndarray | None:
+    start = samples.meta["start"].to_numpy(float)
+    return start[:, None] if np.ptp(start) > 0 else None
+
+
+def _column(*names: str) -> Callable[[Samples], np.ndarray | None]:
+    """Return a reader of one or more metadata columns, None where they have a single value."""
+
+    def read(samples: Samples) -> np.ndarray | None:
+        if not set(names) <= set(samples.meta.columns):
+            return None
+        values = samples.meta[list(names)].astype(str).agg("/".join, axis=1).to_numpy(dtype=str)
+        return values[:, None] if len(np.unique(values)) > 1 else None
+
+    return read
+
+
+_REPORT = "say so beside every result, and record anew with this balanced over labels"
+
+#: What is probed for in every study.
+PROBES = {
+    "channel scale": Probe(
+        "the scale of each channel (log standard deviation)",
+        _scale,
+        do="look at electrode contact; scale each window by itself, see what is left, and say so beside every result. "
+        "Where emotion itself changes the amplitude, part of this is no shortcut",
+        unit=" uV",
+        factor=1e6,
+        log=True,
+    ),
+    "channel offset": Probe(
+        "the mean of each channel", _offset, do="remove the mean of each window or high-pass", unit=" uV", factor=1e6
+    ),
+    "mains hum": Probe(
+        "the share of mains hum in each channel",
+        _hum,
+        do="remove 50/60 Hz, and look at contact",
+        unit=" %",
+        factor=100,
+        log=True,
+    ),
+    "clipping": Probe("clipped or frozen stretches", _clipping, do="drop marked windows, in a study with windows.drop"),
+    "place in recording": Probe("the time since the recording began", _place, do=f"randomise the order; {_REPORT}"),
+    "session": Probe("the session (recording day)", _column("session"), True, _REPORT),
+    "session of a subject": Probe("the subject and the session", _column("subject", "session"), True, _REPORT),
+    "subject": Probe("who it is", _column("subject"), True, "balance labels within each subject, or weight them"),
+    "stimulus": Probe(
+        "which stimulus it was",
+        _column("stimulus"),
+        True,
+        "report subject_stimulus (or stimulus) beside it: what a stimulus evokes by itself is learnt too",
+    ),
+    "domain": Probe("the domain", _column("domain"), True, _REPORT),
+}
