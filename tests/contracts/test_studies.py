@@ -16,8 +16,8 @@ from thymos.training.pipeline import make_pipeline
 
 
 @pytest.mark.parametrize("name", shipped_studies())
-def test_shipped_studies_run_to_their_report(name, muse_folder, tmp_path):
-    outcome = run_study(load_study(name, "tiny"), tmp_path / "run", muse_folder)
+def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
+    outcome = run_study(load_study(name, "tiny"), tmp_path / "run", data_folder)
     assert outcome.failed == {}
     view = RunView(outcome.results.folder)
     assert set(view.methods) == set(view.study["methods"])

@@ -6,9 +6,13 @@ from sklearn import metrics as sk
 
 from thymos.base.errors import InputError
 from thymos.evaluation.metrics import (
+    RATING_METRICS,
     calibration_bins,
     classification_metrics,
     expected_calibration_error,
+    moments,
+    rating_metrics,
+    trial_means,
     trial_probabilities,
 )
 
@@ -87,3 +91,39 @@ def test_wrong_shapes_are_said_in_words(words):
     words(error.value, "3 labels", "(2, 3)")
     with pytest.raises(InputError):
         classification_metrics(np.zeros(0, int), np.zeros((0, 3)), CLASSES)
+
+
+def test_rating_metrics_have_known_values(words):
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    same = rating_metrics(y, y)
+    assert (same["ccc"], same["pearson"], same["rmse"], same["mae"], same["r2"]) == pytest.approx((1, 1, 0, 0, 1))
+    shifted = rating_metrics(y, y + 1)  # perfectly correlated, one off: ccc = 2 var / (2 var + 1) with var = 1.25
+    assert (shifted["pearson"], shifted["rmse"], shifted["mae"]) == pytest.approx((1, 1, 1))
+    assert shifted["ccc"] == pytest.approx(2.5 / 3.5)
+    constant = rating_metrics(y, np.full(4, 2.5))
+    assert constant["ccc"] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(constant["pearson"])
+    assert constant["r2"] == pytest.approx(0)
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(1e4, 1, 200), rng.normal(1e4, 2, 200)
+    found = rating_metrics(a, b)
+    assert found["pearson"] == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((a - b) ** 2)))
+    assert found["r2"] == pytest.approx(1 - ((a - b) ** 2).sum() / ((a - a.mean()) ** 2).sum())
+    with pytest.raises(InputError) as error:
+        rating_metrics(y, y[:2])
+    words(error.value, "shape (4,)", "(2,)")
+
+
+def test_sums_of_moments_are_the_moments_of_the_sum():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=30), rng.normal(size=30)
+    parts = np.stack([moments(a[k::3], b[k::3]).sum(axis=0) for k in range(3)])
+    for name, metric in RATING_METRICS.items():
+        assert float(metric(parts.sum(axis=0))) == pytest.approx(rating_metrics(a, b)[name])
+        assert metric(parts).shape == (3,)
+
+
+def test_the_rating_of_a_trial_is_the_mean_of_its_windows():
+    first, predicted = trial_means(np.array(["b", "a", "b"]), np.array([1.0, 5.0, 2.0]))
+    assert (first.tolist(), predicted.tolist()) == ([1, 0], [5.0, 1.5])

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from thymos.evaluation.metrics import CONFUSION_METRICS
-from thymos.evaluation.statistics import inflation_report, interval, summarise
+from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS, rating_metrics
+from thymos.evaluation.statistics import inflation_report, interval, permuted_counts, summarise, unit_counts
 
 CLASSES = ["a", "b"]
 
@@ -146,3 +146,69 @@ def test_nothing_gives_an_empty_table():
     assert summarise(pd.DataFrame(), CLASSES).empty
     assert inflation_report(pd.DataFrame(), {"a": "b"}).empty
     assert "inflation" in inflation_report(summarise(predictions(), CLASSES), {})
+
+
+def ratings(subjects=10, trials=12, windows=3, skill=0.0, seed=0, seeds=(0,)):
+    """Return made predictions of ratings; the correlation with the rating of a trial grows with `skill`."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for s in range(subjects):
+        for t in range(trials):
+            label = rng.uniform(1, 9)
+            for w in range(windows):
+                for k in seeds:
+                    predicted = 5 + skill * (label - 5) + rng.normal(0, 1)
+                    rows.append((f"s{s}", f"s{s}t{t}", f"s{s}t{t}", float(w), label, predicted, k))
+    columns = ["subject", "trial", "recording", "start", "label", "predicted", "seed"]
+    return pd.DataFrame(rows, columns=columns).assign(protocol="trial", method="m", labels="true", fold="1")
+
+
+def test_ratings_are_summarised_by_subject_with_interval_and_chance():
+    made = ratings(skill=0.5)
+    table = summarise(made, [])
+    found = row(table, "ccc")
+    by_subject = [rating_metrics(p["label"], p["predicted"])["ccc"] for _, p in made.groupby("subject")]
+    assert (found["unit"], found["n_units"]) == ("subject", 10)
+    assert found["value"] == pytest.approx(np.mean(by_subject))
+    assert found["low"] < found["value"] < found["high"]
+    assert abs(found["chance"]) < 0.05
+    assert found["p"] < 0.01
+    assert row(table, "ccc", "trial")["value"] > found["value"], "the mean over windows is less noisy"
+    few = ratings(subjects=3, skill=0.5)
+    pooled = row(summarise(few, []), "pearson")
+    assert pooled["value"] == pytest.approx(rating_metrics(few["label"], few["predicted"])["pearson"])
+    assert pooled["unit"] == "recording"
+
+
+def test_an_error_is_better_when_it_is_lower():
+    skilled, blind = (row(summarise(ratings(skill=s), []), "rmse") for s in (0.7, 0.0))
+    assert skilled["p"] < 0.01
+    assert blind["p"] > 0.05
+    assert skilled["value"] < skilled["chance_high"] < skilled["chance"]
+
+
+def test_the_chance_of_ratings_is_that_of_permuted_trials():
+    made = ratings(subjects=1, trials=6, windows=2, skill=0.3)
+    trials = unit_counts(made, [], "window")[2]
+    null = permuted_counts(trials, np.zeros(6, dtype=int), 0, n=500)
+    labels = made.drop_duplicates("trial").set_index("trial")["label"]
+    some = []
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        shuffled = dict(zip(labels.index, rng.permutation(labels.to_numpy()), strict=True))
+        some.append(rating_metrics(made["trial"].map(shuffled), made["predicted"])["ccc"])
+    values = RATING_METRICS["ccc"](null)[:, 0]
+    assert values.mean() == pytest.approx(np.mean(some), abs=0.05)
+    assert values.std() == pytest.approx(np.std(some), rel=0.2)
+
+
+def test_repeats_are_averaged_not_pooled():
+    once = predictions(subjects=9, skill=0.4)
+    other = predictions(subjects=9, skill=0.1, seed=5)
+    both = pd.concat([once.assign(repeat=0), other.assign(repeat=1)], ignore_index=True)
+    for level in ("window", "trial"):
+        single = [row(summarise(p, CLASSES), level=level)["value"] for p in (once, other)]
+        found = row(summarise(both, CLASSES), level=level)
+        assert found["value"] == pytest.approx(np.mean(single))
+        assert found["seed_sd"] == pytest.approx(np.std(single, ddof=1))
+        assert (found["n_seeds"], found["n_repeats"], found["n_units"]) == (1, 2, 9)

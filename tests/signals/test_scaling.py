@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from thymos.base.errors import InputError
-from thymos.signals.scaling import ChannelScaler, Flatten
+from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns
 from thymos.signals.statistics import STATISTICS, window_statistics
 
 RNG = np.random.default_rng(0)
@@ -59,3 +59,15 @@ def test_statistics_have_their_textbook_values():
         assert np.allclose(found[name], value), name
     flat = window_statistics(np.full((1, 10), 7.0))[:, 0, 0]
     assert flat.tolist() == [7.0, 0.0, 0.0, 0.0, 7.0, 7.0]
+
+
+def test_columns_are_picked_in_their_order_and_wrong_ranges_refused(words):
+    X = np.arange(2 * 10 * 3, dtype=np.float32).reshape(2, 10, 3)
+    made = PickColumns([[1, 3], [7, 10]]).fit_transform(X)
+    assert np.array_equal(made, X[:, [1, 2, 7, 8, 9]])
+    assert np.array_equal(PickColumns([[4, 5]]).fit_transform(X[..., 0]), X[:, 4:5, 0])
+    assert np.array_equal(PickColumns().fit_transform(X), X)
+    for wrong in ([[3, 3]], [[0, 11]], [[-1, 2]], [[1, 2, 3]]):
+        with pytest.raises(InputError) as error:
+            PickColumns(wrong).fit(X)
+        words(error.value, str(wrong[0]), "10 entries", "between 0 and 10")

@@ -214,3 +214,19 @@ def test_the_real_recordings_are_as_published(real_data):
     samples = source.load().windows(1.0, 0.5)
     assert samples.X.shape == (2442, 4, 256)
     assert 1e-6 < np.median(samples.X.std(axis=-1)) < 1e-3, "not volts"
+
+
+def test_the_auxiliary_input_is_read_on_request(folder):
+    table = pd.read_csv(folder / NAME)
+    recordings = {r.meta["trial"]: r for r in MuseMentalState(folder, auxiliary=True).recordings()}
+    signal = recordings["a-relaxed-1"].signal("eeg")
+    assert signal.ch_names[-1] == "Right AUX"
+    assert np.allclose(signal.data[4], table["Right AUX"] * 1e-6)
+    assert np.array_equal(signal.data[:4], trial(folder)[0].signal("eeg").data)
+    edit(folder, lambda t: t.assign(**{"Right AUX": 999.0}))
+    source = MuseMentalState(folder, auxiliary=True)
+    assert not [r for r in source.recordings() if r.spans], "an open input has no limits to mark"
+    edit(folder, lambda t: t.drop(columns="Right AUX"))
+    with pytest.raises(DataError, match="no column Right AUX"):
+        list(source.recordings())
+    assert trial(folder)

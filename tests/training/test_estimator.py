@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from thymos.base.errors import InputError
-from thymos.models import RecurrentClassifier
+from thymos.models import RecurrentClassifier, RecurrentRegressor
 from thymos.nn.recurrent import RecurrentNet
+from thymos.training.estimator import TorchEstimator
 
 
 def toy(n=120, seed=0, noise=1.0):
@@ -160,3 +161,90 @@ def test_it_trains_on_a_gpu_when_there_is_one():
     model = RecurrentClassifier(hidden=4, max_epochs=2, random_state=0).fit(*toy())
     assert next(model.module_.parameters()).is_cuda
     assert model.predict_proba(toy()[0]).shape == (120, 2)
+
+
+def test_the_weights_of_the_highest_validation_accuracy_can_be_kept_instead():
+    X, y = toy(noise=3.0)
+    validation = toy(60, seed=2, noise=3.0)
+    options = {"lr": 1e-2, "max_epochs": 40, "patience": 6, "random_state": 3, "dropout": 0.5}
+    by_loss, by_accuracy = (
+        RecurrentClassifier("lstm", 32, **options, monitor=monitor).fit(X, y, validation=validation)
+        for monitor in ("loss", "accuracy")
+    )
+    accuracies = [epoch["valid_accuracy"] for epoch in by_accuracy.history_]
+    losses = [epoch["valid_loss"] for epoch in by_accuracy.history_]
+    assert losses == [epoch["valid_loss"] for epoch in by_loss.history_], "what is kept must not change the training"
+    assert by_accuracy.best_epoch_ == int(np.argmax(accuracies)) + 1 != by_loss.best_epoch_
+    assert (by_accuracy.predict(validation[0]) == validation[1]).mean() == pytest.approx(max(accuracies))
+    assert len(losses) == int(np.argmin(losses)) + 1 + 6, "early stopping must still watch the loss"
+    assert by_accuracy.selection_ == "highest validation accuracy, stopped by the validation loss"
+    assert "valid_accuracy" not in by_loss.history_[0]
+
+
+def rated(n=120, seed=0, noise=0.5):
+    """Return sequences and ratings around 60 that follow the slope."""
+    rng = np.random.default_rng(seed)
+    slope = rng.normal(0, 1, n)
+    X = np.linspace(-1, 1, 12) * slope[:, None] + rng.normal(0, noise, (n, 12))
+    return X[:, None].astype(np.float32), 60 + 20 * slope
+
+
+@pytest.mark.parametrize("loss", ["mse", "ccc"])
+def test_a_regressor_answers_in_the_unit_of_the_ratings(loss):
+    model = RecurrentRegressor("gru", 16, lr=1e-2, max_epochs=30, random_state=0, loss=loss).fit(*rated())
+    X, y = rated(seed=1)
+    assert model.score(X, y) > 0.85
+    assert (model.mean_, model.scale_) == pytest.approx((rated()[1].mean(), rated()[1].std()))
+
+
+def test_a_regressors_target_is_scaled_by_the_training_part_alone():
+    X, y = rated()
+    models = [
+        RecurrentRegressor(hidden=4, max_epochs=2, patience=None, random_state=0).fit(X, y, validation=(X, v))
+        for v in (y, y + 1000)
+    ]
+    assert np.array_equal(*(m.predict(X) for m in models))
+    assert models[0].mean_ == models[1].mean_ == pytest.approx(y.mean())
+
+
+@pytest.mark.parametrize("loss", ["mse", "ccc"])
+def test_a_regressor_keeps_its_best_epoch(loss):
+    X, y = rated(noise=4.0)
+    order = np.argsort(rated(200, 2)[1])  # sorted, so that batches of neighbours hardly vary
+    X_valid, y_valid = (part[order] for part in rated(200, 2, noise=4.0))
+    model = RecurrentRegressor("lstm", 32, lr=3e-2, max_epochs=40, patience=5, random_state=0, loss=loss)
+    model.fit(X, y, validation=(X_valid, y_valid))
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    assert len(losses) == model.best_epoch_ + 5 < 40
+    a, b = model.predict(X_valid), y_valid
+    whole = {
+        "mse": np.mean((a - b) ** 2) / model.scale_**2,
+        "ccc": 1 - 2 * np.mean((a - a.mean()) * (b - b.mean())) / (a.var() + b.var() + (a.mean() - b.mean()) ** 2),
+    }
+    assert whole[loss] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_equal_ratings_are_answered_with_that_rating():
+    X, _ = rated(40)
+    model = RecurrentRegressor(hidden=2, lr=1e-2, max_epochs=40, random_state=0).fit(X, np.full(40, 7.0))
+    assert model.scale_ == 1.0
+    assert np.abs(model.predict(X) - 7).max() < 1
+
+
+def test_losses_monitors_and_ratings_that_do_not_fit_are_refused(words):
+    X, y = rated(20)
+    for wrong, words_of_it in (
+        ({"loss": "cccc"}, "'ccc'"),
+        ({"loss": "cross_entropy"}, "auto, mse, ccc"),
+        ({"monitor": "accuracy"}, "one of loss"),
+    ):
+        with pytest.raises(InputError) as error:
+            RecurrentRegressor(hidden=2, **wrong).fit(X, y)
+        words(error.value, next(iter(wrong)), words_of_it)
+    with pytest.raises(InputError, match="one of auto, cross_entropy"):
+        RecurrentClassifier(hidden=2, loss="mse").fit(*toy(20))
+    for wrong in (np.full(20, np.nan), np.full(20, "loud")):
+        with pytest.raises(InputError, match=r"a number|numbers"):
+            RecurrentRegressor(hidden=2, max_epochs=1).fit(X, y, validation=(X, wrong))
+    with pytest.raises(TypeError, match="TorchClassifier or TorchRegressor"):
+        TorchEstimator().fit(X, y)

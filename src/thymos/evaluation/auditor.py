@@ -158,9 +158,11 @@ def audit_run(
     audit_data(audit, samples, folds, protocols)
     if results is not None:
         predictions = results.read("predictions")
-        references = summarise(predictions[predictions["labels"] == "true"], classes, (study.metric,))
+        true = predictions[predictions["labels"] == "true"]
+        references = summarise(true, classes, (study.metric,), (study.level,))
         permuted = predictions[predictions["labels"] == "permuted"]
-        audit.controls = summarise(permuted.assign(labels="true"), classes, (study.metric,)).assign(labels="permuted")
+        audit.controls = summarise(permuted.assign(labels="true"), classes, (study.metric,), ("window",))
+        audit.controls["labels"] = "permuted"
     else:
         references = audit.controls[audit.controls["labels"] == "true"] if len(audit.controls) else audit.controls
     _hidden(audit, protocols)
@@ -246,8 +248,7 @@ def audit_probes(
         audit.skipped.append(f"probes without anything to see in these data ({', '.join(missing)})")
     if made.empty:
         return
-    table = summarise(made, classes, (study.metric,))
-    table = table[table["level"] == study.level].reset_index(drop=True)
+    table = summarise(made, classes, (study.metric,), (study.level,))
     table["title"] = table["method"].map(lambda name: PROBES[name].title)
     table["leaky"] = table["protocol"].map(lambda name: protocols[name].leaky)
     table["best"] = table["protocol"].map(lambda name: _best(references, name, study))

@@ -212,8 +212,11 @@ def label_carriers(samples: Samples, fold: Fold) -> list[Finding]:
         found = [(float(scores[k]), int(k)) for k in np.flatnonzero(scores > _CARRIES)]
         baseline = 0.0
     else:
-        with np.errstate(all="ignore"):
-            strength = np.nan_to_num(f_classif(table[fold.train], y[fold.train])[0], nan=0.0, posinf=np.inf)
+        varies = np.ptp(table[fold.train], axis=0) > 0
+        strength = np.zeros(table.shape[1])
+        with np.errstate(all="ignore"):  # a column without any spread inside the classes is infinitely strong
+            strength[varies] = f_classif(table[fold.train][:, varies], y[fold.train])[0]
+        strength = np.nan_to_num(strength, nan=0.0, posinf=np.inf)
         promising = np.argsort(-strength, kind="stable")[:20]
         tree = DecisionTreeClassifier(max_leaf_nodes=4 * len(np.unique(y)), random_state=0)
         scores = [

@@ -24,8 +24,8 @@ __all__ = ["inner_splits", "intervene", "small_fold"]
 _SAME = 1e-6
 _ROWS = {"train": 240, "validation": 80, "test": 80}
 
-#: Parameters that make an estimator split its training rows at random, and the values at which they do not.
-_INNER = {"early_stopping": (False,), "probability": (False,), "cv": ("prefit",), "oob_score": (False,)}
+#: Values of parameters at which an estimator splits its training rows at random; a whole number for ``cv`` does too.
+_INNER = {"early_stopping": (True, "auto"), "probability": (True,), "oob_score": (True,), "cv": (None,)}
 
 
 def intervene(
@@ -111,9 +111,8 @@ def inner_splits(estimator: object) -> list[Finding]:
     found = []
     for name, value in clone(estimator).get_params(deep=True).items():
         leaf = name.split("__")[-1]
-        if leaf in _INNER and value is not None and not any(value is v or value == v for v in _INNER[leaf]):
-            if leaf == "cv" and not isinstance(value, int):
-                continue  # a splitter of its own; the interventions judge what comes of it
+        at_random = any(value is v or (isinstance(v, str) and v == value) for v in _INNER.get(leaf, ()))
+        if at_random or (leaf == "cv" and isinstance(value, int)):  # a splitter of its own is left to the experiments
             found.append(f"{name}={value!r}")
     if not found:
         return []

@@ -28,7 +28,12 @@ _RESAMPLES = 10_000
 _PERMUTATIONS = 2_000
 
 
-def summarise(predictions: pd.DataFrame, classes: list[str], metrics: tuple[str, ...] | None = None) -> pd.DataFrame:
+def summarise(
+    predictions: pd.DataFrame,
+    classes: list[str],
+    metrics: tuple[str, ...] | None = None,
+    levels: tuple[str, ...] = ("window", "trial"),
+) -> pd.DataFrame:
     """Summarise all predictions of a study.
 
     Parameters
@@ -41,6 +46,7 @@ def summarise(predictions: pd.DataFrame, classes: list[str], metrics: tuple[str,
     metrics : tuple of str, optional
         Names of :data:`~thymos.evaluation.metrics.CONFUSION_METRICS`, for ratings of
         :data:`~thymos.evaluation.metrics.RATING_METRICS`; all by default.
+    levels : tuple of {'window', 'trial'}
 
     Returns
     -------
@@ -62,7 +68,7 @@ def summarise(predictions: pd.DataFrame, classes: list[str], metrics: tuple[str,
     known = CONFUSION_METRICS if classes else RATING_METRICS
     rows = []
     for (protocol, method, labels), part in predictions.groupby(["protocol", "method", "labels"], sort=True):
-        for level in ("window", "trial"):
+        for level in levels:
             units, counts, trials = unit_counts(part, classes, level)
             unit = "subject" if units["subject"].nunique() >= MIN_SUBJECTS else units.attrs["unit"]
             groups = np.unique(units["subject"], return_inverse=True)[1] if unit == "subject" else np.arange(len(units))

@@ -1,4 +1,4 @@
-"""The classifiers a study may name. A preset is a row with parameters of its own."""
+"""The classifiers and regressors a study may name. A preset is a row with parameters of its own."""
 
 from __future__ import annotations
 
@@ -31,18 +31,48 @@ MODELS = Catalogue(
             "the label of the nearest training sample; a detector of leaks",
             parameters={"n_neighbors": 1},
         ),
+        "mean": Row("sklearn.dummy:DummyRegressor", "the mean training rating", parameters={"strategy": "mean"}),
+        "ridge": Row("sklearn.linear_model:Ridge", "ratings, linear, L2-penalised"),
+        "svr": Row("sklearn.svm:SVR", "ratings from a support vector machine, radial basis functions"),
+        "random_forest_regressor": Row(
+            "sklearn.ensemble:RandomForestRegressor",
+            "ratings from 200 randomised trees",
+            parameters={"n_estimators": 200},
+        ),
         "recurrent": Row(_RECURRENT, "RNN, LSTM or GRU over time", citation=_STORHOLT),
+        "recurrent_regressor": Row(
+            "thymos.models.recurrent:RecurrentRegressor",
+            "ratings from an RNN, LSTM or GRU over time",
+            citation=_STORHOLT,
+        ),
         "lstm_single": Row(
             _RECURRENT,
             "the published LSTM: the whole feature vector as one step",
             citation=_STORHOLT,
             parameters={"cell": "lstm", "hidden": 50, "steps": "single", "single_bias": True, "clip": None},
         ),
+        "gru_long": Row(
+            _RECURRENT,
+            "the published GRU: each value of the feature vector as one step, all states read; hours on a processor",
+            citation=_STORHOLT,
+            parameters={
+                "cell": "gru",
+                "hidden": 256,
+                "readout": "all",
+                "dropout": 0.0,
+                "decay": 10.0,
+                "clip": None,
+                "monitor": "accuracy",
+            },
+        ),
         "rnn_time": Row(
             _RECURRENT,
-            "a recurrence over real time; set the cell and an equal parameter count",
+            "a plain RNN, LSTM or GRU over real time; set the cell and an equal parameter count",
             citation=_STORHOLT,
             parameters={"decay": 10.0, "max_epochs": 60, "patience": 10, "clip": 1.0},
+        ),
+        "cnn_lstm": Row(
+            "thymos.models.cnn_lstm:CNNLSTMClassifier", "convolutions over time that shorten it, then an LSTM"
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""Recurrent classifiers: LSTM against GRU (methods B5; Storholt et al. 2024)."""
+"""Recurrent networks for classes and ratings: LSTM against GRU (methods B5; Storholt et al. 2024)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import nn
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.nn.recurrent import CELLS, RecurrentNet, equal_width
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor
 
-__all__ = ["RecurrentClassifier"]
+__all__ = ["RecurrentClassifier", "RecurrentEstimator", "RecurrentRegressor"]
 
 
-class RecurrentClassifier(TorchClassifier):
+class RecurrentEstimator(TorchEstimator):
     """Recurrent network over the time axis of each sample.
 
     The last axis is time: raw windows ``(n_samples, n_channels, n_times)`` are sequences of `n_times` steps, entropy
@@ -42,13 +42,9 @@ class RecurrentClassifier(TorchClassifier):
         What the dense layer sees: the last state, or all states (the published GRU).
     single_bias : bool
         One bias vector per gate instead of PyTorch's two.
-    lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose
-        As :class:`~thymos.training.estimator.TorchClassifier`. The defaults are the corrected training of methods
+    lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
+        As :class:`~thymos.training.estimator.TorchEstimator`. The defaults are the corrected training of methods
         B5.5.
-
-    Attributes
-    ----------
-    See :class:`~thymos.training.estimator.TorchClassifier`.
     """
 
     def __init__(
@@ -70,8 +66,12 @@ class RecurrentClassifier(TorchClassifier):
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
+        loss: str = "auto",
+        monitor: str = "loss",
     ):
-        super().__init__(lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose)
+        super().__init__(
+            lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
+        )
         self.cell = cell
         self.hidden = hidden
         self.parameters = parameters
@@ -107,3 +107,11 @@ class RecurrentClassifier(TorchClassifier):
             return X.reshape(len(X), 1, -1)
         X = X[:, None, :] if X.ndim == 2 else X
         return np.moveaxis(X, -1, 1).reshape(len(X), X.shape[-1], -1)
+
+
+class RecurrentClassifier(RecurrentEstimator, TorchClassifier):
+    """Classes from a recurrent network; parameters as :class:`RecurrentEstimator`."""
+
+
+class RecurrentRegressor(RecurrentEstimator, TorchRegressor):
+    """Ratings from a recurrent network; parameters as :class:`RecurrentEstimator`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
-__all__ = ["CELLS", "RecurrentNet", "count_parameters", "equal_width"]
+__all__ = ["CELLS", "RecurrentNet", "count_parameters", "equal_width", "nearest_width"]
 
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -94,16 +96,29 @@ def equal_width(parameters: int, n_features: int, n_outputs: int, **options: obj
     **options
         Further arguments of :class:`RecurrentNet`, without ``hidden``.
     """
+    return nearest_width(parameters, lambda hidden: RecurrentNet(n_features, n_outputs, hidden=hidden, **options))
 
-    def count(hidden: int) -> int:
+
+def nearest_width(parameters: int, build: Callable[[int], nn.Module]) -> int:
+    """Return the width, 1 or more, at which a network comes nearest to `parameters` trainable values.
+
+    Parameters
+    ----------
+    parameters : int
+        The wanted count.
+    build : callable
+        Returns the network of a width. Its count must grow with the width; nothing is computed with it.
+    """
+
+    def count(width: int) -> int:
         with torch.device("meta"):
-            return count_parameters(RecurrentNet(n_features, n_outputs, hidden=hidden, **options))
+            return count_parameters(build(width))
 
     high = 1
     while count(high) < parameters:
         high *= 2
     low = max(1, high // 2)
-    while high - low > 1:  # the count grows with the width
+    while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) < parameters else (low, middle)
-    return min((low, high), key=lambda hidden: abs(count(hidden) - parameters))
+    return min((low, high), key=lambda width: abs(count(width) - parameters))

@@ -25,8 +25,14 @@ TRANSFORMERS = Catalogue(
             "differential entropy per band, channel and window",
             citation="Shi et al. 2013; Duan, Zhu & Lu 2013",
         ),
+        "bird_features": Row(
+            "thymos.signals.bird:BirdFeatures",
+            "the feature generator of the public Muse tables, as published or corrected",
+            citation="Bird et al. 2018, mental state classification; 2019, mental emotional sentiment classification",
+        ),
         "channel_scaler": Row("thymos.signals.scaling:ChannelScaler", "z-score per channel from training samples"),
         "window_statistics": Row("thymos.signals.statistics:WindowStatistics", "moments and extremes over time"),
+        "pick_columns": Row("thymos.signals.scaling:PickColumns", "some channels or columns, by number"),
         "flatten": Row("thymos.signals.scaling:Flatten", "all axes of a sample into one row"),
     },
 )

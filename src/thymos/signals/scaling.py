@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from thymos.base.errors import InputError
 from thymos.signals.transformer import ArrayTransformer
 
-__all__ = ["ChannelScaler", "Flatten"]
+__all__ = ["ChannelScaler", "Flatten", "PickColumns"]
 
 
 class ChannelScaler(ArrayTransformer):
@@ -78,3 +80,38 @@ class Flatten(ArrayTransformer):
         if X.shape[1:] != self.shape_:
             raise InputError(f"Samples of shape {X.shape[1:]} came.", fits=f"{self.shape_}, as in fit")
         return X.reshape(len(X), -1)
+
+
+class PickColumns(ArrayTransformer):
+    """Some entries of the second axis, in their order: channels of windows or columns of tables.
+
+    Parameters
+    ----------
+    ranges : sequence of (int, int), optional
+        Numbers of the first entry and of the one after the last, from 0, of each run that is kept, such as
+        ``[[524, 1274], [1798, 2548]]``; all by default.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Size of the second axis seen in `fit`.
+    """
+
+    def __init__(self, ranges: Sequence[Sequence[int]] | None = None):
+        self.ranges = ranges
+
+    def fit(self, X: np.ndarray, y: object = None) -> PickColumns:
+        """Check that the samples, shape (n_samples, n_entries, ...), have the entries."""
+        super().fit(X)
+        for run in self.ranges or ():
+            if len(run) != 2 or not 0 <= run[0] < run[1] <= self.n_features_in_:
+                raise InputError(
+                    f"The range {list(run)} came for {self.n_features_in_} entries.",
+                    fits=f"[first, one after the last], between 0 and {self.n_features_in_}",
+                )
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return shape (n_samples, n_kept, ...)."""
+        X = self._checked(X)
+        return X if self.ranges is None else np.concatenate([X[:, a:b] for a, b in self.ranges], axis=1)

@@ -18,6 +18,7 @@ __all__ = ["MuseMentalState"]
 
 SFREQ = 256.0
 CHANNELS = ("TP9", "AF7", "AF8", "TP10")
+AUXILIARY = "Right AUX"
 RAIL = 999.0  # uV; the converter's range is -1000 to 999.5
 STEP = 1000 / 2048  # uV; the converter's step
 STATES = ("concentrating", "neutral", "relaxed")
@@ -43,15 +44,20 @@ class MuseMentalState(Source):
     root : path
         Folder with ``subject<letter>-<state>-<number>.csv``, header ``timestamps,TP9,AF7,AF8,TP10[,Right AUX]``,
         stamps in Unix seconds, values in microvolts.
+    auxiliary : bool
+        Read ``Right AUX`` too, as the fifth channel. It is an open input and measures nothing, so its limits are not
+        marked; the published features take it for a signal.
 
     Notes
     -----
     Source: J. J. Bird et al., A Study on Mental State Classification using EEG-based Brain-Machine Interface,
-    Intelligent Systems 2018. The auxiliary channel is an open input and is not read.
+    Intelligent Systems 2018.
     """
 
-    def __init__(self, root: str | Path):
+    def __init__(self, root: str | Path, auxiliary: bool = False):
         self.root = Path(root)
+        self.auxiliary = bool(auxiliary)
+        self.ch_names = (*CHANNELS, AUXILIARY) if self.auxiliary else CHANNELS
 
     def files(self) -> list[Path]:
         """Return the recordings' files, sorted by name.
@@ -130,7 +136,7 @@ class MuseMentalState(Source):
         return notes
 
     def _read(self, path: Path, subject: str, state: str, take: str) -> Iterator[Recording]:
-        stamps, volts = _table(path)
+        stamps, volts = _table(path, self.ch_names)
         missing = ~np.isfinite(volts).all(axis=1)
         # a piece ends where a time stamp is missing or a value is
         breaks = np.flatnonzero((np.diff(stamps) > _GAP) | (missing[1:] != missing[:-1])) + 1
@@ -159,23 +165,23 @@ class MuseMentalState(Source):
         for number, rows in enumerate(pieces):
             start = float(stamps[rows[0]] - stamps[0])
             data = np.ascontiguousarray(volts[rows].T, dtype=np.float32)
-            signal = Signal(data, SFREQ, CHANNELS, "V", start)
+            signal = Signal(data, SFREQ, self.ch_names, "V", start)
             spans = _rails(data, start)
             if abs(_rate(stamps[rows]) / SFREQ - 1) > _RATE_TOLERANCE:
                 spans += (Span(start, start + signal.duration, "rate"),)
             yield Recording({"eeg": signal}, {**meta, "piece": number}, spans)
 
 
-def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read time stamps in seconds and the four channels in volts, shape (n_times, 4); missing values as NaN."""
-    fits = f"a csv with the columns {_TIME}, {', '.join(CHANNELS)}"
+def _table(path: Path, ch_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Read time stamps in seconds and channels in volts, shape (n_times, n_channels); missing values as NaN."""
+    fits = f"a csv with the columns {_TIME}, {', '.join(ch_names)}"
     try:
         table = pd.read_csv(path, skipinitialspace=True, index_col=False)
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty.", fits=fits, do="download it again") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}.", fits=fits, do="download it again") from None
-    absent = [c for c in (_TIME, *CHANNELS) if c not in table.columns]
+    absent = [c for c in (_TIME, *ch_names) if c not in table.columns]
     if absent:
         raise DataError(
             f"{path} has no column {', '.join(absent)}; it has {', '.join(map(str, table.columns)) or 'none'}.",
@@ -184,7 +190,7 @@ def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if len(table) < 2:
         raise DataError(f"{path} has {len(table)} rows.", fits="a header and at least two rows", do="download it again")
     values = {}
-    for column in (_TIME, *CHANNELS):
+    for column in (_TIME, *ch_names):
         numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
         text = np.flatnonzero(np.isnan(numbers) & table[column].notna().to_numpy())
         if len(text):
@@ -206,7 +212,7 @@ def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     if not 1e8 < stamps[0] < 1e10:
         raise DataError(f"{path}: the first time stamp is {stamps[0]:g}.", fits="Unix seconds, such as 1533222559.839")
-    volts = np.stack([values[c] for c in CHANNELS], axis=1) * 1e-6
+    volts = np.stack([values[c] for c in ch_names], axis=1) * 1e-6
     share = 1 - np.isfinite(volts).all(axis=1).mean()
     if share > _MAX_MISSING:
         raise DataError(
@@ -231,7 +237,7 @@ def _check_rate(path: Path, pieces: list[np.ndarray]) -> None:
 def _rails(data: np.ndarray, start: float) -> tuple[Span, ...]:
     """Mark runs of samples at the converter's limits; `data` in volts, shape (n_channels, n_times)."""
     spans = []
-    for name, channel in zip(CHANNELS, np.abs(data) >= RAIL * 1e-6, strict=True):
+    for name, channel in zip(CHANNELS, np.abs(data[: len(CHANNELS)]) >= RAIL * 1e-6, strict=True):
         edges = np.flatnonzero(np.diff(channel.astype(np.int8), prepend=0, append=0))
         spans += [Span(start + a / SFREQ, start + b / SFREQ, "rail", name) for a, b in edges.reshape(-1, 2)]
     return tuple(spans)

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from imblearn.over_sampling import SMOTE
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from thymos.evaluation import RecordingSplit, TrialSplit
+from thymos.evaluation.evidence import (
+    Neighbourhood,
+    constant_features,
+    interpolated,
+    label_carriers,
+    near_copies,
+    prepared_statistics,
+)
+
+
+@pytest.fixture
+def table(make_samples):
+    """Return samples of 12 features with people, and an honest fold."""
+    samples = make_samples(subjects=4, trials=10, shape=(12,), effect=0.3)
+    samples.X[:] += np.repeat(np.random.default_rng(1).normal(0, 1, (4, 12)), 40, axis=0)
+    return samples, RecordingSplit(5).folds(samples.meta, samples.y)
+
+
+def test_near_copies_across_the_split_are_found_with_both_names(table):
+    samples, folds = table
+    X = samples.X.copy()
+    test, train = folds[0].test[3], folds[0].train[7]
+    X[test] = X[train] + np.random.default_rng(0).normal(0, 0.01, 12)
+    planted = samples.replace(X=X)
+    found = list(near_copies(planted, folds, Neighbourhood(planted)))
+    assert {fold.name for fold, _ in found} >= {"1"}
+    _, finding = found[0]
+    assert (finding.kind, finding.severity, finding.count) == ("near copy", "leak", 1)
+    names = (samples.meta["trial"][test], samples.meta["trial"][train])
+    assert all(name in finding.examples[0] for name in names)
+    assert list(near_copies(samples, folds, Neighbourhood(samples))) == []
+
+
+def test_near_copies_of_windows_are_found_whatever_their_offset(make_samples):
+    samples = make_samples(subjects=2, trials=10, shape=(3, 64))
+    folds = TrialSplit().folds(samples.meta, samples.y)
+    X = samples.X.copy()
+    X[folds[0].test[0]] = X[folds[0].train[0]] * 1.001 + np.array([[3.0], [0.0], [-1.0]])
+    planted = samples.replace(X=X)
+    assert [f.count for _, f in near_copies(planted, folds[:1], Neighbourhood(planted))] == [1]
+
+
+def test_neighbours_in_few_directions_are_no_copies(make_samples):
+    samples = make_samples(subjects=2, trials=10, shape=(2,))
+    near = Neighbourhood(samples)
+    assert near.dimension < 4
+    assert list(near_copies(samples, TrialSplit().folds(samples.meta, samples.y), near)) == []
+    assert interpolated(samples, near) == []
+
+
+def test_rows_made_by_smote_before_the_split_are_found(table):
+    samples, _ = table
+    keep = (samples.y == "calm") | (np.arange(len(samples)) % 3 == 0)
+    few = samples[keep]
+    X, y = SMOTE(random_state=0).fit_resample(few.X, few.y)
+    made = len(X) - len(few)
+    rows = np.r_[np.arange(len(few)), np.zeros(made, dtype=int)]
+    oversampled = few[rows].replace(X=X, y=y)
+    (finding,) = interpolated(oversampled, Neighbourhood(oversampled))
+    assert finding.kind == "resampling"
+    assert 0.6 * made < finding.count < 1.6 * made
+    assert interpolated(few, Neighbourhood(few)) == []
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
+@pytest.mark.parametrize("by_subject", [False, True])
+def test_scaling_over_test_rows_is_found(table, scaler, by_subject):
+    samples, folds = table
+    X = samples.X.astype(float)
+    for subject in samples.meta["subject"].unique() if by_subject else [None]:
+        rows = samples.meta["subject"].to_numpy() == subject if by_subject else np.full(len(X), True)
+        X[rows] = scaler.fit_transform(X[rows])
+    (finding,) = prepared_statistics(samples.replace(X=X.astype(np.float32)), folds[0])
+    assert finding.kind == "statistics"
+    assert ("each subject's" in finding.text) == by_subject
+    assert ("0 to 1" in finding.text) == isinstance(scaler, MinMaxScaler)
+    assert prepared_statistics(samples, folds[0]) == []
+
+
+def test_scaling_windows_over_everything_is_found_and_scaling_each_recording_is_allowed(make_samples):
+    samples = make_samples(subjects=3, trials=8, shape=(2, 32))
+    fold = RecordingSplit(4).folds(samples.meta, samples.y)[0]
+    X = samples.X - samples.X.mean(axis=(0, 2), keepdims=True)
+    whole = samples.replace(X=X / X.std(axis=(0, 2), keepdims=True))
+    assert [f.kind for f in prepared_statistics(whole, fold)] == ["statistics"]
+    X = samples.X.copy()
+    for trial in samples.meta["trial"].unique():
+        rows = samples.meta["trial"].to_numpy() == trial
+        X[rows] = (X[rows] - X[rows].mean(axis=(0, 2), keepdims=True)) / X[rows].std(axis=(0, 2), keepdims=True)
+    assert prepared_statistics(samples.replace(X=X), fold) == []
+    z = (samples.X - samples.X.mean(axis=2, keepdims=True)) / samples.X.std(axis=2, keepdims=True)
+    assert prepared_statistics(samples.replace(X=z), fold) == []
+
+
+def test_a_rotation_fitted_on_all_rows_is_found(table):
+    samples, folds = table
+    X = PCA(6).fit_transform(samples.X).astype(np.float32)
+    (finding,) = prepared_statistics(samples.replace(X=X), folds[0])
+    assert "uncorrelated over all rows" in finding.text
+    train = PCA(6).fit(samples.X[folds[0].train]).transform(samples.X).astype(np.float32)
+    assert prepared_statistics(samples.replace(X=train), folds[0]) == []
+
+
+def test_constant_channels_are_named(make_samples):
+    samples = make_samples(shape=(3, 32))
+    samples.X[:, 1] = 7.0
+    (finding,) = constant_features(samples)
+    assert (finding.severity, finding.examples) == ("note", ("c1",))
+    assert constant_features(make_samples()) == []
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 32)])
+def test_a_feature_that_is_the_label_is_found_and_named(make_samples, shape):
+    samples = make_samples(subjects=4, trials=9, shape=shape, classes=("a", "b", "c"))
+    fold = RecordingSplit(3).folds(samples.meta, samples.y)[0]
+    assert label_carriers(samples, fold) == []
+    code = np.array([[2.0, 0.0, 1.0]["abc".index(label)] for label in samples.y])  # an order of its own
+    samples.X[:, 2] = (code + np.random.default_rng(0).normal(0, 0.01, len(code))).reshape(-1, *[1] * (len(shape) - 1))
+    (finding,) = label_carriers(samples, fold)
+    assert finding.kind == "label"
+    assert "c2" in finding.examples[0] or finding.examples[0] == "column 2"
+    rating = samples.replace(y=code + 0.5)
+    assert [f.kind for f in label_carriers(rating, fold)] == ["label"]

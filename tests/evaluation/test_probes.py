@@ -1,0 +1,95 @@
+import re
+
+import numpy as np
+import pytest
+
+from thymos.evaluation import RecordingSplit
+from thymos.evaluation.probes import PROBES, evidence, probe_folds
+from thymos.evaluation.statistics import summarise
+
+SFREQ = 128
+
+
+@pytest.fixture
+def windows(make_samples):
+    """Return windows of one second, a label for each trial, nothing in the signal; the first session has one label."""
+    samples = make_samples(subjects=6, trials=8, shape=(3, SFREQ))
+    calm = samples.y == "calm"
+    late = samples.meta["trial"].str[-1].astype(int).to_numpy() > 3
+    session = np.where(calm & ~late, "monday", "tuesday")
+    marks = np.where(calm, "rail", "")
+    meta = samples.meta.assign(session=session, marks=marks)
+    return samples.replace(X=samples.X * 1e-5, meta=meta, info={**samples.info, "sfreq": float(SFREQ)})
+
+
+def reached(samples, name):
+    folds = {"recording": RecordingSplit(4).folds(samples.meta, samples.y)}
+    made = probe_folds(samples, folds, ["calm", "tense"])
+    table = summarise(made[made["method"] == name], ["calm", "tense"], ("accuracy",))
+    return table[table["level"] == "trial"].iloc[0]
+
+
+def planted(samples, name):
+    calm = (samples.y == "calm")[:, None]
+    X = samples.X.copy()
+    if name == "channel scale":
+        X[:, 2] *= np.where(calm, 3, 1)
+    if name == "channel offset":
+        X[:, 1] += np.where(calm, 2e-5, 0)
+    if name == "mains hum":
+        X[:, 0] += np.where(calm, 2e-5, 0) * np.sin(2 * np.pi * 50 * np.arange(SFREQ) / SFREQ)
+    if name == "clipping":
+        X[:, 0] = np.where(calm, np.minimum(X[:, 0], 1e-6), X[:, 0])
+    if name == "place in recording":
+        start = samples.meta["start"] + np.where(calm[:, 0], 100.0, 0.0)
+        samples = samples.replace(meta=samples.meta.assign(start=start, stop=start + 1))
+    return samples.replace(X=X.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["channel scale", "channel offset", "mains hum", "place in recording", "session"])
+def test_a_planted_nuisance_is_found_by_its_probe(windows, name):
+    found = reached(planted(windows, name), name)
+    assert found["value"] > (0.7 if name == "session" else 0.95)
+    assert found["p"] < 0.01
+
+
+@pytest.mark.parametrize("name", ["channel scale", "channel offset", "mains hum", "place in recording", "subject"])
+def test_where_nothing_is_planted_a_probe_finds_nothing(windows, name):
+    assert reached(windows, name)["p"] > 0.01
+
+
+def test_clipping_sees_marks_and_frozen_samples(windows):
+    assert reached(windows, "clipping")["value"] > 0.95  # through the marks
+    frozen = planted(windows, "clipping")
+    frozen = frozen.replace(meta=frozen.meta.assign(marks=""))
+    assert reached(frozen, "clipping")["value"] > 0.95
+
+
+def test_evidence_names_the_channel_with_medians_in_its_unit_and_values_with_one_label(windows):
+    (text,) = evidence(planted(windows, "channel scale"), PROBES["channel scale"])
+    scales = re.fullmatch(r"c2: calm (\S+) uV, tense (\S+) uV \(medians\)", text)
+    assert float(scales[1]) == pytest.approx(30, rel=0.1)
+    assert float(scales[2]) == pytest.approx(10, rel=0.1)
+    texts = evidence(windows, PROBES["session"])
+    assert "1 of 2 have one label only" in texts
+    assert "monday: only calm" in texts
+
+
+def test_tables_of_features_have_no_scale_and_ratings_are_probed_by_their_mean(make_samples):
+    samples = make_samples(subjects=9, trials=8, shape=(4,))
+    rated = samples.replace(y=samples.meta["subject"].str[1:].astype(float).to_numpy())
+    folds = {"recording": RecordingSplit(4).folds(rated.meta, rated.y)}
+    made = probe_folds(rated, folds, [])
+    assert set(made["method"]) == {"place in recording", "session of a subject", "subject", "stimulus"}
+    told = made[made["method"] == "subject"]
+    assert np.corrcoef(told["label"], told["predicted"])[0, 1] > 0.99
+
+
+def test_values_never_seen_get_the_share_of_all(make_samples):
+    samples = make_samples(subjects=3, classes=("calm", "calm", "tense"))
+    from thymos.evaluation import LeaveOneSubjectOut
+
+    folds = {"loso": LeaveOneSubjectOut(validation=0).folds(samples.meta, samples.y)}
+    made = probe_folds(samples, folds, ["calm", "tense"])
+    unseen = made[made["method"] == "subject"]
+    assert np.allclose(unseen["p0"], 2 / 3)
