@@ -17,11 +17,11 @@ SIMULATED = {
     "source": {
         "simulated-eeg": {
             "subjects": 4,
-            "trials": 12,
+            "trials": 16,
             "seconds": 5.0,
             "montage": "muse4",
             "null": True,
-            "fingerprint": 0.6,
+            "fingerprint": 1.0,
         }
     },
     "windows": {"seconds": 1.0},

@@ -222,7 +222,8 @@ def calibration(view: RunView, methods: list[str]) -> str:
             ax.set_xlim(0.9 / len(view.classes), 1.01)
             ax.set_ylim(0, 1.02)
             ax.set_xlabel("confidence of the window's prediction")
-            ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
         axes[0].set_ylabel("share that is right")
         return _svg(fig)
 
