@@ -45,7 +45,7 @@ def plan(tmp_path):
 def test_help_lists_the_commands():
     result = thymos("--help")
     assert result.returncode == 0
-    for command in ("sources", "studies", "init", "check", "run", "report"):
+    for command in ("sources", "studies", "init", "simulate", "check", "run", "audit", "report"):
         assert command in result.stdout
 
 
@@ -301,3 +301,54 @@ def test_simulated_corpora_are_written_and_never_over_real_ones(tmp_path):
 def test_the_package_is_a_command_too():
     result = subprocess.run([sys.executable, "-m", "thymos", "--version"], capture_output=True, text=True)
     assert result.stdout.strip() == "0.1.0"
+
+
+def test_an_audit_says_clean_leak_or_unusable_by_its_status(plan, muse_folder, tmp_path):
+    clean = thymos("audit", plan(), "--data", muse_folder)
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+    assert "small: clean" in clean.stdout
+    assert "as declared  group  random_window (LEAKY)" in clean.stdout
+    folder = muse_folder / "muse-mental-state"
+    for name in ("subjectb-neutral-2.csv", "subjectc-neutral-1.csv"):
+        (folder / name).write_text((folder / "subjecta-neutral-1.csv").read_text())
+    leak = thymos("audit", plan(), "--data", muse_folder)
+    assert leak.returncode == 1
+    assert "LEAK  duplicate  recording" in leak.stdout
+    assert "a-neutral-1 = b-neutral-2 = c-neutral-1" in leak.stdout
+    assert "evidence: " in leak.stdout
+    assert "what to do: remove the copies" in leak.stdout
+    for arguments, expected in (
+        (("lstm-gru-mus",), "Did you mean 'lstm-gru-muse'"),
+        ((plan(), "--data", tmp_path / "nowhere"), "There is no folder"),
+        ((tmp_path / "nowhere",), "There is no study"),
+    ):
+        wrong = thymos("audit", *arguments)
+        assert wrong.returncode == 2
+        assert expected in wrong.stderr
+        assert "Traceback" not in wrong.stderr
+
+
+def test_a_method_that_looks_at_the_test_part_is_found(plan, muse_folder, tmp_path):
+    (tmp_path / "cheating.py").write_text(
+        "import numpy as np\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "class BatchNormalised(LogisticRegression):\n"
+        "    def predict_proba(self, X):\n"
+        "        return super().predict_proba((X - X.mean(axis=0)) / X.std(axis=0))\n"
+    )
+    methods = {"mine": {"steps": ["window_statistics", "flatten", "cheating:BatchNormalised"]}}
+    found = thymos("audit", plan(methods=methods), "--data", muse_folder, path=tmp_path)
+    assert found.returncode == 1, found.stderr
+    assert "LEAK  features" in found.stdout
+    assert "methods.mine" in found.stdout
+
+
+def test_a_run_is_audited_by_its_folder(plan, muse_folder, tmp_path):
+    thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    result = thymos("audit", tmp_path / "out", "--data", muse_folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "stored splits" in result.stdout
+    (muse_folder / "muse-mental-state" / "subjecta-neutral-1.csv").unlink()
+    other = thymos("audit", tmp_path / "out", "--data", muse_folder)
+    assert other.returncode == 2
+    assert "not those of the run" in other.stderr

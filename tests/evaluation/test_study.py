@@ -7,6 +7,7 @@ from thymos.base.errors import StudyError, ThymosError
 from thymos.evaluation.study import (
     load_study,
     make_estimator,
+    make_grid,
     make_protocol,
     make_samples,
     parse_study,
@@ -43,9 +44,9 @@ def test_shipped_studies_are_valid_under_every_budget(name, budget):
     study = load_study(name, budget)
     assert study.name == name
     assert study.budget == budget
-    assert "majority" in study.methods
+    assert study.baseline in study.methods
     for method in study.methods:
-        make_estimator(study, method, {"sfreq": 128.0})
+        make_grid(study, method, make_estimator(study, method, {"sfreq": 128.0}))
     for protocol in study.protocols:
         make_protocol(study, protocol)
     if budget != "full":
@@ -89,6 +90,14 @@ def test_a_file_is_read_and_majority_is_always_there(tmp_path):
             {**GOOD, "claims": [{"text": "t", "value": 1, "source": "s", "method": "ldda"}]},
             ["no method 'ldda'", "'lda'"],
         ),
+        (changed(("target",), {"label": "valence", "above": 5, "rating": True}), ["target", "either split"]),
+        ({**GOOD, "metric": "ccc"}, ["'ccc' does not measure a class", "balanced_accuracy"]),
+        (
+            changed(("methods", "lda", "grid"), {"ldaa.solver": ["svd"]}),
+            ["'ldaa.solver' is no parameter of a step", "'lda'", "step.parameter"],
+        ),
+        (changed(("methods", "lda", "grid"), {"lda.solver": []}), ["methods.lda.grid", "at least 1 item"]),
+        (changed(("protocols", "trial"), {"split": "group"}), ["protocol 'trial'", "column"]),
         ({**GOOD, "budgets": ["a"]}, ["budgets", "valid dictionary"]),
         (changed(("budgets", "tiny"), {"changes": "abc"}), ["budgets.tiny.changes", "valid dictionary"]),
     ],
@@ -198,3 +207,44 @@ def test_targets_are_split_at_the_declared_threshold(muse_folder, words):
         words(error.value, *expected)
     with pytest.raises(ThymosError, match="no parameter 'subject'"):
         make_samples(parse_study({**content, "source": {"muse-mental-state": {"subject": "a"}}}), muse_folder)
+
+
+def test_ratings_have_a_baseline_and_metrics_of_their_own(words):
+    content = changed(("target",), {"label": "valence", "rating": True})
+    content["methods"] = {"ridge": {"steps": ["flatten", "ridge"]}, "lda": {"steps": ["flatten", "lda"]}}
+    study = parse_study(content)
+    assert (study.metric, study.baseline, next(iter(study.methods))) == ("ccc", "mean", "mean")
+    make_estimator(study, "ridge", {})
+    with pytest.raises(StudyError) as error:
+        make_estimator(study, "lda", {})
+    words(error.value, "methods.lda", "predicts no ratings")
+    assert make_samples(study).y.dtype == float
+
+
+def test_a_grid_is_read_by_step_and_parameter(words):
+    study = parse_study(changed(("methods", "lda", "grid"), {"lda.shrinkage": [0.1, "auto"]}))
+    grid = make_grid(study, "lda", make_estimator(study, "lda", {"sfreq": 128.0}))
+    assert grid == [{"lineardiscriminantanalysis__shrinkage": value} for value in (0.1, "auto")]
+    wrong = parse_study(changed(("methods", "lda", "grid"), {"lda.shrinkag": [0.1]}))
+    with pytest.raises(StudyError) as error:
+        make_grid(wrong, "lda", make_estimator(wrong, "lda", {"sfreq": 128.0}))
+    words(error.value, "lda has no parameter 'shrinkag'", "'shrinkage'")
+
+
+def test_presets_of_protocols_know_their_column():
+    study = parse_study({**GOOD, "protocols": {"new": {"split": "session", "parameters": {"guard": 2.0}}}})
+    protocol = make_protocol(study, "new")
+    assert (protocol.keys, protocol.within, protocol.guard) == (("session",), "subject", 2.0)
+
+
+def test_a_path_in_a_study_is_relative_to_the_study_and_no_part_of_its_digest(tmp_path):
+    content = {**GOOD, "source": {"manifest": {"path": "mine.csv"}}}
+    studies = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "study.yaml").write_text(yaml.safe_dump(content))
+        studies.append(load_study(folder / "study.yaml"))
+        with pytest.raises(ThymosError, match=str(folder / "mine.csv")):
+            make_samples(studies[-1])
+    assert studies[0].digest() == studies[1].digest()

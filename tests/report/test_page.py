@@ -7,9 +7,10 @@ import pytest
 
 from thymos.base.errors import DataError
 from thymos.evaluation.runner import run_study
+from thymos.evaluation.statistics import holm
 from thymos.evaluation.study import parse_study
 from thymos.report.page import verdict, write_report, write_tables
-from thymos.report.view import RunView, holm
+from thymos.report.view import RunView, number
 
 STUDY = {
     "name": "small",
@@ -141,8 +142,8 @@ def test_every_figure_is_drawn(view):
 def test_the_verdict_sets_claim_leak_honesty_and_chance_side_by_side(view):
     claim, *others = (line.replace("\N{NO-BREAK SPACE}", " ") for line in verdict(view))
     leaky, honest = view.cell("random_window", "lstm"), view.cell("recording", "lstm")
-    for number in (0.962, leaky.value, honest.value, honest.low, honest.high, honest.chance):
-        assert f"{100 * number:.1f} %" in claim
+    for value in (0.962, leaky.value, honest.value, honest.low, honest.high, honest.chance):
+        assert f"{100 * value:.1f} %" in claim
     assert any("beat chance" in line for line in others)
     assert any("meaningless (permuted) labels" in line for line in others)
 
@@ -161,3 +162,80 @@ def test_holm_by_hand():
     assert np.allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+RATINGS = {
+    "name": "ratings",
+    "title": "Ratings",
+    "source": {"simulated-eeg": {"subjects": 3, "trials": 8, "seconds": 4, "montage": "muse4"}},
+    "windows": {"seconds": 1.0},
+    "target": {"label": "valence", "rating": True},
+    "protocols": {
+        "trial": {"parameters": {"n_splits": 2, "repeats": 2, "guard": 0.5, "inner": 2}},
+        "subject_stimulus": {"parameters": {"n_splits": 2}},
+        "random_window": {"parameters": {"n_splits": 2}, "twin_of": "trial"},
+    },
+    "methods": {
+        "ridge": {
+            "title": "Ridge",
+            "steps": ["window_statistics", "flatten", "ridge"],
+            "grid": {"ridge.alpha": [1, 10]},
+        }
+    },
+}
+
+
+def test_ratings_are_reported_as_ratings(tmp_path):
+    outcome = run_study(parse_study(RATINGS), tmp_path / "out")
+    assert outcome.failed == {}
+    view = RunView(outcome.results.folder)
+    text = write_report(view).read_text()
+    assert view.rating
+    for words in (
+        "Mean rating",
+        "concordance correlation",
+        "Predicted against given ratings",
+        "rating from",
+        "dealt 2 times",
+        "0.5 s between windows",
+        "2 within the rows left for training",
+        "mostly ridge__alpha=",
+        "grey ones stand in none",
+    ):
+        assert words in text, words
+    for words in ("Confusion", "Calibration", "percentage points"):
+        assert words not in text, words
+    assert {"ccc", "pearson", "rmse", "r2", "mae"} == set(view.metrics().columns)
+    assert set(view.folds["part"]) == {"train", "validation", "test", "left out"}
+
+
+def test_a_run_that_was_not_audited_yet_says_so(view, tmp_path):
+    import shutil
+
+    shutil.copytree(view.results.folder, tmp_path / "run")
+    (tmp_path / "run" / "audit.json").unlink()
+    assert "has not been audited yet" in write_report(RunView(tmp_path / "run")).read_text()
+
+
+def test_shortcuts_are_said_first_and_probes_shown(view, tmp_path):
+    import json
+    import shutil
+
+    shutil.copytree(view.results.folder, tmp_path / "run")
+    finding = {
+        "protocol": "recording", "leaky": False, "fold": "", "severity": "shortcut", "kind": "shortcut",
+        "text": "The day alone tells it.", "count": 3, "do": "record anew", "examples": ["monday: only calm"],
+    }  # fmt: skip
+    path = tmp_path / "run" / "audit.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "findings": [*facts["findings"], finding]}))
+    changed = RunView(tmp_path / "run")
+    assert "Shortcut: The day alone tells it." in verdict(changed)
+    text = write_report(changed).read_text()
+    assert "monday: only calm" in text
+    assert "What nuisances predict by themselves" in text
+    assert "channel scale" in text
+
+
+def test_numbers_have_no_minus_before_nothing():
+    assert [number(x) for x in (-0.0001, 0.5, None, float("nan"))] == ["0.000", "0.500", "-", "-"]

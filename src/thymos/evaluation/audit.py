@@ -45,6 +45,7 @@ SEVERITY = {
     "shortcut": "shortcut",
     "hint": "note",
     "constant": "note",
+    "copies": "note",
     "unstable": "note",
 }
 
@@ -81,7 +82,13 @@ class Finding:
         return SEVERITY[self.kind]
 
 
-def audit_fold(samples: Samples, fold: Fold, keys: tuple[str, ...] = ("trial",), guard: float = 0.0) -> list[Finding]:
+def audit_fold(
+    samples: Samples,
+    fold: Fold,
+    keys: tuple[str, ...] = ("trial",),
+    guard: float = 0.0,
+    hashes: np.ndarray | None = None,
+) -> list[Finding]:
     """Run all checks on one fold.
 
     Parameters
@@ -92,13 +99,15 @@ def audit_fold(samples: Samples, fold: Fold, keys: tuple[str, ...] = ("trial",),
         Columns of which no value may stand on both sides; ``trial`` is always among them.
     guard : float
         Seconds that must lie between windows of different parts of one recording.
+    hashes : ndarray, shape (n_samples,), optional
+        Of :func:`row_hashes`, for many folds of the same samples.
     """
     keys = tuple(dict.fromkeys((*keys, "trial")))
     return [
         *groups_on_both_sides(samples.meta, fold, keys),
         *overlaps(samples.meta, fold, guard),
         *synthetic_rows(samples.meta, fold),
-        *duplicates(samples, fold),
+        *duplicates(samples, fold, hashes),
     ]
 
 
@@ -210,20 +219,26 @@ def synthetic_rows(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
     return findings
 
 
-def duplicates(samples: Samples, fold: Fold) -> list[Finding]:
-    """Find test samples that stand, value for value, in training or validation."""
+def duplicates(samples: Samples, fold: Fold, hashes: np.ndarray | None = None) -> list[Finding]:
+    """Find test samples that stand, value for value, in training or validation.
+
+    Parameters
+    ----------
+    samples : Samples
+    fold : Fold
+    hashes : ndarray, shape (n_samples,), optional
+        Of :func:`row_hashes`, if they were computed for another fold already.
+    """
     if not len(fold.test):
         return []
-    arrays = samples.X if isinstance(samples.X, dict) else {"X": samples.X}
-    keys = np.zeros(len(samples), dtype=np.uint64)
-    for number, (_, array) in enumerate(sorted(arrays.items())):
-        keys = keys * np.uint64(1_000_003) + _row_hashes(array, number)
+    keys = row_hashes(samples) if hashes is None else hashes
+    arrays = _arrays(samples)
     others = np.concatenate([fold.train, fold.validation])
     candidates = fold.test[np.isin(keys[fold.test], keys[others])]
     confirmed = []
     for row in candidates:  # few, if any: a hash alone is no proof
         twins = others[keys[others] == keys[row]]
-        if any(all(np.array_equal(a[row], a[twin]) for a in arrays.values()) for twin in twins):
+        if any(all(np.array_equal(a[row], a[twin]) for a in arrays) for twin in twins):
             confirmed.append(row)
     if not confirmed:
         return []
@@ -236,6 +251,37 @@ def duplicates(samples: Samples, fold: Fold) -> list[Finding]:
             describe(samples.meta, np.array(confirmed)),
         )
     ]
+
+
+def copied_trials(samples: Samples, hashes: np.ndarray) -> list[Finding]:
+    """Find trials that hold copies of another trial's samples, wherever the split puts them."""
+    table = pd.DataFrame({"key": hashes, "trial": samples.meta["trial"].to_numpy()}).drop_duplicates()
+    names = table.groupby("key")["trial"].agg(lambda trials: " = ".join(sorted(trials)))
+    shared = names[table.groupby("key")["trial"].size() > 1]
+    if shared.empty:
+        return []
+    pairs = shared.value_counts()
+    return [
+        Finding(
+            "copies",
+            f"{len(shared)} samples stand in more than one trial, value for value.",
+            len(shared),
+            "find out which is the original, and leave out the others; a split that separates them leaks",
+            tuple(pairs.index[:_EXAMPLES]),
+        )
+    ]
+
+
+def row_hashes(samples: Samples) -> np.ndarray:
+    """Return a hash of each sample over all modalities, shape (n_samples,)."""
+    keys = np.zeros(len(samples), dtype=np.uint64)
+    for number, array in enumerate(_arrays(samples)):
+        keys = keys * np.uint64(1_000_003) + _row_hashes(array, number)
+    return keys
+
+
+def _arrays(samples: Samples) -> list[np.ndarray]:
+    return [array for _, array in sorted(samples.X.items())] if isinstance(samples.X, dict) else [samples.X]
 
 
 def _row_hashes(array: np.ndarray, salt: int) -> np.ndarray:

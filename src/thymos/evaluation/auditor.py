@@ -12,7 +12,7 @@ import pandas as pd
 from thymos.base.errors import DataError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
-from thymos.evaluation.audit import Finding, audit_fold
+from thymos.evaluation.audit import Finding, audit_fold, copied_trials, row_hashes
 from thymos.evaluation.evidence import (
     Neighbourhood,
     constant_features,
@@ -173,14 +173,15 @@ def audit_run(
 
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
     """Search the splits and the samples themselves."""
-    near = Neighbourhood(samples)
+    near, hashes = Neighbourhood(samples), row_hashes(samples)
     for name, parts in folds.items():
         protocol = protocols[name]
         for fold in parts:
-            audit.add(audit_fold(samples, fold, protocol.keys, protocol.guard), name, protocol.leaky, fold.name)
+            audit.add(audit_fold(samples, fold, protocol.keys, protocol.guard, hashes), name, protocol.leaky, fold.name)
         for fold, finding in near_copies(samples, parts, near):
             audit.add([finding], name, protocol.leaky, fold.name)
     honest = next(parts for name, parts in folds.items() if not protocols[name].leaky)[0]
+    audit.add(copied_trials(samples, hashes))
     audit.add(interpolated(samples, near))
     audit.add(prepared_statistics(samples, honest))
     audit.add(label_carriers(samples, honest))
@@ -272,7 +273,7 @@ def _said(row: dict[str, Any], leaky: pd.DataFrame, study: Study) -> str:
     text = (
         f"{row['title'][0].upper()}{row['title'][1:]} alone, and nothing else, reaches {row['value']:.2f} "
         f"[{row['low']:.2f}, {row['high']:.2f}] ({study.metric.replace('_', ' ')} by {study.level}; chance "
-        f"{row['chance']:.2f}, p = {row['p_holm']:.3f} after Holm)"
+        f"{round(row['chance'], 2) + 0.0:.2f}, p = {row['p_holm']:.3f} after Holm)"
     )
     text += "".join(f"; {r['value']:.2f} under {r['protocol']} (LEAKY)" for r in leaky.to_dict("records"))
     if not np.isfinite(row["best"]):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_regressor
 from sklearn.model_selection import ParameterGrid
+from sklearn.pipeline import Pipeline
 
 from thymos.base.errors import InputError
 from thymos.base.random import child_seed
@@ -130,7 +131,7 @@ def _trained(estimator: Any, samples: Samples, train: np.ndarray, validation: np
         # Thymos' pipeline and networks; a plain scikit-learn estimator gets the bare array
         if len(validation):
             arguments["validation"] = samples[validation]
-        data = part if hasattr(estimator, "steps") else part.X
+        data = part if isinstance(estimator, Pipeline) else part.X
     return estimator.fit(data, part.y, **arguments)
 
 
@@ -164,7 +165,7 @@ def _choose(estimator: Any, samples: Samples, fold: Fold, classes: list[str], gr
     estimator = clone(estimator).set_params(**parameters)
     if not by_epochs:
         return estimator, fold.train, fold.validation, f"{', '.join(words)} by the lowest loss on {where}"
-    prefix = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
     estimator.set_params(**{f"{prefix}max_epochs": max(1, epochs[best]), f"{prefix}patience": None})
     everything = np.unique(np.concatenate([rows for pair in pairs for rows in pair]))
     words.append(f"max_epochs={max(1, epochs[best])}")
@@ -181,7 +182,7 @@ def _loss(estimator: Any, held: Samples, classes: list[str]) -> float:
 
 
 def _last(estimator: Any) -> Any:
-    return estimator[-1] if hasattr(estimator, "steps") else estimator
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def predictions_of(predictions: pd.DataFrame, classes: list[str]) -> np.ndarray:
@@ -242,7 +243,8 @@ def rated(samples: Samples) -> Samples:
     """
     if samples.y is None or samples.y.dtype.kind not in "fiu" or not np.isfinite(samples.y).all():
         raise InputError(
-            f"The labels are no ratings: {'none' if samples.y is None else repr(samples.y[0])}.", fits="finite numbers"
+            f"The labels are no ratings: {'none' if samples.y is None else repr(str(samples.y[0]))}.",
+            fits="finite numbers",
         )
     return samples.replace(y=samples.y.astype(np.float64))
 

@@ -209,7 +209,7 @@ class Study(_Strict):
         for name, spec in self.protocols.items():
             row = resolve(spec.split or name, "protocol")
             protocol = row.load()
-            check_parameters(protocol, {**row.parameters, **spec.parameters}, f"The protocol {name!r}")
+            make_protocol(self, name)
             if protocol.leaky:
                 twin = self.protocols.get(spec.twin_of or "")
                 if twin is None or resolve(twin.split or spec.twin_of, "protocol").load().leaky:
@@ -218,7 +218,8 @@ class Study(_Strict):
                         f"protocols of the study, not {spec.twin_of!r}"
                     )
         if self.baseline not in self.methods or self.methods[self.baseline].steps[-1].name != self.baseline:
-            raise ValueError(f"methods.{self.baseline}: this name is kept for the baseline")
+            words = "mean rating" if self.target.rating else "majority class"
+            raise ValueError(f"methods.{self.baseline}: this name is kept for the {words}")
         for claim in self.claims:
             for what, name, known in (
                 ("protocol", claim.protocol, self.protocols),

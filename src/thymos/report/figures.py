@@ -52,11 +52,11 @@ def results(view: RunView) -> str:
                         ax.plot(claim["value"], y, marker="|", ms=13, mew=2, color="black", zorder=4)
             _title(ax, card)
             _metric_axis(ax, view, [view.cell(c.name, m) for c in cards for m in methods])
-            ax.set_xlabel(view.measured)
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
         axes[0].set_yticks(range(len(methods)), [view.methods[m] for m in methods])
         axes[0].invert_yaxis()
+        fig.supxlabel(view.measured, fontsize=9)
         return _svg(fig)
 
 
@@ -266,7 +266,9 @@ def _metric_axis(ax: Any, view: RunView, cells: list) -> None:
 
 
 def _title(ax: Any, card: ProtocolCard) -> None:
-    ax.set_title(f"{card.name} (LEAKY)" if card.leaky else card.name, color=VERMILION if card.leaky else "black")
+    words = f"{card.name} (LEAKY)" if card.leaky else card.name
+    crowded = ax.get_figure().get_size_inches()[0] / max(1, len(ax.get_figure().axes)) < 2.4
+    ax.set_title(words, color=VERMILION if card.leaky else "black", fontsize=8 if crowded else None)
 
 
 def _svg(fig: Figure) -> str:

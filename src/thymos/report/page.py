@@ -13,7 +13,7 @@ import numpy as np
 
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
-from thymos.report.view import RunView
+from thymos.report.view import RunView, number
 
 __all__ = ["percent", "verdict", "write_report", "write_tables"]
 
@@ -76,15 +76,15 @@ def _content(view: RunView) -> dict[str, Any]:
         },
         "shown": [view.methods[m] for m in shown],
         "percent": percent,
-        "num": lambda x: "-" if x is None or not np.isfinite(x) else f"{x:.3f}",
+        "num": number,
     }
 
 
 def verdict(view: RunView) -> list[str]:
     """Say in words what the numbers mean, without picking a winner on the test part."""
     lines = []
-    say = _number if view.rating else percent
-    add = (lambda x: f"{x:.2f}") if view.rating else (lambda x: f"{100 * x:.1f}")
+    say = (lambda x: number(x, 2)) if view.rating else percent
+    add = say if view.rating else (lambda x: f"{100 * x:.1f}")
     points, baseline = ("", "mean rating") if view.rating else (" percentage points", "majority class")
     for claim in view.study["claims"]:
         method = view.methods.get(claim["method"])
@@ -140,10 +140,6 @@ def percent(value: float | None) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None or not np.isfinite(value) else f"{value:.2f}"
-
-
 def _shown(view: RunView) -> list[str]:
     """Choose the methods drawn in detail: those of the claims, then the study's order, four at most, no majority."""
     named = [claim["method"] for claim in view.study["claims"]]
@@ -159,6 +155,7 @@ def _costs(view: RunView) -> list[dict[str, Any]]:
     for method, title in view.methods.items():
         mine = fits[fits["method"] == method]
         parameters = mine["n_parameters"].dropna()
+        chosen = mine["chosen"][mine["chosen"] != ""]
         per_window = (mine["predict_seconds"] / mine["n_test"]).median() * 1e3
         rows.append(
             {
@@ -167,7 +164,8 @@ def _costs(view: RunView) -> list[dict[str, Any]]:
                 "seconds": mine["fit_seconds"].median(),
                 "per_window": per_window,
                 "parameters": f"{int(parameters.median()):,}".replace(",", " ") if len(parameters) else "-",
-                "selection": ", ".join(sorted(set(mine["selection"]))),
+                "selection": ", ".join(sorted(set(mine["selection"]) - {"none"})) or "-",
+                "chosen": chosen.mode().iloc[0] if len(chosen) else "",
             }
         )
     return rows

@@ -24,7 +24,7 @@ _TITLES = {
     "r2": "explained variance (R2)",
 }
 
-__all__ = ["Cell", "ProtocolCard", "RunView"]
+__all__ = ["Cell", "ProtocolCard", "RunView", "number"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,13 @@ class Cell:
     chance_high: float | None = None
     p: float | None = None
     seed_sd: float | None = None
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a number with some digits, no minus before nothing, a dash where there is none."""
+    if value is None or not np.isfinite(value):
+        return "-"
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 class RunView:
@@ -189,7 +196,7 @@ class RunView:
         if row is None:
             return Cell("-")
         value, low, high = row["value"], row["low"], row["high"]
-        text = f"{value:.3f}" + (f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else "")
+        text = number(value) + (f" [{number(low, 2)}, {number(high, 2)}]" if np.isfinite(low) else "")
         return Cell(text, value, low, high, row["chance"], row["chance_high"], row["p"], row["seed_sd"])
 
     def main_table(self, level: str = "") -> tuple[list[list[Cell]], list[str], str]:
@@ -201,7 +208,7 @@ class RunView:
             for name, title in self.methods.items()
         ]
         chance = [
-            f"{np.nanmedian([self.cell(c.name, m, level=level).chance or np.nan for m in self.methods]):.3f}"
+            number(np.nanmedian([self.cell(c.name, m, level=level).chance or np.nan for m in self.methods]))
             for c in cards
         ]
         rows.append([Cell("Chance level"), *(Cell(text) for text in chance)])

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsClassifier
+
+from thymos.base.errors import InputError
+from thymos.evaluation import LeaveOneSubjectOut, TrialSplit, cross_validate
+from thymos.evaluation.fit import discrete, fit_fold, rated
+from thymos.models import RecurrentClassifier
+from thymos.signals.scaling import Flatten
+from thymos.training.pipeline import make_pipeline
+
+CLASSES = ["calm", "tense"]
+
+
+def nearest():
+    return make_pipeline(Flatten(), KNeighborsClassifier())
+
+
+GRID = [{"kneighborsclassifier__n_neighbors": k} for k in (1, 25)]
+
+
+@pytest.mark.parametrize("inner", [0, 3])
+def test_parameters_are_chosen_by_the_loss_outside_the_test_part(make_rich, inner):
+    samples = make_rich(effect=0.15, shape=(6,))  # noise: many neighbours have the lower log-loss
+    (fold, *_) = LeaveOneSubjectOut(inner=inner).folds(samples.meta, samples.y)
+    result = fit_fold(nearest(), samples, fold, CLASSES, GRID)
+    where = "3 inner folds" if inner else "the validation part"
+    assert result.facts["chosen"] == f"kneighborsclassifier__n_neighbors=25 by the lowest loss on {where}"
+    chosen = nearest().set_params(kneighborsclassifier__n_neighbors=25)
+    assert result.predictions.equals(fit_fold(chosen, samples, fold, CLASSES).predictions)
+    turned = samples.replace(y=samples.y.copy())
+    turned.y[fold.test] = np.where(samples.y[fold.test] == "calm", "tense", "calm")
+    assert fit_fold(nearest(), turned, fold, CLASSES, GRID).facts["chosen"] == result.facts["chosen"]
+
+
+def test_without_a_part_to_choose_on_the_method_stays_as_it_is(make_rich):
+    samples = make_rich(shape=(6,))
+    (fold, *_) = LeaveOneSubjectOut(validation=0).folds(samples.meta, samples.y)
+    result = fit_fold(nearest(), samples, fold, CLASSES, GRID)
+    assert result.facts["chosen"] == ""
+    assert result.predictions.equals(fit_fold(nearest(), samples, fold, CLASSES).predictions)
+
+
+def test_epochs_of_a_nested_network_are_the_median_of_the_inner_folds_and_nothing_is_held_back(make_rich):
+    samples = make_rich(subjects=4, trials=8, effect=0.5)
+    (fold, *_) = LeaveOneSubjectOut(inner=3).folds(samples.meta, samples.y)
+    network = RecurrentClassifier(hidden=2, max_epochs=4, patience=2, lr=0.05, batch_size=64, random_state=0)
+    best = []
+    for train, held in fold.inner:
+        fitted = RecurrentClassifier(**network.get_params()).fit(
+            samples.X[train], samples.y[train], validation=samples[held]
+        )
+        best.append(fitted.best_epoch_)
+    result = fit_fold(network, samples, fold, CLASSES)
+    assert result.facts["best_epoch"] == int(np.median(best))
+    assert result.facts["n_validation"] == 0
+    assert result.facts["n_train"] == len(samples) - len(fold.test)
+    assert "max_epochs" in result.facts["chosen"]
+
+
+def test_ratings_are_cross_validated_with_their_own_metrics(make_rich):
+    samples = make_rich(subjects=3, trials=10, shape=(4,))
+    rating = samples.X[:, 0].astype(float)
+    by_trial = samples.meta["trial"].map(dict(zip(samples.meta["trial"], rating, strict=True)))
+    X = samples.X + 0.1 * np.random.default_rng(0).normal(size=samples.X.shape)
+    X[:, 0] = by_trial
+    ratings = samples.replace(X=X.astype(np.float32), meta=samples.meta.assign(valence=by_trial))
+    table = cross_validate(
+        make_pipeline(Ridge(1.0)), ratings, TrialSplit(), "valence", grid={"ridge__alpha": [1e-3, 1e6]}
+    )
+    whole = table[(table["subject"] == "all") & (table["level"] == "trial")]
+    assert len(whole) == 15
+    assert whole["rmse"].mean() < 0.1
+    assert (table["chosen"].str.startswith("ridge__alpha=0.001")).all()
+    assert {"ccc", "pearson", "rmse", "mae", "r2"} <= set(table)
+    assert "accuracy" not in table
+
+
+def test_labels_are_taken_for_what_they_are(make_samples, words):
+    samples = make_samples()
+    numbers = samples.replace(y=np.arange(len(samples)) / 7)
+    with pytest.raises(InputError) as error:
+        discrete(numbers)
+    words(error.value, "The labels are ratings", "rating: true")
+    assert rated(numbers.replace(y=np.arange(len(samples)))).y.dtype == np.float64
+    with pytest.raises(InputError, match="no ratings: 'calm'"):
+        rated(samples)
