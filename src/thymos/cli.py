@@ -214,7 +214,7 @@ def _print_audit(found: Audit, plan: Study) -> None:
         console.print(f"{stamp}{kind}  {where}", highlight=False)
         for head, text in (("", row["text"]), ("evidence: ", row["examples"]), ("what to do: ", row["do"])):
             if text:
-                console.print(Padding(Text(head + text), (0, 0, 0, 4)))
+                console.print(Padding(Text(head + text), (0, 0, 0, 4), expand=False))
     if len(found.probes):
         head, body = probe_rows(found.probes, plan.metric)
         table = Table(*head, title="What nuisances predict by themselves", title_justify="left")

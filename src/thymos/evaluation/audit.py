@@ -20,10 +20,12 @@ __all__ = [
     "Finding",
     "audit_fold",
     "check_split",
+    "copied_trials",
     "describe",
     "duplicates",
     "groups_on_both_sides",
     "overlaps",
+    "row_hashes",
     "synthetic_rows",
 ]
 
