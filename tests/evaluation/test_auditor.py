@@ -70,7 +70,8 @@ def muse_study():
 
 
 def test_contact_and_day_that_stand_for_the_state_are_named_with_the_channel(muse_folder, muse_study):
-    rewrite(muse_folder, lambda state, x: x * np.array([1, 1, 4 if state == "relaxed" else 1, 1]))
+    loud = {"relaxed": [1, 1, 4, 1], "neutral": [1, 1, 1, 1], "concentrating": [1, 1.6, 1, 1]}
+    rewrite(muse_folder, lambda state, x: x * np.array(loud[state]))
     audit = audit_study(parse_study(muse_study), muse_folder)
     assert not audit.clean
     shortcuts = {f["text"].split(" alone")[0]: f for f in audit.findings if f["severity"] == "shortcut"}
@@ -79,6 +80,7 @@ def test_contact_and_day_that_stand_for_the_state_are_named_with_the_channel(mus
     assert "relaxed" in scale["examples"][0]
     day = shortcuts["The session (recording day)"]
     assert any("only relaxed" in text for text in day["examples"])
+    assert "less than the methods do" in day["text"], "the day cannot be an emotion, however little it tells"
     assert scale["do"]
     assert not any(f["severity"] == "leak" for f in audit.findings)
 

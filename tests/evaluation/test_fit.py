@@ -43,15 +43,16 @@ def test_without_a_part_to_choose_on_the_method_stays_as_it_is(make_rich):
 
 
 def test_epochs_of_a_nested_network_are_the_median_of_the_inner_folds_and_nothing_is_held_back(make_rich):
-    samples = make_rich(subjects=4, trials=8, effect=0.5)
+    samples = make_rich(subjects=4, trials=8, effect=0.2, seed=3)
     (fold, *_) = LeaveOneSubjectOut(inner=3).folds(samples.meta, samples.y)
-    network = RecurrentClassifier(hidden=2, max_epochs=4, patience=2, lr=0.05, batch_size=64, random_state=0)
+    network = RecurrentClassifier(hidden=4, max_epochs=12, patience=3, lr=0.1, random_state=0)
     best = []
     for train, held in fold.inner:
         fitted = RecurrentClassifier(**network.get_params()).fit(
             samples.X[train], samples.y[train], validation=samples[held]
         )
         best.append(fitted.best_epoch_)
+    assert max(best) > np.median(best) > min(best), "these data do not tell the median from the rest"
     result = fit_fold(network, samples, fold, CLASSES)
     assert result.facts["best_epoch"] == int(np.median(best))
     assert result.facts["n_validation"] == 0

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -158,6 +159,15 @@ def test_of_two_studies_that_begin_in_one_folder_one_is_refused(unkilled, tmp_pa
         run_study(second, tmp_path / "run")
     for mine, theirs in zip(tables(tmp_path / "run"), unkilled[0], strict=True):
         pd.testing.assert_frame_equal(mine, theirs)
+
+
+def test_of_two_claims_in_the_same_moment_the_first_holds(tmp_path, monkeypatch):
+    first, second = Results(tmp_path), Results(tmp_path)
+    assert first.claim_facts("study", {"mine": 1})
+    monkeypatch.setattr(Path, "is_file", lambda self: False)  # the second looked before the first wrote
+    assert not second.claim_facts("study", {"mine": 2})
+    assert first.read_facts("study") == {"mine": 1}
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_what_killed_processes_leave_behind_is_removed(tmp_path, monkeypatch):

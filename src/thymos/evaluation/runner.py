@@ -130,6 +130,9 @@ def run_study(
     _refuse_others(results, study, fingerprint, recipe)
     tasks = tasks_of(study, folds_of, estimators)
     waiting = [task for task in tasks if not results.finished(task.key)]
+    if results.sittings():  # another process may be at work here: begin elsewhere, so that they share what is left
+        begin = int(np.random.default_rng().integers(len(waiting) + 1))
+        waiting = waiting[begin:] + waiting[:begin]
     facts = {"digest": study.digest(), "fingerprint": fingerprint, "recipe": recipe, "n_tasks": len(tasks)}
     # the study's own place is needed to find files named in it, and nobody else's business otherwise
     private = set() if getattr(resolve(study.source.name, "source"), "file", "") else {"folder"}

@@ -1,0 +1,76 @@
+"""Numbers in the docs are those of the stored results."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def rows_of(page, n_cells):
+    """Return the rows of tables with so many cells: first cell to the others."""
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    tables = [[cell.strip(" `*") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {cells[0]: cells[1:] for cells in tables if len(cells) == n_cells}
+
+
+def test_the_null_calibration_is_the_stored_one():
+    stored = pd.read_csv(ROOT / "results" / "null.csv")
+    assert sorted(stored["seed"].unique()) == list(range(200))
+    shown = rows_of("protocols.md", 5)
+    for protocol in ("trial", "loso", "stimulus", "subject_stimulus", "random_window"):
+        name = next(
+            key for key in shown if key.startswith(protocol) and (key == protocol or protocol == "random_window")
+        )
+        mean, claims, interval, by_trial = shown[name]
+        window, trial = (
+            stored[(stored["protocol"] == protocol) & (stored["level"] == level)] for level in ("window", "trial")
+        )
+        value, spread = map(float, re.findall(r"\d\.\d+", mean))
+        assert [value, spread] == pytest.approx([window["value"].mean(), window["value"].std()], abs=5.1e-4)
+        count = int((window["p"] < 0.05).sum())
+        assert claims == f"{count} of 200"
+        assert by_trial == f"{int((trial['p'] < 0.05).sum())} of 200"
+        low, high = binomtest(count, 200).proportion_ci(0.95, "exact")
+        assert list(map(float, re.findall(r"\d\.\d+", interval))) == pytest.approx([low, high], abs=5.1e-4)
+        assert low <= 0.05 or protocol == "random_window"
+
+
+def test_the_claims_table_is_the_stored_one():
+    stored = pd.read_csv(ROOT / "results" / "lstm-gru-emotions.quick.csv").query("metric == 'accuracy'")
+    stored = stored.set_index(["method", "protocol", "level", "labels"])
+    methods = {
+        "majority class": "majority",
+        "1-nearest neighbour": "nearest_neighbour",
+        "logistic regression": "logistic_regression",
+        "random forest": "random_forest",
+        "LSTM, one step of 1500 values (published form)": "lstm_single",
+    }
+    shown = rows_of("lstm-gru.md", 5)
+    for title, method in methods.items():
+        *cells, permuted = shown[title]
+        places = (("recording", "window"), ("recording", "trial"), ("random_window", "window"))
+        for cell, place in zip(cells, places, strict=True):
+            row = stored.loc[(method, *place, "true")]
+            assert list(map(float, re.findall(r"\d\.\d+", cell))) == pytest.approx(
+                [row["value"], row["low"], row["high"]], abs=5.1e-3
+            )
+        key = (method, "random_window", "window", "permuted")
+        assert permuted == (f"{stored.loc[key, 'value']:.3f}" if key in stored.index else "-")
+
+
+def test_the_cost_of_the_gru_is_the_stored_one():
+    stored = json.loads((ROOT / "results" / "gru-long.json").read_text())
+    for title, name in (("LSTM, one step", "lstm_single"), ("GRU, 1500 steps", "gru_long")):
+        parameters, _, accuracy, seconds, _ = rows_of("lstm-gru.md", 6)[title]
+        mine = stored[name]
+        each = [epoch["seconds"] for epoch in mine["epochs"]]
+        assert int(parameters.replace(" ", "")) == mine["parameters"]
+        assert float(accuracy) == pytest.approx(mine["test_accuracy"], abs=5.1e-4)
+        shown = list(map(float, re.findall(r"\d+\.?\d*", seconds)))
+        assert shown == pytest.approx([np.median(each), min(each), max(each)], rel=0.02)
