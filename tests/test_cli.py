@@ -321,6 +321,7 @@ def test_an_audit_says_clean_leak_or_unusable_by_its_status(plan, muse_folder, t
         (("lstm-gru-mus",), "Did you mean 'lstm-gru-muse'"),
         ((plan(), "--data", tmp_path / "nowhere"), "There is no folder"),
         ((tmp_path / "nowhere",), "There is no study"),
+        ((tmp_path,), "holds no run"),
     ):
         wrong = thymos("audit", *arguments)
         assert wrong.returncode == 2
@@ -352,3 +353,29 @@ def test_a_run_is_audited_by_its_folder(plan, muse_folder, tmp_path):
     other = thymos("audit", tmp_path / "out", "--data", muse_folder)
     assert other.returncode == 2
     assert "not those of the run" in other.stderr
+
+
+def test_a_study_of_the_baseline_alone_has_a_report_and_an_audit(plan, muse_folder, tmp_path):
+    path = plan(protocols={"recording": {"parameters": {"n_splits": 2}}}, methods={})
+    run = thymos("run", path, "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    if run.returncode == 2:  # refused in words is as good
+        assert "methods" in run.stderr
+        return
+    assert run.returncode == 0, run.stderr
+    assert thymos("audit", path, "--data", muse_folder).returncode in (0, 1)
+
+
+def test_a_run_of_another_version_is_refused_in_words(plan, muse_folder, tmp_path):
+    thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
+    facts = json.loads((tmp_path / "out" / "study.json").read_text())
+    facts["study"]["key_of_tomorrow"] = 1
+    (tmp_path / "out" / "study.json").write_text(json.dumps(facts))
+    for command in ("report", "audit"):
+        result = (
+            thymos(command, tmp_path / "out", "--data", muse_folder)
+            if command == "audit"
+            else thymos(command, tmp_path / "out")
+        )
+        assert result.returncode == 2, result.stderr
+        assert "key_of_tomorrow" in result.stderr
+        assert "Traceback" not in result.stderr

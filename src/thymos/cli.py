@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,12 +39,14 @@ def main() -> None:
         print(f"thymos: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print(
-            "thymos: stopped. Finished fits are stored; the same command continues where it stopped.", file=sys.stderr
-        )
+        print("thymos: stopped. Finished fits of a run are stored; the same command continues it.", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception:  # a fault of ours; no status that means something else
+        traceback.print_exc()
+        print("thymos: this is a fault of Thymos, not of yours; please report it.", file=sys.stderr)
+        sys.exit(70)
 
 
 @app.callback(invoke_without_command=True)
@@ -180,14 +183,17 @@ def audit(
     budget: Budget = "quick",
 ) -> None:
     """Look for leaks and shortcuts. Status 0: clean; 1: something was found; 2: the input cannot be used."""
+    from thymos.base.errors import InputError
     from thymos.evaluation.auditor import audit_study
     from thymos.evaluation.results import Results
-    from thymos.evaluation.study import Study, load_study
+    from thymos.evaluation.study import load_study, stored_study
 
     console, results = _console(), None
     if (Path(study) / "study.json").is_file():
         results = Results(study)
-        plan = Study.model_validate(results.read_facts("study", "study")["study"])
+        plan = stored_study(results)
+    elif Path(study).is_dir():
+        raise InputError(f"{study} holds no run.", fits="the folder of a run, the name of a study, or a .yaml file")
     else:
         plan = load_study(study, budget)
     with console.status("auditing") as status:

@@ -5,6 +5,7 @@ import pytest
 from thymos.base.errors import LeakError
 from thymos.base.samples import Samples
 from thymos.evaluation import Fold, RandomWindowSplit, TrialSplit, audit_fold, check_split
+from thymos.evaluation.audit import flat_samples
 
 
 @pytest.fixture
@@ -147,3 +148,35 @@ def test_an_empty_table_of_others_is_no_leak(honest):
     samples, fold = honest
     assert kinds(samples, Fold("x", fold.train, fold.validation[:0], fold.test[:0])) == []
     assert isinstance(samples.meta, pd.DataFrame)
+
+
+def test_inner_folds_are_searched_too(honest, words):
+    samples, fold = honest
+    inner = ((fold.train, fold.test), (fold.validation, fold.train))
+    leaking = Fold("x", fold.train, fold.validation, fold.test, inner=inner)
+    with pytest.raises(LeakError) as error:
+        check_split(samples.meta, leaking)
+    words(error.value, "test part are in an inner fold")
+    shared = Fold("x", fold.train, fold.validation, fold.test, inner=((fold.train, fold.train[:1]),))
+    with pytest.raises(LeakError, match="inner validation part are in its training"):
+        check_split(samples.meta, shared)
+
+
+def test_flat_samples_and_tables_of_few_values_are_no_copies(honest, make_samples):
+    samples, fold = honest
+    X = samples.X.copy()
+    X[[fold.test[0], fold.train[0], fold.train[5]]] = 0.0
+    assert "duplicate" not in kinds(samples.replace(X=X), fold)
+    (note,) = flat_samples(samples.replace(X=X))
+    assert (note.severity, note.count) == ("note", 3)
+    table = make_samples(subjects=1, trials=10, shape=(3,))
+    whole = table.replace(X=np.round(table.X))
+    assert audit_fold(whole, TrialSplit().folds(table.meta, table.y)[0]) == []
+
+
+def test_copies_with_missing_values_are_copies(honest):
+    samples, fold = honest
+    X = samples.X.copy()
+    X[fold.train[0], 0, 3] = np.nan
+    X[fold.test[0]] = X[fold.train[0]]
+    assert "duplicate" in kinds(samples.replace(X=X), fold)

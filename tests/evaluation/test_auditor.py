@@ -1,11 +1,13 @@
 import copy
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from thymos.base.errors import DataError
-from thymos.evaluation.auditor import audit_study
+from thymos.base.errors import DataError, StudyError
+from thymos.evaluation import RecordingSplit, TrialSplit
+from thymos.evaluation.auditor import Audit, _as_well, _best, audit_data, audit_study
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import load_study, parse_study
@@ -111,10 +113,117 @@ def test_a_run_is_audited_with_its_own_methods_and_other_data_are_refused(muse_f
     table.assign(row=table["row"].to_numpy()[::-1] + 10_000).to_parquet(predictions[0])
     broken = audit_study(plan, muse_folder, Results(tmp_path / "run"))
     assert ("leak", "record") in severities(broken)
+    facts = json.loads((tmp_path / "run" / "environment.json").read_text())
+    facts["split_digests"]["recording"] = "another"
+    (tmp_path / "run" / "environment.json").write_text(json.dumps(facts))
+    other = audit_study(plan, muse_folder, Results(tmp_path / "run"))
+    assert any("split in another way" in f["text"] for f in other.findings)
     (muse_folder / "muse-mental-state" / "subjecta-relaxed-1.csv").unlink()
     with pytest.raises(DataError) as error:
         audit_study(plan, muse_folder, outcome.results)
     words(error.value, "not those of the run", "fingerprint")
+
+
+def by_window(self, meta):
+    return np.arange(len(meta))[:, None]
+
+
+def test_a_split_that_leaks_is_found_by_its_keys_by_permuted_labels_and_by_the_simulator(monkeypatch):
+    monkeypatch.setattr("thymos.evaluation.splitters.TrialSplit.groups", by_window)
+    study = copy.deepcopy(SIMULATED)
+    study["source"]["simulated-eeg"] |= {"subjects": 3, "trials": 12, "seconds": 10.0, "fingerprint": 2.0}
+    audit = audit_study(parse_study(study))
+    found = [f for f in audit.findings if not f["leaky"]]
+    assert "group" in {f["kind"] for f in found}
+    hidden = [f["text"] for f in found if f["kind"] == "hidden"]
+    assert any("labels permuted between the trials" in text for text in hidden)
+    assert any("simulated data without any effect" in text for text in hidden)
+
+
+def test_a_step_that_splits_windows_by_itself_is_found(muse_folder, muse_study):
+    network = {"sklearn.neural_network:MLPClassifier": {"early_stopping": True, "max_iter": 2}}
+    muse_study["methods"] = {"mlp": {"steps": ["window_statistics", "flatten", network]}}
+    audit = audit_study(parse_study(muse_study), muse_folder)
+    assert ("leak", "inner split") in severities(audit)
+
+
+def test_a_stimulus_that_tells_the_label_is_no_shortcut_where_new_stimuli_are_tested_too():
+    study = copy.deepcopy(SIMULATED)
+    study["source"]["simulated-eeg"] |= {"null": False}
+    study["protocols"] = {"loso": {}}
+    alone = audit_study(parse_study(study))
+    study["protocols"]["subject_stimulus"] = {"parameters": {"n_splits": 2}}
+    beside = audit_study(parse_study(study))
+
+    def said(audit):
+        return {
+            f["severity"] for f in audit.findings if f["text"].startswith("Which stimulus") and f["protocol"] == "loso"
+        }
+
+    assert said(alone) == {"shortcut"}
+    assert said(beside) == {"note"}
+
+
+def test_features_prepared_with_test_rows_and_samples_made_before_the_split_are_found_in_every_modality(make_samples):
+    samples = make_samples(subjects=4, trials=10, shape=(12,), effect=0.3)
+    protocols = {"recording": RecordingSplit(5)}
+
+    def kinds(X):
+        audit = Audit()
+        made = samples.replace(X=X)
+        audit_data(audit, made, {"recording": protocols["recording"].folds(made.meta, made.y)}, protocols)
+        return {f["kind"] for f in audit.findings}, audit
+
+    scaled = (samples.X - samples.X.mean(axis=0)) / samples.X.std(axis=0)
+    between = samples.X.copy()
+    between[7] = (between[50] + between[90]) / 2
+    label = samples.X.copy()
+    label[:, 3] = samples.y == "calm"
+    flat = np.zeros_like(samples.X)
+    assert kinds(samples.X)[0] == set()
+    assert kinds(scaled)[0] == {"statistics"}
+    assert "resampling" in kinds(between)[0]
+    assert "label" in kinds(label)[0]
+    found, audit = kinds({"eeg": scaled, "eda": flat, "ecg": label})
+    assert {"statistics", "constant", "label"} <= found
+    assert any("features of eda" in text for text in audit.searched)
+
+
+def test_what_could_not_be_searched_is_said(make_samples):
+    few = make_samples(subjects=1, trials=6, shape=(2,))
+    protocols = {"trial": TrialSplit(2)}
+    audit = Audit()
+    audit_data(audit, few, {"trial": protocols["trial"].folds(few.meta, few.y)}, protocols)
+    skipped = " ".join(audit.skipped)
+    assert "copies (samples of so few values" in skipped
+    assert "near copies and interpolated samples" in skipped
+    assert "features that are the label (with fewer than 20 trials" in skipped
+    assert not any("copies" in text for text in audit.searched)
+
+
+def test_an_error_is_as_good_as_the_best_when_it_is_as_low():
+    table = pd.DataFrame({"protocol": "loso", "metric": "rmse", "level": "trial", "labels": "true"}, index=range(3))
+    table = table.assign(method=["mean", "a", "b"], value=[0.1, 1.0, 3.0])
+    study = parse_study(
+        {
+            **SIMULATED,
+            "target": {"label": "valence", "rating": True},
+            "metric": "rmse",
+            "methods": {"a": {"steps": ["flatten", "ridge"]}},
+        }
+    )
+    assert _best(table, "loso", study) == 1.0
+    assert _as_well(0.3, 1.0, "rmse")
+    assert not _as_well(1.1, 1.0, "rmse")
+    assert _as_well(0.69, 0.7, "accuracy")
+    assert not _as_well(0.6, 0.7, "accuracy")
+
+
+def test_a_method_that_cannot_be_fitted_is_no_clean_study(muse_folder, muse_study, words):
+    muse_study["methods"] = {"lda": {"steps": ["window_statistics", "lda"]}}
+    with pytest.raises(StudyError) as error:
+        audit_study(parse_study(muse_study), muse_folder)
+    words(error.value, "methods.lda fails on a few samples")
 
 
 @pytest.mark.realdata

@@ -119,12 +119,37 @@ def test_constant_channels_are_named(make_samples):
 @pytest.mark.parametrize("shape", [(5,), (3, 32)])
 def test_a_feature_that_is_the_label_is_found_and_named(make_samples, shape):
     samples = make_samples(subjects=4, trials=9, shape=shape, classes=("a", "b", "c"))
-    fold = RecordingSplit(3).folds(samples.meta, samples.y)[0]
-    assert label_carriers(samples, fold) == []
+    folds = RecordingSplit(3).folds(samples.meta, samples.y)
+    assert label_carriers(samples, folds) == []
     code = np.array([[2.0, 0.0, 1.0]["abc".index(label)] for label in samples.y])  # an order of its own
     samples.X[:, 2] = (code + np.random.default_rng(0).normal(0, 0.01, len(code))).reshape(-1, *[1] * (len(shape) - 1))
-    (finding,) = label_carriers(samples, fold)
+    (finding,) = label_carriers(samples, folds)
     assert finding.kind == "label"
     assert "c2" in finding.examples[0] or finding.examples[0] == "column 2"
     rating = samples.replace(y=code + 0.5)
-    assert [f.kind for f in label_carriers(rating, fold)] == ["label"]
+    assert [f.kind for f in label_carriers(rating, folds)] == ["label"]
+
+
+@pytest.mark.parametrize("trials", [4, 12])
+def test_noise_is_not_taken_for_the_label_however_few_trials_a_fold_tests(make_samples, trials):
+    for seed in range(5):
+        samples = make_samples(subjects=3, trials=trials, windows=1, shape=(300,), seed=seed)
+        folds = TrialSplit(2).folds(samples.meta, samples.y)
+        assert label_carriers(samples, folds) == []
+        rated = samples.replace(y=np.random.default_rng(seed).uniform(1, 9, len(samples)))
+        assert label_carriers(rated, TrialSplit(2).folds(rated.meta, rated.y)) == []
+
+
+def test_a_label_far_to_the_right_of_a_wide_table_is_found(make_samples):
+    samples = make_samples(subjects=4, trials=8, windows=1, shape=(6000,))
+    samples.X[:, 5500] = samples.y == "calm"
+    (finding,) = label_carriers(samples, RecordingSplit(4).folds(samples.meta, samples.y))
+    assert finding.examples == ("c5500",)
+
+
+def test_samples_upsampled_within_a_trial_are_no_resampling(make_samples):
+    samples = make_samples(subjects=3, trials=8, windows=9, shape=(12,))
+    X = samples.X.reshape(24, 9, 12)
+    X[:, 1::2] = (X[:, :-1:2] + X[:, 2::2]) / 2
+    upsampled = samples.replace(X=X.reshape(-1, 12))
+    assert interpolated(upsampled, Neighbourhood(upsampled)) == []

@@ -87,3 +87,33 @@ def test_labels_are_taken_for_what_they_are(make_samples, words):
     assert rated(numbers.replace(y=np.arange(len(samples)))).y.dtype == np.float64
     with pytest.raises(InputError, match="no ratings: 'calm'"):
         rated(samples)
+
+
+class Diverging(Ridge):
+    """Predicts nothing finite above an alpha of 5."""
+
+    def predict(self, X):
+        return super().predict(X) * (np.nan if self.alpha > 5 else 1.0)
+
+
+def test_what_diverges_loses_the_choice(make_rich):
+    samples = make_rich(shape=(6,))
+    rated_samples = samples.replace(y=samples.X[:, 0].astype(float))
+    fold = LeaveOneSubjectOut().folds(samples.meta, samples.y)[0]
+    grid = [{"alpha": 10.0}, {"alpha": 1.0}]
+    assert fit_fold(Diverging(), rated_samples, fold, [], grid).facts["chosen"].startswith("alpha=1.0")
+    with pytest.raises(InputError, match="No set of parameters"):
+        fit_fold(Diverging(), rated_samples, fold, [], grid[:1])
+
+
+def test_the_epochs_are_those_of_the_chosen_parameters(make_rich):
+    samples = make_rich(subjects=4, trials=8, effect=0.2, seed=3)
+    fold = LeaveOneSubjectOut(inner=3).folds(samples.meta, samples.y)[0]
+    network = RecurrentClassifier(hidden=4, max_epochs=12, patience=3, random_state=0)
+    alone = {lr: fit_fold(network.set_params(lr=lr), samples, fold, CLASSES).facts for lr in (1e-4, 0.1)}
+    assert alone[1e-4]["best_epoch"] != alone[0.1]["best_epoch"], "these rates do not tell"
+    both = fit_fold(network, samples, fold, CLASSES, [{"lr": 1e-4}, {"lr": 0.1}]).facts
+    chosen = 0.1 if "lr=0.1" in both["chosen"] else 1e-4
+    assert both["best_epoch"] == alone[chosen]["best_epoch"]
+    other = fit_fold(network, samples, fold, CLASSES, [{"lr": 0.1}, {"lr": 1e-4}]).facts
+    assert other["best_epoch"] == both["best_epoch"]

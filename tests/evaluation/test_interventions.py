@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE
 from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -106,7 +106,9 @@ def test_a_method_that_is_not_reproducible_is_said_to_be_so(setting):
     ("estimator", "what"),
     [
         (MLPClassifier(early_stopping=True), "early_stopping=True"),
-        (make_pipeline(StandardScaler(), HistGradientBoostingClassifier()), "early_stopping='auto'"),
+        (make_pipeline(StandardScaler(), HistGradientBoostingClassifier()), ""),
+        (GradientBoostingClassifier(n_iter_no_change=5), "n_iter_no_change=5"),
+        (RandomForestClassifier(oob_score=True), ""),
         (SVC(), ""),
         (SVC(probability=True), "probability=True"),
         (GridSearchCV(SVC(), {"C": [1.0]}), "cv=None"),
@@ -117,6 +119,7 @@ def test_estimators_that_split_windows_by_themselves_are_found(estimator, what):
     found = inner_splits(estimator)
     assert bool(found) == bool(what)
     assert all(what in f.text for f in found)
+    assert bool(inner_splits(HistGradientBoostingClassifier(), n_train=20_000))
 
 
 def test_a_small_fold_keeps_every_class_and_every_part_apart(make_samples):

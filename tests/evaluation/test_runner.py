@@ -135,7 +135,7 @@ def test_an_interruption_keeps_what_is_finished(muse_folder, tmp_path, monkeypat
 def test_one_failing_method_does_not_take_the_others_along(muse_folder, tmp_path, monkeypatch):
     original = runner.fit_fold
 
-    def failing(estimator, samples, fold, classes):
+    def failing(estimator, samples, fold, classes, grid=()):
         if fold.name != "probe" and type(estimator[-1]).__name__ == "RecurrentClassifier":
             raise RuntimeError("out of memory")
         return original(estimator, samples, fold, classes)
@@ -317,3 +317,22 @@ def test_a_damaged_result_file_is_named(done, tmp_path, words):
     words(error.value, victim.name, "delete this one file", "others are kept")
     with pytest.raises(DataError, match="not a readable run"):
         Results(tmp_path / "nowhere").read_facts("study")
+
+
+def test_words_and_metric_changed_after_a_run_are_taken_up_and_nothing_is_computed_again(done, tmp_path):
+    outcome, folder = done
+    again = run_study(study(title="Another title", metric="balanced_accuracy"), tmp_path / "run", folder)
+    assert (again.done, again.kept) == (0, outcome.done)
+    stored = again.results.read_facts("study")["study"]
+    assert (stored["title"], stored["metric"]) == ("Another title", "balanced_accuracy")
+    assert set(again.results.read_table("probes")["metric"]) == {"balanced_accuracy"}
+
+
+def test_a_fault_of_the_audit_does_not_take_the_results_along(muse_folder, tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(runner, "audit_run", broken)
+    outcome = run_study(study(permuted=[]), tmp_path / "run", muse_folder)
+    assert outcome.failed == {}
+    assert "the audit itself failed (RuntimeError: a fault)" in outcome.results.read_facts("audit")["skipped"][0]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from thymos.base.errors import InputError, LeakError, ProtocolError
@@ -121,6 +122,8 @@ def test_repeats_deal_anew_and_each_tests_every_row_once(make_rich, make_protoco
     dealt = {r: [f.test for f in folds if f.repeat == r] for r in range(3)}
     assert all(sorted(np.concatenate(tests)) == list(range(len(samples))) for tests in dealt.values())
     assert len({tuple(tests[0]) for tests in dealt.values()}) == 3
+    strict = make_protocol("subject_stimulus", n_splits=2, repeats=3).folds(samples.meta, samples.y)
+    assert len({tuple(f.test) for f in strict if f.name.endswith("s0/1")}) == 3
     once = make_protocol("recording", n_splits=2).folds(samples.meta, samples.y)
     assert np.array_equal(once[0].test, dealt[0][0]), "the first dealing is that of the protocol without repeats"
     with pytest.raises(InputError, match="was to be repeated"):
@@ -147,7 +150,8 @@ def test_ratings_are_dealt_evenly_and_need_no_classes(make_rich, make_protocol):
     rating = samples.meta["trial"].str.split("-t").str[1].astype(float).to_numpy() / 3
     for name in ("trial", "recording", "loso", "subject_stimulus"):
         rich = make_rich()
-        spread = np.random.default_rng(0).uniform(1, 9, len(rich))
+        by_trial = np.random.default_rng(0).uniform(1, 9, rich.meta["trial"].nunique())
+        spread = by_trial[pd.factorize(rich.meta["trial"])[0]]
         assert make_protocol(name).folds(rich.meta, spread), name
     for fold in make_protocol("trial").folds(samples.meta, rating):
         assert abs(rating[fold.test].mean() - rating.mean()) < 0.7  # a random fifth of 25 trials: SD 1.0
@@ -312,6 +316,9 @@ def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     alone = make_samples(subjects=1)
     with pytest.raises(ProtocolError, match="only the subject 's0'"):
         LeaveOneSubjectOut().folds(alone.meta, alone.y)
+    with pytest.raises(ProtocolError) as error:
+        TrialSplit().folds(samples.meta, np.resize(["calm", "tense"], len(samples)))
+    words(error.value, "the trial 's0-t0' have several labels", "by their mean")
     with pytest.raises(ProtocolError, match="synthetic samples before the split"):
         TrialSplit().folds(samples.meta.assign(synthetic=True), samples.y)
     with pytest.raises(ProtocolError) as error:

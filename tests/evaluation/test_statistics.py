@@ -107,7 +107,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         p = np.clip(rng.normal(0.7, 0.1, 20), 0, 1)  # twenty subjects around a true mean of 0.7
         right = rng.binomial(50, p)
         confusions = np.stack([np.diag([r, 0]) + np.array([[0, 50 - r], [0, 0]]) for r in right]).astype(float)
-        low, high = interval(confusions, lambda c: accuracy(c).mean(axis=-1), seed=k)
+        low, high = interval(confusions[None], lambda c: accuracy(c).mean(axis=-1), seed=k)
         hits += low <= 0.7 <= high
     assert 86 <= hits <= 99
 
@@ -212,3 +212,40 @@ def test_repeats_are_averaged_not_pooled():
         assert found["value"] == pytest.approx(np.mean(single))
         assert found["seed_sd"] == pytest.approx(np.std(single, ddof=1))
         assert (found["n_seeds"], found["n_repeats"], found["n_units"]) == (1, 2, 9)
+
+
+def test_value_interval_and_chance_are_of_the_same_thing_when_seeds_differ():
+    """Averaged over seeds, never over pooled predictions: two seeds far apart, two collapsed on different classes."""
+    made = ratings(skill=0.5, seeds=(0, 1))
+    made["predicted"] += np.where(made["seed"] == 0, -5.0, 5.0)
+    table = summarise(made, [])
+    for metric in ("ccc", "pearson", "rmse"):
+        found = row(table, metric)
+        single = [row(summarise(made[made["seed"] == k], []), metric)["value"] for k in (0, 1)]
+        assert found["value"] == pytest.approx(np.mean(single))
+        assert found["low"] <= found["value"] <= found["high"], metric
+    assert row(table, "pearson")["p"] < 0.01
+    blind = ratings(skill=0.0, seeds=(0, 1), seed=3)
+    blind["predicted"] += np.where(blind["seed"] == 0, -5.0, 5.0)
+    assert row(summarise(blind, []), "pearson")["p"] > 0.05
+    collapsed = predictions(seeds=(0, 1))
+    collapsed["p0"] = np.where(collapsed["seed"] == 0, 0.9, 0.1)
+    collapsed["p1"] = 1 - collapsed["p0"]
+    found = row(summarise(collapsed, CLASSES), "macro_f1")
+    assert [found["value"], found["low"], found["high"], found["chance"]] == pytest.approx([1 / 3] * 4)
+
+
+def test_where_no_label_can_be_permuted_there_is_no_chance():
+    made = predictions(subjects=9, skill=1.0)
+    made["label"] = np.where(made["subject"] < "s4", "a", "b")
+    found = row(summarise(made, CLASSES))
+    assert np.isnan(found["p"])
+    assert np.isnan(found["chance"])
+    assert np.isfinite(found["value"])
+
+
+def test_constant_ratings_have_no_explained_variance():
+    made = ratings(trials=1, windows=7)
+    table = summarise(made, [])
+    assert np.isnan(row(table, "r2")["value"])
+    assert np.isnan(row(table, "ccc")["p"])

@@ -23,10 +23,12 @@ __all__ = [
     "copied_trials",
     "describe",
     "duplicates",
+    "flat_samples",
     "groups_on_both_sides",
     "overlaps",
     "row_hashes",
     "synthetic_rows",
+    "telling",
 ]
 
 #: What kinds of findings there are, and what they mean for a result: a leak, a shortcut, or a note without consequence.
@@ -52,6 +54,7 @@ SEVERITY = {
 }
 
 _EXAMPLES = 5
+_TELLING = 8
 
 
 @dataclass(frozen=True)
@@ -231,16 +234,17 @@ def duplicates(samples: Samples, fold: Fold, hashes: np.ndarray | None = None) -
     hashes : ndarray, shape (n_samples,), optional
         Of :func:`row_hashes`, if they were computed for another fold already.
     """
-    if not len(fold.test):
+    if not len(fold.test) or not telling(samples):
         return []
     keys = row_hashes(samples) if hashes is None else hashes
     arrays = _arrays(samples)
     others = np.concatenate([fold.train, fold.validation])
     candidates = fold.test[np.isin(keys[fold.test], keys[others])]
+    candidates = candidates[~flat(samples, candidates)]
     confirmed = []
     for row in candidates:  # few, if any: a hash alone is no proof
         twins = others[keys[others] == keys[row]]
-        if any(all(np.array_equal(a[row], a[twin]) for a in arrays) for twin in twins):
+        if any(all(_same(a[row], a[twin]) for a in arrays) for twin in twins):
             confirmed.append(row)
     if not confirmed:
         return []
@@ -257,7 +261,10 @@ def duplicates(samples: Samples, fold: Fold, hashes: np.ndarray | None = None) -
 
 def copied_trials(samples: Samples, hashes: np.ndarray) -> list[Finding]:
     """Find trials that hold copies of another trial's samples, wherever the split puts them."""
-    table = pd.DataFrame({"key": hashes, "trial": samples.meta["trial"].to_numpy()}).drop_duplicates()
+    if not telling(samples):
+        return []
+    rows = np.flatnonzero(~flat(samples, np.arange(len(samples))))
+    table = pd.DataFrame({"key": hashes[rows], "trial": samples.meta["trial"].to_numpy()[rows]}).drop_duplicates()
     names = table.groupby("key")["trial"].agg(lambda trials: " = ".join(sorted(trials)))
     shared = names[table.groupby("key")["trial"].size() > 1]
     if shared.empty:
@@ -272,6 +279,33 @@ def copied_trials(samples: Samples, hashes: np.ndarray) -> list[Finding]:
             tuple(pairs.index[:_EXAMPLES]),
         )
     ]
+
+
+def flat_samples(samples: Samples) -> list[Finding]:
+    """Find samples that have one value throughout: a lost electrode, a gap that was filled."""
+    rows = np.flatnonzero(flat(samples, np.arange(len(samples))))
+    if not len(rows) or not telling(samples):
+        return []
+    text = f"{len(rows)} samples have one value throughout."
+    return [Finding("constant", text, len(rows), "leave them out", describe(samples.meta, rows))]
+
+
+def telling(samples: Samples) -> bool:
+    """Whether a sample has so many values that two equal ones must be copies."""
+    return sum(int(np.prod(a.shape[1:])) for a in _arrays(samples)) >= _TELLING
+
+
+def flat(samples: Samples, rows: np.ndarray) -> np.ndarray:
+    """Say which of some rows have one value throughout every modality."""
+    result = np.ones(len(rows), dtype=bool)
+    for array in _arrays(samples):
+        part = array if len(rows) == len(array) else array[rows]
+        result &= np.ptp(part.reshape(len(part), int(np.prod(part.shape[1:]))), axis=1) == 0
+    return result
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def row_hashes(samples: Samples) -> np.ndarray:
@@ -307,6 +341,11 @@ def _pairs(fold: Fold) -> list[tuple[np.ndarray, np.ndarray, str]]:
         (fold.test, fold.validation, "test part are in validation"),
         (fold.validation, fold.train, "validation part are in training"),
     ]
+    for train, held in fold.inner:
+        pairs += [
+            (fold.test, np.concatenate([train, held]), "test part are in an inner fold"),
+            (held, train, "inner validation part are in its training"),
+        ]
     return [(rows, others, words) for rows, others, words in pairs if len(rows) and len(others)]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thymos.base.errors import DataError, ThymosError
+from thymos.base.errors import DataError, StudyError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
-from thymos.evaluation.audit import Finding, audit_fold, copied_trials, row_hashes
+from thymos.evaluation.audit import Finding, audit_fold, copied_trials, flat_samples, row_hashes, telling
 from thymos.evaluation.evidence import (
+    LEAST_TRIALS,
     Neighbourhood,
     constant_features,
     interpolated,
@@ -23,6 +24,7 @@ from thymos.evaluation.evidence import (
 )
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, predictions_of, seed_estimator
 from thymos.evaluation.interventions import inner_splits, intervene, small_fold
+from thymos.evaluation.metrics import direction
 from thymos.evaluation.probes import PROBES, evidence, probe_folds
 from thymos.evaluation.provenance import split_digest
 from thymos.evaluation.results import Results
@@ -30,19 +32,13 @@ from thymos.evaluation.splitters import Fold, Protocol
 from thymos.evaluation.statistics import holm, summarise
 from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
 
-__all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", "audit_study"]
+__all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", "audit_study", "try_method"]
 
 _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
 _DRAWS = 3
 _EPOCHS = 2
 
-_SEARCHED = (
-    "keys on both sides, windows that share signal, synthetic samples outside training",
-    "exact copies, near copies and interpolated samples across the split",
-    "features scaled or rotated with statistics of test rows",
-    "constant features, and features that are the label",
-)
 _EXPERIMENTS = (
     "each method, run again with other labels and other features in the test part: scaling, feature selection, "
     "resampling, early stopping or model choice with test rows would change its predictions"
@@ -120,6 +116,9 @@ def audit_study(
     if results is not None:
         say("comparing with the run")
         _check_run(audit, samples, folds, protocols, results)
+    first = next(iter(folds.values()))[0]
+    for name, estimator in estimators.items():
+        try_method(name, estimator, samples, first, classes)
     say("changing the test part")
     audit_methods(audit, estimators, samples, folds, protocols, classes)
     finished = results is not None and len(results.read("rows")) > 0
@@ -171,6 +170,30 @@ def audit_run(
     return audit
 
 
+def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes: list[str]) -> None:
+    """Try a method on a few samples, so that a mistake in it is found before the first of many fits.
+
+    Raises
+    ------
+    StudyError
+        With the method's name and what went wrong.
+    """
+    labels = samples.y[fold.train] if classes else np.zeros(len(fold.train))
+    few = [fold.train[labels == label][:20] for label in np.unique(labels)]
+    fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5])
+    try:
+        fit_fold(estimator, samples, fold, classes)
+    except ThymosError as error:
+        raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
+    except Exception as error:
+        raise StudyError(
+            f"methods.{name} fails on a few samples of shape {samples[:1].X.shape[1:]}: {type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else ''}",
+            fits="steps that fit together: features, `flatten` where a classifier wants a table, a classifier at last",
+            do="correct the method's steps and parameters",
+        ) from error
+
+
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
     """Search the splits and the samples themselves."""
     near, hashes = Neighbourhood(samples), row_hashes(samples)
@@ -180,18 +203,42 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
             audit.add(audit_fold(samples, fold, protocol.keys, protocol.guard, hashes), name, protocol.leaky, fold.name)
         for fold, finding in near_copies(samples, parts, near):
             audit.add([finding], name, protocol.leaky, fold.name)
-    honest = next(parts for name, parts in folds.items() if not protocols[name].leaky)[0]
-    audit.add(copied_trials(samples, hashes))
-    audit.add(interpolated(samples, near))
-    audit.add(prepared_statistics(samples, honest))
-    audit.add(label_carriers(samples, honest))
-    audit.add(constant_features(samples))
-    audit.searched += _SEARCHED
-    if near.dimension < 4:
+    audit.searched.append("keys on both sides, windows that share signal, synthetic samples outside training")
+    if telling(samples):
+        audit.searched.append("exact copies across the split")
+    else:
+        audit.skipped.append("copies (samples of so few values are alike by chance)")
+    if near.dimension >= 4:
+        audit.add(interpolated(samples, near))
+        audit.searched.append("near copies and samples interpolated between trials")
+    else:
         audit.skipped.append(
-            f"near copies and interpolated samples: the samples vary in {near.dimension:.1f} directions only, in which "
-            "neighbours come that close by chance"
+            f"near copies and interpolated samples (the samples vary in {near.dimension:.1f} directions only, in which "
+            "neighbours come that close by chance)"
         )
+    if len(near.rows) < len(samples):
+        share = (len(near.rows) / len(samples)) ** 2
+        audit.skipped.append(f"near copies and interpolation in all but {share:.0%} of the pairs of samples")
+    audit.add([*copied_trials(samples, hashes), *flat_samples(samples)])
+    _audit_features(audit, samples, next(parts for name, parts in folds.items() if not protocols[name].leaky))
+
+
+def _audit_features(audit: Audit, samples: Samples, folds: list[Fold]) -> None:
+    """Search the features of each modality, under an honest protocol."""
+    once = [fold for fold in folds if fold.repeat == 0]
+    for name, array in samples.X.items() if isinstance(samples.X, dict) else [("", samples.X)]:
+        part, of = samples.replace(X=array), f" of {name}" if name else ""
+        audit.add([*prepared_statistics(part, once[0]), *label_carriers(part, once), *constant_features(part)])
+        if array.ndim in (2, 3):
+            audit.searched.append(f"features{of} scaled or rotated with statistics of test rows, constant features{of}")
+        else:
+            audit.skipped.append(f"features{of} scaled or rotated with statistics of test rows (not for this layout)")
+        if samples.meta["trial"].iloc[np.concatenate([f.test for f in once])].nunique() >= LEAST_TRIALS:
+            audit.searched.append(f"features{of} that are the label")
+        else:
+            audit.skipped.append(
+                f"features{of} that are the label (with fewer than {LEAST_TRIALS} trials one may be so by chance)"
+            )
 
 
 def audit_methods(
@@ -203,14 +250,15 @@ def audit_methods(
     classes: list[str],
 ) -> None:
     """Experiment on every method with a small part of one honest fold, networks for two epochs."""
-    fold = small_fold(samples, next(parts for name, parts in folds.items() if not protocols[name].leaky)[0])
+    whole = next(parts for name, parts in folds.items() if not protocols[name].leaky)[0]
+    n_train, fold = len(whole.train), small_fold(samples, whole)
     few = samples[np.sort(np.concatenate([fold.train, fold.validation, fold.test]))]
     place = {row: k for k, row in enumerate(np.sort(np.concatenate([fold.train, fold.validation, fold.test])))}
     fold = Fold(
         fold.name, *(np.array([place[r] for r in part], dtype=int) for part in (fold.train, fold.validation, fold.test))
     )
     for name, estimator in estimators.items():
-        audit.add(inner_splits(estimator))
+        audit.add(inner_splits(estimator, n_train))
         short = _shortened(seed_estimator(estimator, child_seed(0, name)))
 
         def procedure(data: Samples, part: Fold, short: Any = short) -> np.ndarray:
@@ -218,10 +266,9 @@ def audit_methods(
 
         try:
             audit.add(intervene(procedure, few, fold, f"methods.{name}"))
-        except ThymosError as error:
-            audit.skipped.append(f"experiments on {name}: {error.came}")
-        except ValueError as error:  # of a library, on so few samples
-            audit.skipped.append(f"experiments on {name}: {str(error).splitlines()[0]}")
+        except Exception as error:  # of any library, on so few samples
+            words = getattr(error, "came", f"{type(error).__name__}: {error}").splitlines()[0]
+            audit.skipped.append(f"experiments on {name} ({words})")
     audit.searched.append(_EXPERIMENTS)
 
 
@@ -259,7 +306,7 @@ def audit_probes(
     for row in table[~table["leaky"] & (table["p_holm"] < _ALPHA)].to_dict("records"):
         probe = PROBES[row["method"]]
         # who, when and where can be no emotion, however little they tell; a signal may carry some of it
-        counts = probe.by_value or not np.isfinite(row["best"]) or row["value"] >= row["best"] - _AS_WELL
+        counts = probe.by_value or not np.isfinite(row["best"]) or _as_well(row["value"], row["best"], study.metric)
         counts = counts and not (row["method"] == "stimulus" and by_stimulus)
         text = _said(row, table[table["leaky"] & (table["method"] == row["method"])], study)
         finding = Finding(
@@ -278,7 +325,9 @@ def _said(row: dict[str, Any], leaky: pd.DataFrame, study: Study) -> str:
     text += "".join(f"; {r['value']:.2f} under {r['protocol']} (LEAKY)" for r in leaky.to_dict("records"))
     if not np.isfinite(row["best"]):
         return text + "."
-    better = "as well as the methods do" if row["value"] >= row["best"] - _AS_WELL else "less than the methods do"
+    better = (
+        "as well as the methods do" if _as_well(row["value"], row["best"], study.metric) else "less than the methods do"
+    )
     return f"{text}. It predicts the label {better} (the best: {row['best']:.2f})."
 
 
@@ -293,7 +342,14 @@ def _best(references: pd.DataFrame, protocol: str, study: Study) -> float:
         & (references["labels"] == "true")
         & (references["method"] != study.baseline)
     ]["value"].dropna()
-    return float(mine.max()) if len(mine) else float("nan")
+    sign = direction(study.metric)
+    return sign * float((sign * mine).max()) if len(mine) else float("nan")
+
+
+def _as_well(value: float, best: float, metric: str) -> bool:
+    """Whether a value is as good as the best method's: 0.02 below, for an error 2 % above."""
+    margin = _AS_WELL * (abs(best) if direction(metric) < 0 else 1)
+    return direction(metric) * (value - best) >= -margin
 
 
 def _check_run(
@@ -361,11 +417,17 @@ def _controls(study: Study, samples: Samples, estimators: dict[str, Any], classe
 
 def _hidden(audit: Audit, protocols: dict[str, Protocol]) -> None:
     """Find honest protocols under which labels without meaning are predicted, in every permutation that was tried."""
-    audit.searched.append("fits with labels permuted between the trials of each subject")
     table = audit.controls
-    if "level" not in table:
+    if "level" in table:
+        table = table[table["labels"].str.startswith("permuted") & (table["level"] == "window")]
+    if table.empty or table["p"].isna().all():
+        audit.skipped.append(
+            "fits with labels permuted between the trials of each subject ("
+            + ("there are none" if table.empty else "no subject has two labels")
+            + ")"
+        )
         return
-    table = table[table["labels"].str.startswith("permuted") & (table["level"] == "window")]
+    audit.searched.append("fits with labels permuted between the trials of each subject")
     table = table.assign(p=table.groupby(["protocol", "labels"])["p"].transform(lambda p: holm(p.fillna(1.0).tolist())))
     for (protocol, method), part in table.groupby(["protocol", "method"]):
         # one permutation may look like skill by accident; three of three hardly
@@ -413,7 +475,8 @@ def _reference(study: Study, estimators: dict[str, Any]) -> Any:
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.preprocessing import FunctionTransformer
 
-    first = next(e for name, e in estimators.items() if name != study.baseline)
+    methods = [e for name, e in estimators.items() if name != study.baseline]
+    first = methods[0] if methods else estimators[study.baseline]
     nearest = KNeighborsRegressor(1) if study.target.rating else KNeighborsClassifier(1)
     steps = [(name, clone(step)) for name, step in first.steps[:-1]]
     return type(first)([*steps, ("table", FunctionTransformer(_flat)), ("nearest", nearest)])

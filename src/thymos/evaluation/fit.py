@@ -19,7 +19,7 @@ from thymos.base.errors import InputError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
-from thymos.evaluation.metrics import classification_metrics, rating_metrics, trial_means, trial_probabilities
+from thymos.evaluation.metrics import classification_metrics, log_loss, rating_metrics, trial_means, trial_probabilities
 from thymos.evaluation.splitters import Fold, Protocol
 
 __all__ = [
@@ -158,6 +158,9 @@ def _choose(estimator: Any, samples: Samples, fold: Fold, classes: list[str], gr
         scores = [_loss(f, samples[held], classes) for f, (_, held) in zip(fits, pairs, strict=True)]
         losses.append(float(np.mean(scores)))
         epochs.append(int(np.median([getattr(_last(f), "best_epoch_", 0) for f in fits])))
+    losses = np.where(np.isfinite(losses), losses, np.inf)  # what diverges loses
+    if np.isinf(losses).all():
+        raise InputError("No set of parameters of the grid has a finite loss.", fits="at least one that can be trained")
     best = int(np.argmin(losses))
     parameters = dict(grid[best]) if grid else {}
     where = f"{len(pairs)} inner folds" if fold.inner else "the validation part"
@@ -176,9 +179,9 @@ def _loss(estimator: Any, held: Samples, classes: list[str]) -> float:
     """Return log-loss, or root mean squared error of ratings."""
     predicted = _predict(estimator, held.X, classes)
     if not classes:
-        return rating_metrics(held.y, predicted)["rmse"]
+        return float(np.sqrt(np.mean((held.y - predicted) ** 2)))
     codes = np.array([classes.index(str(label)) for label in held.y])
-    return classification_metrics(codes, predicted, classes)["log_loss"]
+    return log_loss(codes, predicted)
 
 
 def _last(estimator: Any) -> Any:

@@ -24,8 +24,7 @@ __all__ = ["inner_splits", "intervene", "small_fold"]
 _SAME = 1e-6
 _ROWS = {"train": 240, "validation": 80, "test": 80}
 
-#: Values of parameters at which an estimator splits its training rows at random; a whole number for ``cv`` does too.
-_INNER = {"early_stopping": (True, "auto"), "probability": (True,), "oob_score": (True,), "cv": (None,)}
+_HISTOGRAM = 10_000  # rows above which scikit-learn's histogram boosting stops early of its own accord
 
 
 def intervene(
@@ -106,13 +105,27 @@ def intervene(
     return findings
 
 
-def inner_splits(estimator: object) -> list[Finding]:
-    """Find steps that split their training rows at random, whatever trial they belong to."""
+def inner_splits(estimator: object, n_train: int = 0) -> list[Finding]:
+    """Find steps that split their training rows at random, whatever trial they belong to.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+    n_train : int
+        Number of training rows, on which some defaults depend.
+    """
+    parameters = clone(estimator).get_params(deep=True)
     found = []
-    for name, value in clone(estimator).get_params(deep=True).items():
-        leaf = name.split("__")[-1]
-        at_random = any(value is v or (isinstance(v, str) and v == value) for v in _INNER.get(leaf, ()))
-        if at_random or (leaf == "cv" and isinstance(value, int)):  # a splitter of its own is left to the experiments
+    for name, value in parameters.items():
+        prefix, leaf = name[: len(name) - len(name.split("__")[-1])], name.split("__")[-1]
+        at_random = {
+            "early_stopping": value is True or (value == "auto" and n_train > _HISTOGRAM),
+            "probability": value is True,
+            # without a switch of its own this number is the switch
+            "n_iter_no_change": value is not None and f"{prefix}early_stopping" not in parameters,
+            "cv": value is None or isinstance(value, int),  # a splitter is somebody's decision and is left alone
+        }
+        if at_random.get(leaf, False):
             found.append(f"{name}={value!r}")
     if not found:
         return []

@@ -18,7 +18,9 @@ __all__ = [
     "classification_metrics",
     "confusion",
     "defined_mean",
+    "direction",
     "expected_calibration_error",
+    "log_loss",
     "moments",
     "rating_metrics",
     "trial_means",
@@ -83,15 +85,20 @@ def _covariances(m: np.ndarray) -> tuple[np.ndarray, ...]:
     )
 
 
+def _varies(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Whether a variance is more than the rounding of its sums."""
+    return variance > _ROUNDING * (mean**2 + variance)
+
+
 def _ccc(m: np.ndarray) -> np.ndarray:
     mean_y, mean_p, var_y, var_p, cov = _covariances(m)
-    return _ratio(2 * cov, var_y + var_p + (mean_y - mean_p) ** 2)
+    # without any spread in the ratings there is nothing to agree with
+    return _ratio(2 * cov, np.where(_varies(mean_y, var_y), var_y + var_p + (mean_y - mean_p) ** 2, 0.0))
 
 
 def _pearson(m: np.ndarray) -> np.ndarray:
     mean_y, mean_p, var_y, var_p, cov = _covariances(m)
-    # a constant has no correlation; its computed variance is rounding alone
-    varies = (var_y > _ROUNDING * (mean_y**2 + var_y)) & (var_p > _ROUNDING * (mean_p**2 + var_p))
+    varies = _varies(mean_y, var_y) & _varies(mean_p, var_p)  # a constant has no correlation
     return _ratio(cov, np.where(varies, np.sqrt(var_y * var_p), 0.0))
 
 
@@ -101,8 +108,8 @@ def _mse(m: np.ndarray) -> np.ndarray:
 
 
 def _r2(m: np.ndarray) -> np.ndarray:
-    variance = _covariances(m)[2]
-    return 1 - _ratio(_mse(m), variance)
+    mean, _, variance, _, _ = _covariances(m)
+    return 1 - _ratio(_mse(m), np.where(_varies(mean, variance), variance, 0.0))
 
 
 #: Metrics of ratings that are functions of six sums, shape (..., 6): n, y, p, y*y, p*p, y*p (see :func:`moments`).
@@ -115,6 +122,11 @@ RATING_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 #: Metrics that count errors.
 LOWER_IS_BETTER = frozenset({"rmse", "mae"})
+
+
+def direction(metric: str) -> int:
+    """Return 1 for a metric that is better when it is higher, -1 for an error."""
+    return -1 if metric in LOWER_IS_BETTER else 1
 
 
 def moments(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -199,11 +211,15 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
     present = np.flatnonzero((support > 0) & (support < len(codes)))
     scores = [roc_auc_score(codes == k, probabilities[:, k]) for k in present]
     result["roc_auc"] = float(np.mean(scores)) if scores else float("nan")
-    own = np.clip(probabilities[np.arange(len(codes)), codes], _TINY, 1)
-    result["log_loss"] = float(-np.log(own).mean())
+    result["log_loss"] = log_loss(codes, probabilities)
     result["brier"] = float(((probabilities - np.eye(len(classes))[codes]) ** 2).sum(axis=1).mean())
     result["ece"] = expected_calibration_error(codes, probabilities)
     return result
+
+
+def log_loss(codes: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean of minus the logarithm of the true class's probability."""
+    return float(-np.log(np.clip(probabilities[np.arange(len(codes)), codes], _TINY, 1)).mean())
 
 
 def calibration_bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> pd.DataFrame:

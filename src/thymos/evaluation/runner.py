@@ -22,11 +22,11 @@ import pandas as pd
 
 from thymos import __version__
 from thymos.base.catalogue import resolve
-from thymos.base.errors import InputError, ProtocolError, StudyError, ThymosError
+from thymos.base.errors import InputError, ProtocolError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
-from thymos.evaluation.auditor import Audit, audit_run
+from thymos.evaluation.auditor import Audit, audit_run, try_method
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_estimator
 from thymos.evaluation.provenance import code_digest, environment, split_digest
 from thymos.evaluation.results import Results
@@ -125,25 +125,29 @@ def run_study(
     grids = {name: make_grid(study, name, estimator) for name, estimator in estimators.items()}
     say(0, 0, "trying each method on a few samples")
     for name, estimator in estimators.items():
-        _probe(name, estimator, samples, next(iter(folds.values()))[0], classes)
+        try_method(name, estimator, samples, next(iter(folds.values()))[0], classes)
     recipe, fingerprint = _recipe(estimators, grids), samples.fingerprint()
     _refuse_others(results, study, fingerprint, recipe)
     tasks = tasks_of(study, folds_of, estimators)
     waiting = [task for task in tasks if not results.finished(task.key)]
-    if results.sittings():  # another process may be at work here: begin elsewhere, so that they share what is left
-        begin = int(np.random.default_rng().integers(len(waiting) + 1))
-        waiting = waiting[begin:] + waiting[:begin]
     facts = {"digest": study.digest(), "fingerprint": fingerprint, "recipe": recipe, "n_tasks": len(tasks)}
     # the study's own place is needed to find files named in it, and nobody else's business otherwise
     private = set() if getattr(resolve(study.source.name, "source"), "file", "") else {"folder"}
-    if not results.claim_facts("study", {**facts, "study": study.model_dump(mode="json", exclude=private)}):
+    stored = study.model_dump(mode="json", exclude=private)
+    if not results.claim_facts("study", {**facts, "study": stored}):
         _refuse_others(results, study, fingerprint, recipe)  # another process may have begun something else here
+    told_anew = results.read_facts("study")["study"] != json.loads(json.dumps(stored))
+    if told_anew:  # words, metric or level were changed, which no fit depends on
+        results.write_facts("study", {**facts, "study": stored})
     results.sweep()
     results.write_facts("data", _data_card(study, samples, classes))
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
     results.write_facts("environment", {"split_digests": digests})
     if waiting or not results.sittings():
         results.add_sitting(environment())
+    if waiting and len(results.sittings()) > 1:  # others may be at work here: begin elsewhere, to share what is left
+        begin = int(np.random.default_rng().integers(len(waiting)))
+        waiting = waiting[begin:] + waiting[:begin]
     results.write_table("folds", _fold_table(study, samples, folds))
     kept, failed = len(tasks) - len(waiting), {}
     begun = kept
@@ -172,7 +176,7 @@ def run_study(
                 results.append(task.key, *tables)
             say(begun + number, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
     results.write_facts("failures", failed)
-    if len(failed) < len(waiting) or not results.has_facts("audit"):
+    if told_anew or len(failed) < len(waiting) or not results.has_facts("audit"):
         say(len(tasks), len(tasks), "auditing")
         _audit(study, samples, folds, classes, results)
     return Outcome(results, len(tasks) - kept - len(failed), kept, failed)
@@ -314,34 +318,14 @@ def _control(study: Study, samples: Samples) -> tuple[int, dict[str, list[Fold]]
     )
 
 
-def _probe(name: str, estimator: Any, samples: Samples, fold: Fold, classes: list[str]) -> None:
-    """Try a method on a few samples, so that a mistake in it is found before the first of many fits.
-
-    Raises
-    ------
-    StudyError
-        With the method's name and what went wrong.
-    """
-    labels = samples.y[fold.train] if classes else np.zeros(len(fold.train))
-    few = [fold.train[labels == label][:20] for label in np.unique(labels)]
-    fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5])
-    try:
-        fit_fold(estimator, samples, fold, classes)
-    except ThymosError as error:
-        raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
-    except Exception as error:
-        raise StudyError(
-            f"methods.{name} fails on a few samples of shape {samples[:1].X.shape[1:]}: {type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0] if str(error).strip() else ''}",
-            fits="steps that fit together: features, `flatten` where a classifier wants a table, a classifier at last",
-            do="correct the method's steps and parameters",
-        ) from error
-
-
 def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]], classes: list[str], results: Results) -> None:
     """Audit splits and data, and set what nuisances predict beside what the methods predict."""
     finished = results if len(results.read("rows")) else None
-    audit = audit_run(Audit(), study, samples, folds, classes, finished, lambda text: None)
+    audit = Audit()
+    try:
+        audit_run(audit, study, samples, folds, classes, finished, lambda text: None)
+    except Exception as error:  # fits are finished and stored: a fault of the audit must not take their report along
+        audit.skipped.append(f"what comes after: the audit itself failed ({type(error).__name__}: {error})")
     results.write_facts("audit", {"findings": audit.findings, "searched": audit.searched, "skipped": audit.skipped})
     results.write_table("probes", audit.probes)
 

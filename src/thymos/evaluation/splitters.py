@@ -176,6 +176,14 @@ class Protocol:
                 fits="trial names that are unique within the source",
                 do="put subject and session into the name: meta['subject'] + '-' + meta['trial']",
             )
+        if not self.leaky:  # a trial has one score, so it must have one label
+            labels = pd.DataFrame({"trial": meta["trial"].to_numpy(), "label": y}).drop_duplicates()["trial"]
+            if labels.duplicated().any():
+                raise ProtocolError(
+                    f"Samples of the trial {str(labels[labels.duplicated()].iloc[0])!r} have several labels.",
+                    fits="one label for each trial",
+                    do="give each stretch with a label of its own a trial name, or label trials by their mean",
+                )
         groups = self.groups(meta)
         return [
             self._fold(meta, groups, y, rows, test, f"{part}/{name}" if part else name, repeat)

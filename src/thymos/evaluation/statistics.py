@@ -12,9 +12,9 @@ from scipy.stats import bootstrap
 from thymos.base.random import child_seed, generator
 from thymos.evaluation.metrics import (
     CONFUSION_METRICS,
-    LOWER_IS_BETTER,
     RATING_METRICS,
     defined_mean,
+    direction,
     moments,
     trial_means,
     trial_probabilities,
@@ -25,6 +25,7 @@ __all__ = ["MIN_SUBJECTS", "holm", "inflation_report", "interval", "permuted_cou
 #: With fewer subjects the interval is taken over recordings (or trials) instead.
 MIN_SUBJECTS = 8
 _RESAMPLES = 10_000
+_BATCH_VALUES = 2 * 10**7
 _PERMUTATIONS = 2_000
 
 
@@ -73,21 +74,22 @@ def summarise(
             unit = "subject" if units["subject"].nunique() >= MIN_SUBJECTS else units.attrs["unit"]
             groups = np.unique(units["subject"], return_inverse=True)[1] if unit == "subject" else np.arange(len(units))
             seed = child_seed(0, protocol, method, labels, level)
-            collected = [_collect(c, groups) for c in counts]
+            collected = np.stack([_collect(c, groups) for c in counts])
             head = {"protocol": protocol, "method": method, "labels": labels, "level": level}
-            head |= {"unit": unit, "n_units": len(collected[0]), **units.attrs["draws"]}
+            head |= {"unit": unit, "n_units": collected.shape[1], **units.attrs["draws"]}
+            values = {
+                metric: _estimator(known[metric], unit == "subject", counts.ndim - 2) for metric in metrics or known
+            }
             # the control with permuted labels is its own reference: it gets a value, no interval and no chance
-            null = permuted_counts(trials, groups[trials["unit_number"]], seed) if labels == "true" else None
-            for metric in metrics or known:
-                value = _estimator(known[metric], unit == "subject", counts.ndim - 2)
-                per_seed = [float(value(c)) for c in collected]
-                row = {**head, "metric": metric, "value": float(np.mean(per_seed))}
-                row["seed_sd"] = float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else np.nan
+            null = _null(trials, groups, values, seed) if labels == "true" else None
+            for metric, value in values.items():
+                per_draw = value(collected)
+                row = {**head, "metric": metric, "value": float(np.mean(per_draw))}
+                row["seed_sd"] = float(np.std(per_draw, ddof=1)) if len(per_draw) > 1 else np.nan
                 if null is not None:
-                    row["low"], row["high"] = interval(np.mean(collected, axis=0), value, seed)
-                    sign = -1 if metric in LOWER_IS_BETTER else 1
-                    by_chance = value(null)
-                    by_chance = by_chance[np.isfinite(by_chance)]
+                    row["low"], row["high"] = interval(collected, value, seed)
+                    sign = direction(metric)
+                    by_chance = null[metric][np.isfinite(null[metric])]
                     row["chance"], row["chance_high"], row["p"] = np.nan, np.nan, np.nan
                     if len(by_chance) and np.isfinite(row["value"]):
                         row["chance"] = float(by_chance.mean())
@@ -116,9 +118,9 @@ def unit_counts(part: pd.DataFrame, classes: list[str], level: str) -> tuple[pd.
     counts : ndarray, shape (n_draws, n_units, n_classes, n_classes) or (n_draws, n_units, 6)
         Confusions; for ratings sums of :func:`~thymos.evaluation.metrics.moments`.
     trials : dict of str to ndarray
-        For permutations, one entry per trial: ``counts`` of predicted classes averaged over draws, shape (n_trials,
-        n_classes), for ratings the mean number, sum and sum of squares of predictions, shape (n_trials, 3); ``label``;
-        ``subject``; ``unit_number``; ``classes``, their number.
+        For permutations, one entry per trial: ``counts`` of predicted classes in each draw, shape (n_draws, n_trials,
+        n_classes), for ratings the number, sum and sum of squares of predictions, shape (n_draws, n_trials, 3);
+        ``label``; ``subject``; ``unit_number``; ``classes``, their number.
     """
     n_classes = len(classes)
     kind = "recording" if "recording" in part.columns else "trial"
@@ -135,25 +137,25 @@ def unit_counts(part: pd.DataFrame, classes: list[str], level: str) -> tuple[pd.
     trial_number = pd.Series(np.arange(len(trial_table)), index=trial_table["trial"])
     draws = [mine for _, mine in part.groupby(["seed", "repeat"], sort=True)]
     trials = {
-        "counts": np.zeros((len(trial_table), n_classes or 3)),
+        "counts": np.zeros((len(draws), len(trial_table), n_classes or 3)),
         "label": trial_table["code"].to_numpy(),
         "subject": trial_table["subject"].astype(str).to_numpy(dtype=str),
         "unit_number": number.loc[pd.MultiIndex.from_frame(trial_table[["subject", kind]])].to_numpy(),
         "classes": n_classes,
     }
     counts = np.zeros((len(draws), len(units), *((n_classes, n_classes) if n_classes else (6,))))
-    for draw, mine in zip(counts, draws, strict=True):
+    for draw, per_trial, mine in zip(counts, trials["counts"], draws, strict=True):
         mine, predicted = _at_level(mine, n_classes, level)
         codes = mine["code"].to_numpy()
         rows = number.loc[pd.MultiIndex.from_frame(mine[["subject", kind]])].to_numpy()
         by_trial = trial_number.loc[mine["trial"]].to_numpy()
         if n_classes:
             np.add.at(draw, (rows, codes, predicted), 1)
-            np.add.at(trials["counts"], (by_trial, predicted), 1 / len(draws))
+            np.add.at(per_trial, (by_trial, predicted), 1)
         else:
             sums = moments(codes, predicted)
             np.add.at(draw, rows, sums)
-            np.add.at(trials["counts"], by_trial, sums[:, [0, 2, 4]] / len(draws))
+            np.add.at(per_trial, by_trial, sums[:, [0, 2, 4]])
     units.attrs["unit"] = kind
     units.attrs["draws"] = {"n_seeds": part["seed"].nunique(), "n_repeats": part["repeat"].nunique()}
     return units, counts, trials
@@ -174,16 +176,17 @@ def _at_level(mine: pd.DataFrame, n_classes: int, level: str) -> tuple[pd.DataFr
 
 
 def interval(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
-    """Return the 95 % BCa bootstrap interval of `value` over units, from counts of shape (n_units, ...).
+    """Return the 95 % BCa bootstrap interval over units of the mean of `value` over draws.
 
-    Units without any spread give an interval of no width; a single unit gives none (NaN).
+    `counts` have the shape (n_draws, n_units, ...); the same units are drawn for all seeds and repeats. Units without
+    any spread give an interval of no width; a single unit gives none (NaN).
     """
-    n_units = len(counts)
+    n_units = counts.shape[1]
     if n_units < 2:
         return float("nan"), float("nan")
 
     def statistic(index: np.ndarray, axis: int = -1) -> np.ndarray:
-        return value(counts[index])
+        return value(counts[:, index]).mean(axis=0)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # degenerate resamples are handled below
@@ -192,7 +195,7 @@ def interval(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed
                 (np.arange(n_units),),
                 statistic,
                 n_resamples=_RESAMPLES,
-                batch=1000,
+                batch=int(np.clip(_BATCH_VALUES // counts.size, 10, 1000)),
                 vectorized=True,
                 method="BCa",
                 rng=np.random.default_rng(seed),
@@ -204,7 +207,7 @@ def interval(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed
     return float(low), float(high)
 
 
-def permuted_counts(trials: dict, groups: np.ndarray, seed: int, n: int = _PERMUTATIONS) -> np.ndarray:
+def permuted_counts(trials: dict, groups: np.ndarray, seed: int, n: int = _PERMUTATIONS, draw: int = 0) -> np.ndarray:
     """Counts of the stored predictions after permuting labels between the trials of each subject.
 
     Parameters
@@ -214,14 +217,17 @@ def permuted_counts(trials: dict, groups: np.ndarray, seed: int, n: int = _PERMU
     groups : ndarray of int, shape (n_trials,)
         The unit (or subject) that each trial is collected into.
     seed, n : int
-        Seed and number of permutations.
+        Seed and number of permutations; every draw sees the same ones.
+    draw : int
+        Which seed and repeat.
 
     Returns
     -------
     ndarray, shape (n, n_groups, n_classes, n_classes), for ratings (n, n_groups, 6)
     """
     rng = generator(seed, "permutation chance")
-    counts, label, subject, n_classes = (trials[key] for key in ("counts", "label", "subject", "classes"))
+    label, subject, n_classes = (trials[key] for key in ("label", "subject", "classes"))
+    counts = trials["counts"][draw]
     shuffled = np.empty((n, len(label)), dtype=label.dtype)
     for name in np.unique(subject):
         mine = np.flatnonzero(subject == name)
@@ -294,6 +300,18 @@ def inflation_report(
             row["inflation"] = row["leaky_true"] - row["honest_true"]
             rows.append(row)
     return pd.DataFrame(rows, columns=columns)
+
+
+def _null(trials: dict, groups: np.ndarray, values: dict[str, Callable], seed: int) -> dict[str, np.ndarray]:
+    """Return what each metric gives for permuted labels, averaged over draws; NaN where nothing can be permuted."""
+    varies = pd.Series(trials["label"]).groupby(trials["subject"]).nunique()
+    if (varies < 2).all():  # each subject has one label: every permutation is the labels themselves
+        return {metric: np.full(1, np.nan) for metric in values}
+    total = dict.fromkeys(values, 0.0)
+    for draw in range(len(trials["counts"])):
+        counts = permuted_counts(trials, groups[trials["unit_number"]], seed, draw=draw)
+        total = {metric: total[metric] + value(counts) for metric, value in values.items()}
+    return {metric: sums / len(trials["counts"]) for metric, sums in total.items()}
 
 
 def _collect(counts: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from thymos.base.catalogue import check_parameters, load_object, near, resolve
-from thymos.base.errors import InputError, StudyError, ThymosError
+from thymos.base.errors import DataError, InputError, StudyError, ThymosError
 from thymos.base.samples import Samples
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "make_protocol",
     "make_samples",
     "shipped_studies",
+    "stored_study",
 ]
 
 BUDGETS = ("tiny", "quick", "full")
@@ -294,7 +295,7 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"{path} holds no keys.", fits="a study: name, title, source, windows, target, ...")
     content.pop("definitions", None)  # a place for YAML anchors
-    return parse_study({"folder": str(path.absolute().parent), **content}, budget, str(path))
+    return parse_study({**content, "folder": str(path.absolute().parent)}, budget, str(path))
 
 
 def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "the study") -> Study:
@@ -322,6 +323,25 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         ) from None
     except ThymosError as error:
         raise StudyError(f"{where}: {error.came}", error.fits, error.do) from None
+
+
+def stored_study(results: Any) -> Study:
+    """Return the study that a run was made of.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or was written by a version with other keys.
+    """
+    content = results.read_facts("study", "study")["study"]
+    try:
+        return Study.model_validate(content)
+    except (ValidationError, ThymosError) as error:
+        reason = "; ".join(_explain(e) for e in error.errors()) if isinstance(error, ValidationError) else error.came
+        raise DataError(
+            f"The study in {results.folder} cannot be read by this version: {reason}",
+            do="use the version named in its environment, or run the study again into a new folder",
+        ) from None
 
 
 def make_samples(study: Study, data: str | Path | None = None) -> Samples:

@@ -91,8 +91,8 @@ def split(view: RunView, card: ProtocolCard) -> str:
     table = view.folds[view.folds["protocol"] == card.name]
     folds = list(dict.fromkeys(table["fold"]))
     shown = folds
-    if folds[0].count("/"):  # a protocol within each subject: one subject tells the scheme
-        shown = [fold for fold in folds if fold.split("/")[0] == folds[0].split("/")[0]]
+    if card.within or len(card.keys) > 1:  # folds of one subject tell the scheme
+        shown = [fold for fold in folds if fold.rsplit("/", 1)[0] == folds[0].rsplit("/", 1)[0]]
     shown = shown[:10]
     table = table[table["fold"].isin(shown)]
     recordings = table[["subject", "recording"]].drop_duplicates().sort_values(["subject", "recording"])
@@ -129,6 +129,8 @@ def split(view: RunView, card: ProtocolCard) -> str:
 
 def confusions(view: RunView, methods: list[str]) -> str:
     """Draw confusion matrices, true classes in rows, as shares of the true class."""
+    if not methods:
+        return ""
     cards = list(view.protocols.values())
     part = view.predictions[view.predictions["labels"] == "true"]
     n = len(view.classes)
@@ -192,7 +194,7 @@ def curves(view: RunView, protocol: str) -> str:
             ax.set_ylim(0, 1.6 * mine["train_loss"].max())
             ax.set_title(textwrap.fill(view.methods[method], 26 if len(methods) > 2 else 60), fontsize=8)
             ax.set_xlabel("epoch")
-        axes[0].set_ylabel("squared error, in SD" if view.rating else "cross-entropy")
+        axes[0].set_ylabel("loss" if view.rating else "cross-entropy")
         axes[0].legend(frameon=False, fontsize=7)
         return _svg(fig)
 
@@ -230,6 +232,8 @@ def calibration(view: RunView, methods: list[str]) -> str:
 
 def scatter(view: RunView, methods: list[str]) -> str:
     """Draw predicted against given ratings, one dot for each trial."""
+    if not methods:
+        return ""
     cards = list(view.protocols.values())
     part = view.predictions[view.predictions["labels"] == "true"]
     keys = ["protocol", "method", "trial"]
@@ -255,7 +259,7 @@ def scatter(view: RunView, methods: list[str]) -> str:
 
 def _metric_axis(ax: Any, view: RunView, cells: list) -> None:
     """Set the range of a metric: a share from 0 to 1, a correlation around 0, an error from 0 to the largest shown."""
-    if not view.rating:
+    if not view.rating and view.metric != "kappa":
         ax.set_xlim(0, 1.02)
     elif view.metric == "rmse":
         ax.set_xlim(left=0)

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from thymos.evaluation.metrics import direction
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
 from thymos.report.view import RunView, number
@@ -59,7 +60,8 @@ def _content(view: RunView) -> dict[str, Any]:
         "metrics": view.metrics(),
         "inflation": view.inflation.to_dict("records"),
         "audit": collect(
-            (view.audit or {}).get("findings", []), {card.name: card.n_folds for card in view.protocols.values()}
+            (view.audit or {}).get("findings", []),
+            {card.name: card.n_folds * card.repeats for card in view.protocols.values()},
         ),
         "probes": probe_rows(view.probes, view.metric) if len(view.probes) else None,
         "costs": _costs(view),
@@ -118,9 +120,11 @@ def verdict(view: RunView) -> list[str]:
         if table.empty:
             continue
         permuted = table["leaky_permuted"].dropna()
+        gain = np.sort(direction(view.metric) * table["inflation"].to_numpy())
+        verb = "adds" if direction(view.metric) > 0 else "takes away"
         lines.append(
-            f"The leak {leaky} adds {add(table['inflation'].min())} to {add(table['inflation'].max())}{points} "
-            f"to the {view.metric_title} under {honest}"
+            f"The leak {leaky} {verb} {add(gain[0])} to {add(gain[-1])}{points} "
+            f"{'to' if verb == 'adds' else 'from'} the {view.metric_title} under {honest}"
             + (
                 f"; with meaningless (permuted) labels it still shows up to {say(permuted.max())}, against "
                 f"{say(table['honest_permuted'].max())} at most under {honest}."

@@ -13,7 +13,7 @@ import pandas as pd
 from thymos.base.errors import DataError
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import holm, inflation_report, summarise
-from thymos.evaluation.study import Study, make_protocol
+from thymos.evaluation.study import make_protocol, stored_study
 
 _TITLES = {
     "kappa": "Cohen's kappa",
@@ -46,6 +46,8 @@ class ProtocolCard:
         Seconds between windows of different parts of one recording.
     repeats, inner : int
         How often the folds were dealt, and into how many inner folds training was dealt.
+    within : str
+        Metadata column whose values are split one by one.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ProtocolCard:
     guard: float = 0.0
     repeats: int = 1
     inner: int = 0
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,13 +164,13 @@ class RunView:
     def protocols(self) -> dict[str, ProtocolCard]:
         """Protocols of the study, honest ones first."""
         cards = []
-        study = Study.model_validate(self.study)
+        study = stored_study(self.results)
         for name, spec in self.study["protocols"].items():
             kind = make_protocol(study, name)
             mine = self.folds[self.folds["protocol"] == name]
             notes = sorted({note for note in mine["note"] if note})
             n_folds = mine["fold"].nunique()
-            rules = {"guard": kind.guard, "repeats": kind.repeats, "inner": kind.inner}
+            rules = {"guard": kind.guard, "repeats": kind.repeats, "inner": kind.inner, "within": kind.within}
             head = (name, kind.question, kind.keys, kind.leaky, spec["twin_of"] or "", n_folds, notes)
             cards.append(ProtocolCard(*head, **rules))
         return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}

@@ -136,6 +136,13 @@ def _walk(after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rank[number], position
 
 
+_RECORDINGS = 14
+_PIECES = (
+    f"there are more chains than the {_RECORDINGS} recordings the table is made of; rows are missing, and pieces of one"
+    " recording may stand on both sides of a split by recording"
+)
+
+
 class EmotionsCSV(Source):
     """Features of Muse EEG of two people who watched film clips: negative, neutral (no clip) and positive.
 
@@ -188,6 +195,8 @@ class EmotionsCSV(Source):
             for rows in np.split(np.arange(len(labels)), borders):
                 yield _recording(_UNCHAINED, values[rows], labels[rows[0]], names, rows[0] / SFREQ)
             return
+        if _in_pieces(chains):
+            warnings.warn(f"{self.root / FILE}: {_PIECES}", UserWarning, stacklevel=2)
         order = np.lexsort((chains.position, chains.number))
         digits = max(2, len(str(chains.number.max() + 1)))
         for rows in np.split(order, np.flatnonzero(np.diff(chains.number[order])) + 1):
@@ -209,6 +218,8 @@ class EmotionsCSV(Source):
         lengths, how_many = np.unique(np.bincount(chains.number), return_counts=True)
         words = ", ".join(f"{n} of {length} rows" for length, n in zip(lengths, how_many, strict=True))
         notes.append(Note(FILE, f"{chains.number.max() + 1} chains, taken for recordings: {words}"))
+        if _in_pieces(chains):
+            notes.append(Note(FILE, _PIECES))
         twins = len(labels) - len(np.unique(np.c_[chains.number, chains.position], axis=0))
         if twins:
             notes.append(Note(FILE, f"{twins} rows are copies of another row"))
@@ -260,6 +271,10 @@ def _numbers(path: Path, table: pd.DataFrame) -> np.ndarray:
             do="download the file again, or leave such rows out",
         )
     return values
+
+
+def _in_pieces(chains: Chains) -> bool:
+    return int(chains.number.max()) + 1 > _RECORDINGS
 
 
 def _chains(values: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Chains:

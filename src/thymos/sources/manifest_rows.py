@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -96,7 +97,7 @@ def read_rows(path: Path, labels: Mapping[str, Sequence[Any] | None] | None) -> 
                 session=text.get("session", "") or "1",
                 trial=text.get("trial", ""),
                 stimulus=text.get("stimulus", "") or "none",
-                recording=text.get("recording", "") or text["path"],
+                recording=text.get("recording", "") or os.path.normpath(text["path"]),
                 modality=_MODALITIES.get(modality, modality),
                 onset=0.0 if np.isnan(onset) else float(onset),
                 duration=None if np.isnan(numbers["duration"][k]) else float(numbers["duration"][k]),
