@@ -42,6 +42,9 @@ def test_its_table_holds_the_stored_results():
         "random forest": "random_forest",
         "LSTM, one step (published form)": "lstm_single",
         "GRU, one step": "gru_single",
+        "LSTM, one step, Bird's features corrected": "lstm_clean",
+        "CNN-LSTM, 8 000 parameters": "cnn_lstm",
+        "plain RNN over time, 8 000 parameters": "rnn_time",
         "LSTM over time, 8 000 parameters": "lstm_time",
         "GRU over time, 8 000 parameters": "gru_time",
     }

@@ -230,7 +230,7 @@ def test_shortcuts_are_said_first_and_probes_shown(view, tmp_path):
     facts = json.loads(path.read_text())
     path.write_text(json.dumps({**facts, "findings": [*facts["findings"], finding]}))
     changed = RunView(tmp_path / "run")
-    assert "Shortcut: The day alone tells it." in verdict(changed)
+    assert "Shortcut under recording: The day alone tells it." in verdict(changed)
     text = write_report(changed).read_text()
     assert "monday: only calm" in text
     assert "What nuisances predict by themselves" in text

@@ -133,7 +133,7 @@ def verdict(view: RunView) -> list[str]:
             )
         )
     shortcuts = [f for f in (view.audit or {}).get("findings", []) if f["severity"] == "shortcut" and not f["leaky"]]
-    lines += [f"Shortcut: {finding['text']}" for finding in shortcuts]
+    lines += [f"Shortcut under {f['protocol']}: {f['text']}" for f in shortcuts]
     return lines
 
 
