@@ -187,11 +187,17 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
         raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
     except Exception as error:
         raise StudyError(
-            f"methods.{name} fails on a few samples of shape {samples[:1].X.shape[1:]}: {type(error).__name__}: "
+            f"methods.{name} fails on a few samples of shape {_shapes(samples)}: {type(error).__name__}: "
             f"{str(error).strip().splitlines()[0] if str(error).strip() else ''}",
             fits="steps that fit together: features, `flatten` where a classifier wants a table, a classifier at last",
             do="correct the method's steps and parameters",
         ) from error
+
+
+def _shapes(samples: Samples) -> Any:
+    """Return the shape of one sample, by modality where there are several."""
+    X = samples.X
+    return {name: array.shape[1:] for name, array in X.items()} if isinstance(X, dict) else X.shape[1:]
 
 
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
@@ -208,8 +214,8 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
         audit.searched.append("exact copies across the split")
     else:
         audit.skipped.append("copies (samples of so few values are alike by chance)")
-    if near.dimension >= 4:
-        audit.add(interpolated(samples, near))
+    audit.add(interpolated(samples, near))
+    if not near.crowded:
         audit.searched.append("near copies and samples interpolated between trials")
     else:
         audit.skipped.append(
@@ -252,11 +258,9 @@ def audit_methods(
     """Experiment on every method with a small part of one honest fold, networks for two epochs."""
     whole = next(parts for name, parts in folds.items() if not protocols[name].leaky)[0]
     n_train, fold = len(whole.train), small_fold(samples, whole)
-    few = samples[np.sort(np.concatenate([fold.train, fold.validation, fold.test]))]
-    place = {row: k for k, row in enumerate(np.sort(np.concatenate([fold.train, fold.validation, fold.test])))}
-    fold = Fold(
-        fold.name, *(np.array([place[r] for r in part], dtype=int) for part in (fold.train, fold.validation, fold.test))
-    )
+    parts = fold.train, fold.validation, fold.test
+    rows = np.sort(np.concatenate(parts))
+    few, fold = samples[rows], Fold(fold.name, *(np.searchsorted(rows, part) for part in parts))
     for name, estimator in estimators.items():
         audit.add(inner_splits(estimator, n_train))
         short = _shortened(seed_estimator(estimator, child_seed(0, name)))

@@ -88,6 +88,11 @@ class Neighbourhood:
             1 / float(np.median(ratios.mean(axis=1))) if ratios.size and np.median(ratios.mean(axis=1)) > 0 else 0.0
         )
 
+    @property
+    def crowded(self) -> bool:
+        """Whether the samples vary in so few directions that neighbours come close by chance."""
+        return self.dimension < _LEAST_DIMENSION
+
     def near_pairs(self) -> np.ndarray:
         """Return pairs of rows that are far closer to each other than to the rest, shape (n_pairs, 2)."""
         if self.distances.shape[1] < _NEIGHBOURS:
@@ -99,7 +104,7 @@ class Neighbourhood:
 
 def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhood) -> Iterator[tuple[Fold, Finding]]:
     """Find test samples with a near copy in training or validation: ten times closer than the eleventh neighbour."""
-    pairs = neighbourhood.near_pairs() if neighbourhood.dimension >= _LEAST_DIMENSION else np.empty((0, 2), dtype=int)
+    pairs = np.empty((0, 2), dtype=int) if neighbourhood.crowded else neighbourhood.near_pairs()
     for fold in folds if len(pairs) else ():
         test, others = (np.zeros(len(samples), dtype=bool) for _ in range(2))
         test[fold.test], others[fold.train], others[fold.validation] = True, True, True
@@ -127,7 +132,7 @@ def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding
     """Find samples that lie exactly between two others of different trials, as SMOTE and mixing make them."""
     table, neighbours = neighbourhood.table, neighbourhood.neighbours
     trial = np.unique(samples.meta["trial"].astype(str), return_inverse=True)[1][neighbourhood.rows]
-    if table.shape[1] < 3 or neighbourhood.dimension < _LEAST_DIMENSION:
+    if table.shape[1] < 3 or neighbourhood.crowded:
         return []  # in a plane points lie between others by chance
     between = np.zeros(len(table), dtype=bool)
     for part in _blocks(len(table), neighbours.shape[1] * table.shape[1]):
