@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from thymos.base.catalogue import resolve
 from thymos.base.errors import DataError, StudyError, ThymosError
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
@@ -363,7 +365,7 @@ def _check_run(
     protocols: dict[str, Protocol],
     results: Results,
 ) -> None:
-    """Compare the stored run with the data and the splits as they are now, and audit its controls."""
+    """Compare the stored run with the data and the splits as they are now."""
     stored = results.read_facts("study", "fingerprint")["fingerprint"]
     if stored != samples.fingerprint():
         raise DataError(
@@ -393,15 +395,17 @@ def _check_run(
     audit.searched.append("stored splits and predictions against the splits as they are cut now")
 
 
-def _controls(study: Study, samples: Samples, estimators: dict[str, Any], classes: list[str]) -> pd.DataFrame:
-    """Fit the reference with true labels and with labels permuted between trials, under every protocol."""
+def _controls(
+    study: Study, samples: Samples, estimators: dict[str, Any], classes: list[str], draws: int = _DRAWS
+) -> pd.DataFrame:
+    """Fit the reference with true labels, and some times with labels permuted between trials, under every protocol."""
     estimator = _reference(study, estimators)
-    draws = {"true": samples}
-    draws |= {
-        f"permuted {k + 1}": permute_trial_labels(samples, child_seed(study.seed, "audit", k)) for k in range(_DRAWS)
+    labelled = {"true": samples}
+    labelled |= {
+        f"permuted {k + 1}": permute_trial_labels(samples, child_seed(study.seed, "audit", k)) for k in range(draws)
     }
     tables = []
-    for labels, data in draws.items():
+    for labels, data in labelled.items():
         for protocol in study.protocols:
             try:
                 parts = make_protocol(study, protocol).folds(data.meta, data.y)
@@ -412,6 +416,8 @@ def _controls(study: Study, samples: Samples, estimators: dict[str, Any], classe
                 made = fit_fold(estimator, data, bare, classes).predictions
                 head = {"protocol": protocol, "method": "nearest neighbour", "fold": fold.name, "seed": 0}
                 tables.append(made.assign(labels="true", draw=labels, **head))
+    if not tables:
+        return pd.DataFrame()
     made = pd.concat(tables, ignore_index=True)
     table = pd.concat(
         [summarise(part, classes, (study.metric,)).assign(labels=name) for name, part in made.groupby("draw")]
@@ -450,16 +456,19 @@ def _hidden(audit: Audit, protocols: dict[str, Protocol]) -> None:
 def _null(audit: Audit, study: Study, estimators: dict[str, Any], protocols: dict[str, Protocol]) -> None:
     """Run the reference on the study's simulator without any effect, where its source is one."""
     source = study.source
-    if not source.name.startswith("simulated"):
-        audit.skipped.append("the simulator's null mode: the study's source is recorded, not simulated")
+    if "null" not in inspect.signature(resolve(source.name, "source").load()).parameters:
+        audit.skipped.append("the simulator's null mode (the study's source is recorded, not simulated)")
         return
     null = study.model_copy(
         update={"source": source.model_copy(update={"parameters": {**source.parameters, "null": True}})}
     )
     samples = make_samples(null)
     classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
-    table = _controls(null, samples, estimators, classes)
-    table = table[table["labels"] == "true"].assign(labels="simulator null")
+    table = _controls(null, samples, estimators, classes, draws=0)
+    if table.empty:
+        audit.skipped.append("the simulator's null mode (these few simulated trials cannot be split)")
+        return
+    table = table.assign(labels="simulator null")
     audit.controls = pd.concat([audit.controls, table], ignore_index=True)
     for row in table[table["level"] == "window"].to_dict("records"):
         if not protocols[row["protocol"]].leaky and row["p"] < _ALPHA / 10:

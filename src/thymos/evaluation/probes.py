@@ -171,10 +171,8 @@ def _clipping(samples: Samples) -> np.ndarray | None:
     if x is None:
         return None
     still = (np.diff(x, axis=2) == 0).mean(axis=2)
-    marks = samples.meta["marks"].astype(str).to_numpy() if "marks" in samples.meta else np.full(len(samples), "")
-    kinds = sorted({kind for text in set(marks) for kind in text.split(",") if kind})
-    flags = [[kind in text.split(",") for kind in kinds] for text in marks]
-    table = np.concatenate([still, np.array(flags, dtype=float).reshape(len(samples), len(kinds))], axis=1)
+    marks = samples.meta["marks"].astype(str) if "marks" in samples.meta else pd.Series([""] * len(samples))
+    table = np.concatenate([still, marks.str.get_dummies(",").to_numpy(float)], axis=1)
     return table if np.ptp(table, axis=0).any() else None
 
 

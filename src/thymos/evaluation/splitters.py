@@ -85,6 +85,8 @@ class Protocol:
         a method with a grid is chosen on them. 0 for none.
     random_state : int
         Seed of the assignment.
+    within : str, optional
+        Split the values of this metadata column one by one, such as ``subject``; empty for all data at once.
 
     Attributes
     ----------
@@ -120,7 +122,9 @@ class Protocol:
         repeats: int = 1,
         inner: int = 0,
         random_state: int = 0,
+        within: str | None = None,
     ):
+        self.within = self.within if within is None else within
         self.n_splits = self.usual_splits if n_splits is None else n_splits
         self.validation = validation
         self.guard = self.usual_guard if guard is None else guard
@@ -344,32 +348,11 @@ class Protocol:
 
 
 class RandomWindowSplit(Protocol):
-    """Windows dealt at random: a control that leaks, never a result.
-
-    Parameters
-    ----------
-    within : str
-        Deal within each value of this column (``subject``), or over all data.
-    **options
-        As :class:`Protocol`.
-    """
+    """Windows dealt at random: a control that leaks, never a result. Parameters as :class:`Protocol`."""
 
     name = "random_window"
     question = "none: windows of one trial stand on both sides, so recognising the trial is enough"
     leaky = True
-
-    def __init__(
-        self,
-        n_splits: int | str | None = None,
-        validation: float = 0.2,
-        guard: float | None = None,
-        repeats: int = 1,
-        inner: int = 0,
-        random_state: int = 0,
-        within: str = "",
-    ):
-        super().__init__(n_splits, validation, guard, repeats, inner, random_state)
-        self.within = within
 
     def groups(self, meta: pd.DataFrame) -> np.ndarray:
         """Return a key of its own for every row."""
@@ -435,9 +418,8 @@ class GroupSplit(Protocol):
         random_state: int = 0,
         within: str = "",
     ):
-        super().__init__(n_splits, validation, guard, repeats, inner, random_state)
+        super().__init__(n_splits, validation, guard, repeats, inner, random_state, within)
         self.column = column
-        self.within = within
         self.name = column
         self.keys = (column,)
         self.question = f"can a new {column} be recognised" + (f" of a known {within}?" if within else "?")

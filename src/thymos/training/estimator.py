@@ -200,7 +200,7 @@ class TorchEstimator(BaseEstimator):
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         """Return the target in the form the loss takes, one row per sample."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} predicts nothing: derive it from TorchClassifier or TorchRegressor")
 
     def _outputs(self, X: np.ndarray) -> torch.Tensor:
         """Return what the trained module makes of samples, shape (n_samples, n_outputs), float64."""

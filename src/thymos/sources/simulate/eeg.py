@@ -22,6 +22,7 @@ from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.random import generator
 from thymos.base.recording import Recording, Signal
+from thymos.signals.montage import standard_montage
 from thymos.signals.spectral import BANDS as BAND_SETS
 from thymos.sources.base import Source
 
@@ -505,7 +506,7 @@ def forward(ch_names: Sequence[str], n: int = 400, depth: float = 0.86) -> tuple
     places = [_SAME_PLACE.get(name, name) for name in ch_names]
     unique = list(dict.fromkeys(places))
     with mne.use_log_level("ERROR"):
-        montage = _standard_montage()
+        montage = standard_montage()
         sphere = mne.make_sphere_model("auto", "auto", mne.create_info(list(_CAP), 1.0, "eeg").set_montage(montage))
         info = mne.create_info(unique, 1.0, "eeg").set_montage(montage)
         k = np.arange(n) + 0.5  # Fibonacci shell
@@ -557,14 +558,6 @@ def _referenced(x: np.ndarray) -> np.ndarray:
 
 def _on_cap(*names: str) -> list[int]:
     return [_CAP.index(name) for name in names]
-
-
-def _standard_montage() -> Any:
-    """Return MNE's 10-05 positions on the Colin 27 head, which has had two names."""
-    import mne
-
-    known = mne.channels.get_builtin_montages()
-    return mne.channels.make_standard_montage("colin27_1005" if "colin27_1005" in known else "standard_1005")
 
 
 def _moments() -> np.ndarray:
@@ -675,7 +668,7 @@ def _electrodes(montage: str | Sequence[str]) -> tuple[str, ...]:
             )
         return MONTAGES[montage]
     names = tuple(str(name) for name in montage)
-    known = {*_standard_montage().ch_names, *_SAME_PLACE}
+    known = {*standard_montage().ch_names, *_SAME_PLACE}
     for name in names:
         if name not in known:
             raise InputError(
