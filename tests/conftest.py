@@ -153,6 +153,59 @@ def data_folder(muse_folder, emotions_folder):
     return muse_folder
 
 
+#: Parameters that make the simulated twin of each corpus small.
+SMALL = {
+    "affectnet": {"photos": [40, 10], "people": 6, "size": 32},
+    "amigos": {"subjects": 3, "videos": 4, "seconds": 1.0},
+    "deap": {"subjects": 2, "trials": 3, "seconds": 1.0},
+    "dreamer": {"subjects": 2, "seconds": 1.0, "baseline": 1.0},
+    "eav": {"subjects": 1, "turns": 16, "seconds": 1.0, "size": 32},
+    "emotions-csv": {"seconds": [3.0, 6.0]},
+    "faced": {"subjects": 1, "seconds": 1.0},
+    "faced-features": {"subjects": 2, "seconds": 2.0},
+    "fer2013": {"photos": [40, 10, 10], "people": 6, "form": "zip"},
+    "hku956": {"subjects": 2, "trials": 4, "seconds": [5, 8]},
+    "images": {"people": 5, "photos": 4},
+    "mahnob": {"subjects": 2, "trials": 3, "seconds": 2.0, "rest": 1.0},
+    "muse-mental-state": {"subjects": 2, "takes": 1, "seconds": 4.0},
+    "ravdess": {"actors": 2, "repetitions": 1, "sfreq": 16000.0},
+    "seed": {"subjects": 1, "sessions": 1, "scale": 0.004},
+    "seed-features": {"subjects": 2, "sessions": 1, "scale": 0.02},
+    "seed-iv": {"subjects": 1, "sessions": 1, "scale": 0.01},
+    "seed-iv-features": {"subjects": 1, "sessions": 1, "scale": 0.05},
+    "wesad": {"subjects": 2, "seconds": 5.0},
+}
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory):
+    """Return a function: name of a layout -> a small simulated corpus in it, written once; copy it to change it."""
+    from thymos.sources.simulate.catalogue import LAYOUTS
+
+    made = {}
+
+    def find(name: str) -> Path:
+        if name not in made:
+            row = LAYOUTS[name]
+            place = tmp_path_factory.mktemp(f"twin-{name}")
+            made[name] = row.load()(place, random_state=1, **{**row.parameters, **SMALL[name]})
+        return made[name]
+
+    return find
+
+
+@pytest.fixture
+def folder_state():
+    """Return a function: folder -> its files and a hash of each."""
+    import hashlib
+
+    def state(folder):
+        files = (p for p in folder.rglob("*") if p.is_file())
+        return {p.relative_to(folder): hashlib.blake2b(p.read_bytes()).hexdigest() for p in files}
+
+    return state
+
+
 def write_signal_file(path: Path, volts: np.ndarray, sfreq: float, labels, events=(), unit="uV", header=None) -> Path:
     """Write channels in volts, shape (n_channels, n_times), in the format of the path's ending.
 

@@ -83,7 +83,21 @@ def test_check_says_what_is_remarkable(muse_folder):
     result = thymos("check", "muse-mental-state", "--data", muse_folder)
     assert result.returncode == 0, result.stderr
     assert "very short: 6.0 s" in result.stdout
-    assert "muse-mental-state: readable; 17 remarks" in result.stdout
+    assert "muse-mental-state: readable; 0 things are wrong" in result.stdout
+    found = thymos("check", "muse-mental-state", "--data", muse_folder, "--json")
+    assert found.returncode == 0, found.stderr
+    facts = json.loads(found.stdout)
+    assert facts["level"] == "yellow"
+    assert facts["counts"]["trials"] == 17
+    assert facts["modalities"]["eeg"]["windows"]["1 s"] == 17 * 6
+    assert facts["labels"]["state"]["balance"]["classes"] == {"concentrating": 6, "neutral": 5, "relaxed": 6}
+    path = muse_folder / "muse-mental-state" / "subjecta-relaxed-1.csv"
+    path.write_text(path.read_text().replace("AF7", "XX7", 1))
+    for options in ([], ["--json"]):
+        broken = thymos("check", "muse-mental-state", muse_folder / "muse-mental-state", *options)
+        assert broken.returncode == 2
+        assert "has no column AF7" in broken.stdout
+        assert not broken.stderr
 
 
 @pytest.fixture
@@ -109,7 +123,7 @@ def test_own_recordings_from_edf_files_to_a_report(own_folder, tmp_path):
     assert f"thymos check manifest {own_folder / 'manifest.csv'}" in result.stdout
     result = thymos("check", "manifest", own_folder / "manifest.csv")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "manifest: readable; 0 remarks."
+    assert "manifest: readable; 0 things are wrong, 1 to look at." in result.stdout
     arguments = ["run", own_folder / "study.yaml", "--budget", "tiny", "--out", tmp_path / "out", "--jobs", 1]
     result = thymos(*arguments)
     assert result.returncode == 0, result.stderr
@@ -290,7 +304,7 @@ def test_simulated_corpora_are_written_and_never_over_real_ones(tmp_path):
         (("simulate", "muse-mental-stat", "--out", tmp_path), "'muse-mental-state'"),
         ((*arguments, "--set", "subjcts=2"), "'subjects'"),
         ((*arguments, "--set", "subjects"), "name=value"),
-        ((*arguments, "--set", "null=1"), "options of their own"),
+        ((*arguments, "--set", "null=1"), "null are given otherwise"),
     ):
         result = thymos(*wrong)
         assert result.returncode == 2

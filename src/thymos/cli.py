@@ -6,7 +6,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from thymos.evaluation.auditor import Audit
     from thymos.evaluation.study import Study
+    from thymos.sources.check import Check
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +28,9 @@ app = typer.Typer(
 
 Data = Annotated[Path | None, typer.Option("--data", envvar="THYMOS_DATA", help="Folder that holds the corpora.")]
 Budget = Annotated[str, typer.Option("--budget", help="tiny, quick or full: how much of the study is computed.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Further parameters as name=value, such as subjects=2.")
+]
 
 
 def main() -> None:
@@ -75,7 +79,7 @@ def sources(data: Data = None) -> None:
                 found = "no" if data else "no --data given"
         elif row.file:
             found = "your own"
-        table.add_row(name, row.summary, ", ".join(row.labels), row.licence, found)
+        table.add_row(name, row.summary, ", ".join(label.column for label in row.labels), row.licence, found)
     _console().print(table)
 
 
@@ -119,28 +123,46 @@ def check(
         Path | None, typer.Argument(help="Its folder, found below --data by default; or the file of a manifest.")
     ] = None,
     data: Data = None,
+    parameters: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything that was found as JSON.")] = False,
 ) -> None:
-    """Read a whole corpus and say in words what is remarkable or wrong about this copy."""
+    """Read a whole corpus and say what it is and what is odd or wrong. Status 2: it cannot be used as it is."""
+    import json
+
     from thymos.base.catalogue import catalogue
-    from thymos.base.errors import InputError
-    from thymos.sources.base import locate
+    from thymos.sources.base import open_source
+    from thymos.sources.check import check_source
 
     row = catalogue("source")[source]
-    if row.file and path is None:
-        raise InputError(
-            f"The source {source!r} is read from a file, and none was given.",
-            fits=f"thymos check {source} PATH",
-            do=row.obtain,
-        )
-    if row.file:
-        reader = row.load()(**{row.file: path})
-    else:
-        reader = row.load()(root=locate(row, path or data)) if row.folder else row.load()()
-    notes = reader.check()
+    settings = _settings(parameters, row.load(), f"The source {source!r}", (row.file, "root"))
+    reader = open_source(source, row, path, data, settings)
     console = _console()
-    for note in notes:
-        console.print(f"  {note}", highlight=False, soft_wrap=True)
-    console.print(f"{source}: readable; {len(notes)} remarks.", highlight=False)
+    with console.status("reading") as status:
+        found = check_source(reader, source, row, status.update)
+    if as_json:
+        print(json.dumps({**found.to_dict(), "path": str(path or data or "")}, indent=1))
+    else:
+        _print_check(found)
+    if found.level == "red":
+        raise typer.Exit(2)
+
+
+def _print_check(found: Check) -> None:
+    """Print the lines of a check, what is wrong last so that it is seen."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from thymos.sources.check import LEVELS
+
+    console, marks = _console(), {"green": " ok ", "yellow": "look", "red": "WRONG"}
+    for line in sorted(found.lines, key=lambda line: LEVELS.index(line.level)):
+        head = Text.assemble((f"{marks[line.level]:<6}", f"bold {line.level}"), (f"{line.topic:<11}", "dim"), line.text)
+        console.print(head, soft_wrap=True, highlight=False)
+        if line.do:
+            console.print(Padding(Text(f"what to do: {line.do}"), (0, 0, 0, 17), expand=False))
+    n = {level: sum(line.level == level for line in found.lines) for level in LEVELS}
+    words = {"green": "readable", "yellow": "readable", "red": "cannot be used as it is"}[found.level]
+    console.print(f"{found.source}: {words}; {n['red']} things are wrong, {n['yellow']} to look at.", highlight=False)
 
 
 @app.command()
@@ -159,6 +181,7 @@ def run(
     out = out or Path("runs") / plan.name
     console = _console()
     console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget} (reduces: {plan.reduces})", highlight=False)
+    console.print(f"target: {plan.target}", highlight=False)
     try:
         with _progress() as progress:
             outcome = run_study(plan, out, data, jobs or default_jobs(), progress)
@@ -244,29 +267,42 @@ def simulate(
     layout: Annotated[str, typer.Argument(help="Name of the source that will read it, such as emotions-csv.")],
     out: Annotated[Path, typer.Option("--out", help="Data folder; the corpus' own folder is made in it.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")] = 0,
+    subjects: Annotated[int, typer.Option("--subjects", min=0, help="People; as in the corpus by default.")] = 0,
     null: Annotated[bool, typer.Option("--null", help="No emotion in the signal; labels stay.")] = False,
-    parameters: Annotated[
-        list[str] | None, typer.Option("--set", help="Further parameters as name=value, such as subjects=2.")
-    ] = None,
+    parameters: Settings = None,
 ) -> None:
     """Write simulated data in the layout of a corpus, with their truth beside them."""
-    import yaml
-
-    from thymos.base.catalogue import check_parameters
-    from thymos.base.errors import InputError
     from thymos.sources.simulate.catalogue import LAYOUTS
 
-    write, settings = LAYOUTS[layout].load(), {}
-    for text in parameters or []:
-        name, equals, value = text.partition("=")
-        if not equals or name in {"random_state", "null"}:
-            raise InputError(f"--set {text} came.", fits="name=value; seed and null have options of their own")
-        settings[name] = yaml.safe_load(value)
-    check_parameters(write, settings, f"The layout {layout!r}", skip=["folder"])
+    row = LAYOUTS[layout]
+    write = row.load()
+    own = ("folder", "random_state", "null", *row.parameters)
+    settings = {**row.parameters, **_settings(parameters, write, f"The layout {layout!r}", own)}
+    if subjects:
+        settings["subjects"] = subjects
     console = _console()
     with console.status("simulating"):
         folder = write(out, random_state=seed, null=null, **settings)
     console.print(f"written: {folder} (simulated, see SIMULATED.json)", highlight=False, soft_wrap=True)
+
+
+def _settings(given: list[str] | None, target: Callable, owner: str, own: tuple[str, ...]) -> dict[str, Any]:
+    """Read --set options; `own` are parameters that have an option or an argument of their own."""
+    import yaml
+
+    from thymos.base.catalogue import check_parameters
+    from thymos.base.errors import InputError
+
+    settings = {}
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not equals or name in own:
+            raise InputError(
+                f"--set {text} came.", fits="name=value; " + ", ".join(filter(None, own)) + " are given otherwise"
+            )
+        settings[name] = yaml.safe_load(value)
+    check_parameters(target, settings, owner, skip=[name for name in own if name])
+    return settings
 
 
 @app.command()

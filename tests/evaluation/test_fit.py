@@ -117,3 +117,23 @@ def test_the_epochs_are_those_of_the_chosen_parameters(make_rich):
     assert both["best_epoch"] == alone[chosen]["best_epoch"]
     other = fit_fold(network, samples, fold, CLASSES, [{"lr": 0.1}, {"lr": 1e-4}]).facts
     assert other["best_epoch"] == both["best_epoch"]
+
+
+def test_the_median_that_splits_ratings_is_that_of_the_training_part(make_samples):
+    from thymos.base.labels import MEDIAN, Rule
+
+    samples = make_samples(subjects=4, trials=6)
+    subject = samples.meta["subject"].str[1:].astype(int)
+    number = samples.meta["trial"].str.split("-t").str[1].astype(int)
+    rated = samples.replace(y=None, meta=samples.meta.assign(rating=10.0 * subject + number))
+    fold = LeaveOneSubjectOut().folds(rated.meta, rated.meta["rating"].to_numpy())[3]
+    made = Rule(MEDIAN).to(rated.target("rating"))
+    result = fit_fold(make_pipeline(Flatten(), KNeighborsClassifier(1)), made, fold, ["high", "low"])
+    median = np.median(rated.meta["rating"].to_numpy()[fold.train])
+    expected = np.where(rated.meta["rating"].to_numpy()[fold.test] > median, "high", "low")
+    assert result.predictions["label"].tolist() == expected.tolist()
+    assert set(expected) == {"high"}  # the median of all, or of the test part, would split this person's trials
+    table = cross_validate(
+        make_pipeline(Flatten(), KNeighborsClassifier(1)), rated, LeaveOneSubjectOut(), "rating", rule=Rule(MEDIAN)
+    )
+    assert set(table["fold"]) == {"s0", "s1", "s2", "s3"}

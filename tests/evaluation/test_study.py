@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import yaml
 
@@ -90,7 +91,10 @@ def test_a_file_is_read_and_majority_is_always_there(tmp_path):
             {**GOOD, "claims": [{"text": "t", "value": 1, "source": "s", "method": "ldda"}]},
             ["no method 'ldda'", "'lda'"],
         ),
-        (changed(("target",), {"label": "valence", "above": 5, "rating": True}), ["target", "either split"]),
+        (
+            changed(("target",), {"label": "valence", "above": 5, "rating": True}),
+            ["target", "above and rating exclude each other"],
+        ),
         ({**GOOD, "metric": "ccc"}, ["'ccc' does not measure a class", "balanced_accuracy"]),
         (
             changed(("methods", "lda", "grid"), {"ldaa.solver": ["svd"]}),
@@ -186,6 +190,66 @@ def test_steps_are_told_the_rate_and_unions_stand_side_by_side():
     assert [pipe.get_params()[name] for name in names] == [64.0]
 
 
+RATED = {
+    **GOOD,
+    "source": {"simulated-eeg": {"subjects": 2, "trials": 8, "seconds": 2, "montage": "muse4"}},
+    "windows": {"seconds": 1.0},
+}
+
+
+def test_a_rating_is_split_by_the_rule_its_source_declares_and_the_study_says_so():
+    plan = parse_study({**RATED, "target": {"label": "valence"}})
+    assert (plan.target.above, plan.target.default) == (5, True)
+    assert str(plan.target).startswith("valence: high above 5, otherwise low (the default of the source")
+    samples = make_samples(plan)
+    assert np.array_equal(samples.y == "high", samples.meta["valence"] > 5)
+    for own in ({"above": 4.5}, {"at_least": 5}, {"rating": True}):
+        plan = parse_study({**RATED, "target": {"label": "valence", **own}})
+        assert not plan.target.default
+        assert "default" not in str(plan.target)
+    value = samples.meta["valence"].iloc[0]
+    for way, expected in (("above", "low"), ("at_least", "high")):
+        plan = parse_study({**RATED, "target": {"label": "valence", way: value}})
+        assert make_samples(plan).y[0] == expected
+
+
+def test_classes_are_joined_and_the_rest_is_left_out(muse_folder):
+    content = {**GOOD, "source": "muse-mental-state"}
+    wanted = {"busy": ["concentrating"], "idle": ["neutral", "relaxed"]}
+    samples = make_samples(parse_study({**content, "target": {"label": "state", "classes": wanted}}), muse_folder)
+    assert np.array_equal(samples.y == "busy", samples.meta["state"] == "concentrating")
+    some = {"busy": ["concentrating"], "calm": ["relaxed"]}
+    samples = make_samples(parse_study({**content, "target": {"label": "state", "classes": some}}), muse_folder)
+    assert set(samples.meta["state"]) == {"concentrating", "relaxed"}
+    for wrong, expected in (
+        ({"a": ["concentrating"], "b": ["concentrating"]}, "is in 'a' and in 'b'"),
+        ({"a": ["concentrating"], "b": ["sleeping"]}, "no class sleeping"),
+    ):
+        with pytest.raises(ThymosError, match=expected):
+            make_samples(parse_study({**content, "target": {"label": "state", "classes": wrong}}), muse_folder)
+
+
+def test_samples_without_the_label_are_left_out_only_on_request(make_samples_of_study):
+    samples = make_samples_of_study(missing="drop")
+    assert len(samples) == 12
+    with pytest.raises(ThymosError, match="have no 'feeling'"):
+        make_samples_of_study(missing="error")
+
+
+@pytest.fixture
+def make_samples_of_study(monkeypatch, make_samples):
+    """Return a maker of a study's samples, of which the first half have no label."""
+    from thymos.evaluation import study
+
+    def make(missing):
+        samples = make_samples(subjects=2, trials=3, windows=4)
+        column = samples.meta["feeling"].mask(samples.meta.index < 12)
+        target = study.Target(label="feeling", missing=missing)
+        return study._labelled(samples.replace(meta=samples.meta.assign(feeling=column)), target)
+
+    return make
+
+
 def test_targets_are_split_at_the_declared_threshold(muse_folder, words):
     content = {**GOOD, "source": "muse-mental-state", "target": {"label": "state"}}
     samples = make_samples(parse_study(content), muse_folder)
@@ -196,7 +260,7 @@ def test_targets_are_split_at_the_declared_threshold(muse_folder, words):
     assert set(rated.y) == {"high"}
     with pytest.raises(ThymosError) as error:
         make_samples(parse_study({**content, "target": {"label": "state", "above": 1}}), muse_folder)
-    words(error.value, "'state' is no rating")
+    words(error.value, "'concentrating' is no rating")
     for process, expected in (
         ([{"band_pass": {"low": 1, "high": 500}}], ["The process 'band_pass' fails on 'a-concentrating-1'", "128"]),
         (["resample"], ["The process 'resample'", "to"]),

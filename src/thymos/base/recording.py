@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from thymos.base.errors import InputError
 
-__all__ = ["META_COLUMNS", "SPAN_KINDS", "Recording", "Signal", "Span"]
+__all__ = ["META_COLUMNS", "SPAN_KINDS", "Frames", "Lazy", "Recording", "Signal", "Span"]
 
 #: Metadata that every recording and every sample carries. They are what makes an honest split possible.
 META_COLUMNS = ("source", "subject", "session", "trial", "stimulus", "start", "stop")
@@ -83,6 +83,76 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """Pictures of one recording: a photograph, or the frames of a film.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_frames, n_channels, height, width), uint8
+        Grey values (one channel) or red, green and blue (three).
+    sfreq : float
+        Frames per second; 0 for photographs, which have no clock.
+    start : float
+        Seconds on the recording's clock of the first frame.
+    """
+
+    data: np.ndarray
+    sfreq: float = 0.0
+    start: float = 0.0
+
+    #: Grey values have no SI unit.
+    unit = ""
+
+    def __post_init__(self):
+        if self.data.ndim != 4 or self.data.shape[1] not in (1, 3) or self.data.dtype != np.uint8:
+            raise InputError(
+                f"Frames came with data of shape {self.data.shape} and type {self.data.dtype}.",
+                fits="uint8 of shape (n_frames, 1 or 3 channels, height, width)",
+            )
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds; 0 for photographs."""
+        return len(self.data) / self.sfreq if self.sfreq else 0.0
+
+    def replace(self, **changes: Any) -> Frames:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+class Lazy(Mapping):
+    """Signals that are read, or made, when they are asked for, and then kept.
+
+    Parameters
+    ----------
+    makers : mapping of str to callable, or to the signal itself
+        Modality to a function without arguments that returns its :class:`Signal` or :class:`Frames`.
+    """
+
+    def __init__(self, makers: Mapping[str, Any]):
+        self._makers = dict(makers)
+
+    def __getitem__(self, modality: str) -> Signal | Frames:
+        made = self._makers[modality]
+        if callable(made):
+            made = self._makers[modality] = made()
+        return made
+
+    def __contains__(self, modality: object) -> bool:
+        return modality in self._makers  # a mapping would read the signal to find out
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def map(self, modality: str, function: Callable) -> Lazy:
+        """Return a copy in which `function` is applied to one modality, once it is asked for."""
+        return Lazy({**self._makers, modality: lambda: function(self[modality])})
+
+
+@dataclass(frozen=True)
 class Recording:
     """One uninterrupted stretch of one trial of one subject.
 
@@ -91,18 +161,23 @@ class Recording:
 
     Parameters
     ----------
-    signals : mapping of str to Signal
-        Modality (``eeg``, ``bvp``, ``eda``, ...) to signal.
+    signals : mapping of str to Signal or Frames
+        Modality (``eeg``, ``bvp``, ``eda``, ``face``, ``speech``, ...) to signal; a :class:`Lazy` mapping reads only
+        what is asked for.
     meta : mapping
         At least ``source, subject, session, trial, stimulus``; labels and further columns beside them. ``trial``
         is unique within the source.
     spans : tuple of Span
         Marked stretches. They are marks only: no sample has been changed.
+    baseline : mapping of str to Signal
+        Rest before the stimulus, where the corpus has it: the same modalities at negative times of the same clock. It
+        is never part of `signals`, so no window of it can be taken for one of the trial.
     """
 
-    signals: Mapping[str, Signal]
+    signals: Mapping[str, Signal | Frames]
     meta: Mapping[str, Any]
     spans: tuple[Span, ...] = field(default=())
+    baseline: Mapping[str, Signal] = field(default_factory=dict)
 
     def __post_init__(self):
         missing = [c for c in META_COLUMNS if c not in self.meta and c not in {"start", "stop"}]
@@ -112,15 +187,21 @@ class Recording:
                 fits="source, subject, session, trial and stimulus for every recording",
             )
 
-    def map(self, modality: str, function: Callable[[Signal], Signal]) -> Recording:
+    def map(self, modality: str, function: Callable) -> Recording:
         """Return a copy in which `function` has been applied to one modality."""
-        return replace(self, signals={**self.signals, modality: function(self.signal(modality))})
+        self._require(modality)
+        if isinstance(self.signals, Lazy):
+            return replace(self, signals=self.signals.map(modality, function))
+        return replace(self, signals={**self.signals, modality: function(self.signals[modality])})
 
-    def signal(self, modality: str) -> Signal:
+    def signal(self, modality: str) -> Signal | Frames:
         """Return the signal of one modality, or say which ones there are."""
+        self._require(modality)
+        return self.signals[modality]
+
+    def _require(self, modality: str) -> None:
         if modality not in self.signals:
             raise InputError(
                 f"The recording {self.meta['trial']!r} has no modality {modality!r}.",
                 fits=f"one of {', '.join(self.signals)}",
             )
-        return self.signals[modality]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from thymos.base.catalogue import resolve
 from thymos.base.errors import DataError, StudyError, ThymosError
+from thymos.base.labels import settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import Finding, audit_fold, copied_trials, flat_samples, row_hashes, telling
@@ -32,7 +33,7 @@ from thymos.evaluation.provenance import split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold, Protocol
 from thymos.evaluation.statistics import holm, summarise
-from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
+from thymos.evaluation.study import Study, classes_of, make_estimator, make_protocol, make_samples
 
 __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", "audit_study", "try_method"]
 
@@ -110,7 +111,7 @@ def audit_study(
     say = progress or (lambda text: None)
     say("reading data")
     samples = make_samples(study, data)
-    classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
+    classes = classes_of(study, samples)
     protocols = {name: make_protocol(study, name) for name in study.protocols}
     folds = {name: protocol.folds(samples.meta, samples.y) for name, protocol in protocols.items()}
     estimators = {name: make_estimator(study, name, samples.info) for name in study.methods}
@@ -118,6 +119,7 @@ def audit_study(
     if results is not None:
         say("comparing with the run")
         _check_run(audit, samples, folds, protocols, results)
+    samples = settled(samples)  # which side of the median a rating is on is no matter for any leak
     first = next(iter(folds.values()))[0]
     for name, estimator in estimators.items():
         try_method(name, estimator, samples, first, classes)
@@ -462,8 +464,8 @@ def _null(audit: Audit, study: Study, estimators: dict[str, Any], protocols: dic
     null = study.model_copy(
         update={"source": source.model_copy(update={"parameters": {**source.parameters, "null": True}})}
     )
-    samples = make_samples(null)
-    classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
+    samples = settled(make_samples(null))
+    classes = classes_of(null, samples)
     table = _controls(null, samples, estimators, classes, draws=0)
     if table.empty:
         audit.skipped.append("the simulator's null mode (these few simulated trials cannot be split)")

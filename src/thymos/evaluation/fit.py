@@ -16,6 +16,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 
 from thymos.base.errors import InputError
+from thymos.base.labels import Rule, settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
@@ -89,6 +90,7 @@ def fit_fold(
     best epochs on everything outside the test part (methods A4, rule iii).
     """
     begin = time.perf_counter()
+    samples = settled(samples, fold.train)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator, train, validation, chosen = _choose(estimator, samples, fold, classes, grid)
@@ -230,8 +232,8 @@ def discrete(samples: Samples) -> Samples:
         raise InputError(
             f"The labels are ratings, such as {samples.y[0]:g}.",
             fits="classes",
-            do="split them at a threshold (in a study target: {label: ..., above: ...}), or predict the rating itself "
-            "(rating: true)",
+            do="split them at a threshold (in a study target: {label: ..., above: ...}, here rule=), or predict the "
+            "rating itself (rating: true)",
         )
     return samples.replace(y=samples.y.astype(int))
 
@@ -282,6 +284,7 @@ def cross_validate(
     target: str | None = None,
     seeds: Iterable[int] = (0,),
     grid: Mapping[str, Sequence[Any]] | None = None,
+    rule: Rule | None = None,
 ) -> pd.DataFrame:
     """Evaluate an estimator under a protocol.
 
@@ -299,6 +302,8 @@ def cross_validate(
     grid : mapping of str to sequence, optional
         Parameters to choose from, as for scikit-learn's grid search. The choice is made on the inner folds of a
         nested protocol (``inner``), otherwise on the validation part; never on the test part.
+    rule : Rule, optional
+        Where ratings are split into two classes; the median is that of the training part of each fold.
 
     Returns
     -------
@@ -315,8 +320,9 @@ def cross_validate(
         If an honest protocol's split shares trials, windows or keys between its parts.
     """
     samples = samples.target(target) if target else samples
-    samples = rated(samples) if is_regressor(estimator) else discrete(samples)
-    classes = [] if is_regressor(estimator) else [str(c) for c in np.unique(samples.y)]
+    split = discrete if rule is None else rule.to
+    samples = rated(samples) if is_regressor(estimator) else split(samples)
+    classes = [] if is_regressor(estimator) else [str(c) for c in np.unique(settled(samples).y)]
     tables = []
     for fold in protocol.folds(samples.meta, samples.y):
         if not protocol.leaky:

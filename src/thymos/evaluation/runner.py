@@ -23,6 +23,7 @@ import pandas as pd
 from thymos import __version__
 from thymos.base.catalogue import resolve
 from thymos.base.errors import InputError, ProtocolError, ThymosError
+from thymos.base.labels import settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
@@ -31,7 +32,7 @@ from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_
 from thymos.evaluation.provenance import code_digest, environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold
-from thymos.evaluation.study import Study, make_estimator, make_grid, make_protocol, make_samples
+from thymos.evaluation.study import Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
 
 __all__ = ["Outcome", "Task", "run_study", "tasks_of"]
 
@@ -116,7 +117,7 @@ def run_study(
     _refuse_others(results, study)
     say(0, 0, "reading data")
     samples = make_samples(study, data)
-    classes = [] if study.target.rating else [str(c) for c in np.unique(samples.y)]
+    classes, whole = classes_of(study, samples), settled(samples)
     say(0, 0, "cutting folds")
     folds = _cut(study, samples)
     control_seed, control_folds = _control(study, samples)
@@ -125,7 +126,7 @@ def run_study(
     grids = {name: make_grid(study, name, estimator) for name, estimator in estimators.items()}
     say(0, 0, "trying each method on a few samples")
     for name, estimator in estimators.items():
-        try_method(name, estimator, samples, next(iter(folds.values()))[0], classes)
+        try_method(name, estimator, whole, next(iter(folds.values()))[0], classes)
     recipe, fingerprint = _recipe(estimators, grids), samples.fingerprint()
     _refuse_others(results, study, fingerprint, recipe)
     tasks = tasks_of(study, folds_of, estimators)
@@ -140,7 +141,7 @@ def run_study(
     if told_anew:  # words, metric or level were changed, which no fit depends on
         results.write_facts("study", {**facts, "study": stored})
     results.sweep()
-    results.write_facts("data", _data_card(study, samples, classes))
+    results.write_facts("data", _data_card(study, whole, classes))
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
     results.write_facts("environment", {"split_digests": digests})
     if waiting or not results.sittings():
@@ -178,7 +179,7 @@ def run_study(
     results.write_facts("failures", failed)
     if told_anew or len(failed) < len(waiting) or not results.has_facts("audit"):
         say(len(tasks), len(tasks), "auditing")
-        _audit(study, samples, folds, classes, results)
+        _audit(study, whole, folds, classes, results)
     return Outcome(results, len(tasks) - kept - len(failed), kept, failed)
 
 
@@ -361,7 +362,7 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "citation": row.citation,
         "licence": getattr(row, "licence", ""),
         "obtain": getattr(row, "obtain", ""),
-        "cautions": [*getattr(row, "cautions", ()), *study.cautions],
+        "cautions": [*_simulated(samples), *getattr(row, "cautions", ()), *study.cautions],
         "classes": classes,
         "n_samples": len(samples),
         "shape": {"X": list(samples.X.shape)} if not isinstance(samples.X, dict) else {},
@@ -376,6 +377,13 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "windows_by_label": meta["label"].value_counts().sort_index().to_dict() if classes else {},
         "marks": marks[marks != ""].value_counts().to_dict(),
     }
+
+
+def _simulated(samples: Samples) -> list[str]:
+    """Return a caution for files that were simulated in the layout of a corpus; nothing else tells them from real."""
+    if not samples.info.get("simulated"):
+        return []
+    return ["These files were simulated in the layout of the corpus: no result here is about people."]
 
 
 def _recipe(estimators: dict[str, Any], grids: dict[str, list]) -> str:

@@ -18,11 +18,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from thymos.base.catalogue import check_parameters, load_object, near, resolve
 from thymos.base.errors import DataError, InputError, StudyError, ThymosError
+from thymos.base.labels import Rule, grouped, settled
 from thymos.base.samples import Samples
 
 __all__ = [
     "BUDGETS",
     "Study",
+    "classes_of",
     "load_study",
     "make_estimator",
     "make_grid",
@@ -85,18 +87,66 @@ class Windows(_Strict):
 
 
 class Target(_Strict):
-    """What is predicted: a label column, a rating split at a declared threshold, or the rating itself."""
+    """What is predicted: a label column, a rating split at a declared threshold, or the rating itself.
+
+    Parameters
+    ----------
+    label : str
+        Column of the metadata.
+    above, at_least : float or 'median', optional
+        Split a rating: the upper class lies above the threshold, or at and above it. The median is that of the
+        training part of each fold. Where a study says nothing, the source's default rule is taken and printed.
+    names : (str, str)
+        Lower and upper class.
+    classes : mapping of str to list, optional
+        New class to the classes it holds; what is in none is left out.
+    rating : bool
+        Predict the rating itself.
+    missing : {'error', 'drop'}
+        What becomes of samples without this label.
+    default : bool
+        The threshold is the source's; set when a study is read.
+    """
 
     label: str
-    above: float | None = None
+    above: float | Literal["median"] | None = None
+    at_least: float | Literal["median"] | None = None
     names: tuple[str, str] = ("low", "high")
+    classes: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = None
     rating: bool = False
+    missing: Literal["error", "drop"] = "error"
+    default: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Target:
-        if self.rating and self.above is not None:
-            raise ValueError("a rating is either split (`above:`) or predicted itself (`rating: true`)")
+        ways = {
+            "above": self.above is not None,
+            "at_least": self.at_least is not None,
+            "classes": bool(self.classes),
+            "rating": self.rating,
+        }
+        if sum(ways.values()) > 1:
+            raise ValueError(f"{' and '.join(name for name, way in ways.items() if way)} exclude each other")
+        if self.classes is not None and len(self.classes) < 2:
+            raise ValueError("classes: two at least")
         return self
+
+    @property
+    def rule(self) -> Rule | None:
+        """Where a rating is split, if it is."""
+        if self.above is None and self.at_least is None:
+            return None
+        inclusive = self.above is None
+        return Rule(self.at_least if inclusive else self.above, inclusive, self.names)
+
+    def __str__(self) -> str:
+        if self.rule:
+            given = " (the default of the source; set target.above, at_least, classes or rating)"
+            return f"{self.label}: {self.rule}, otherwise {self.names[0]}{given if self.default else ''}"
+        if self.classes:
+            words = "; ".join(f"{name} = {', '.join(map(str, old))}" for name, old in self.classes.items())
+            return f"{self.label}: {words}"
+        return f"{self.label}{' (rating)' if self.rating else ''}"
 
 
 class ProtocolSpec(_Strict):
@@ -307,7 +357,7 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content = _merge(content, chosen.get("changes") or {})
         content["reduces"] = chosen.get("reduces", "nothing")
     content["budget"] = budget
-    target = content.get("target")
+    target = _with_default(content)
     rating = isinstance(target, dict) and bool(target.get("rating"))
     if rating:
         content.setdefault("metric", "ccc")
@@ -323,6 +373,23 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         ) from None
     except ThymosError as error:
         raise StudyError(f"{where}: {error.came}", error.fits, error.do) from None
+
+
+def _with_default(content: dict[str, Any]) -> Any:
+    """Return the target of a study; a rating that it does not split is split by the rule that its source declares."""
+    target = content.get("target")
+    if not isinstance(target, dict) or {"above", "at_least", "classes", "rating"} & set(target):
+        return target
+    source = _step(content.get("source"))
+    try:
+        declared = resolve(source["name"], "source").label(target["label"])
+    except (ThymosError, AttributeError, KeyError, TypeError):
+        return target  # what is wrong is said by the checks
+    if declared is not None and declared.rule is not None:
+        rule = declared.rule
+        target = {**target, "at_least" if rule.inclusive else "above": rule.threshold, "default": True}
+        content["target"] = target
+    return target
 
 
 def stored_study(results: Any) -> Study:
@@ -352,8 +419,6 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     SourceNotFoundError, DataError, InputError
         If the corpus is absent or damaged, or has no such label.
     """
-    from thymos.evaluation.fit import discrete, rated  # scikit-learn, which listing studies does not need
-
     row = resolve(study.source.name, "source")
     source_class = row.load()
     parameters = dict(study.source.parameters)
@@ -362,22 +427,41 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     place = getattr(row, "file", "")
     if isinstance(parameters.get(place), str):  # a path in a study is relative to the study
         parameters[place] = str(Path(study.folder) / parameters[place])
-    recordings = _call(f"The source {study.source.name!r}", source_class, parameters).load()
+    source = _call(f"The source {study.source.name!r}", source_class, parameters)
+    recordings = source.load()
     for step in study.process:
         recordings = recordings.process(step.name, study.modality, **step.parameters)
     samples = recordings.windows(study.windows.seconds, study.windows.step, study.modality, study.windows.drop)
-    samples = samples.target(study.target.label)
-    if study.target.rating:
-        samples = rated(samples)
-    elif study.target.above is None:
-        samples = discrete(samples)
-    else:
-        if not np.issubdtype(samples.y.dtype, np.number):
-            raise InputError(f"{study.target.label!r} is no rating: {samples.y[0]!r}.", fits="numbers for target.above")
-        samples = samples.replace(
-            y=np.where(samples.y > study.target.above, study.target.names[1], study.target.names[0])
-        )
-    return samples
+    if "root" in parameters and load_object("thymos.sources.base:is_simulated")(source):
+        samples.info["simulated"] = True
+    return _labelled(samples, study.target)
+
+
+def _labelled(samples: Samples, target: Target) -> Samples:
+    """Give samples the study's target as their labels."""
+    from thymos.evaluation.fit import discrete, rated  # scikit-learn, which listing studies does not need
+
+    if target.missing == "drop" and target.label in samples.meta:
+        values = samples.meta[target.label]
+        there = (values.notna() & (values.astype(str) != "")).to_numpy()
+        if not there.any():
+            raise InputError(f"No sample has the label {target.label!r}.", do="choose another label of the source")
+        samples = samples[there] if not there.all() else samples
+    samples = samples.target(target.label)
+    if target.rating:
+        return rated(samples)
+    if target.rule:
+        return target.rule.to(samples)
+    if target.classes:
+        classes = grouped(samples.y, target.classes)
+        kept = classes != ""
+        return samples.replace(y=classes)[kept] if not kept.all() else samples.replace(y=classes)
+    return discrete(samples)
+
+
+def classes_of(study: Study, samples: Samples) -> list[str]:
+    """Return the classes of a study in order; none where the rating itself is predicted."""
+    return [] if study.target.rating else [str(c) for c in np.unique(settled(samples).y)]
 
 
 def make_protocol(study: Study, name: str) -> Any:

@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 
 from thymos.evaluation.metrics import direction
+from thymos.evaluation.study import stored_study
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
 from thymos.report.view import RunView, number
@@ -52,6 +53,7 @@ def _content(view: RunView) -> dict[str, Any]:
     return {
         "view": view,
         "study": view.study,
+        "target": stored_study(view.results).target,
         "data": view.data,
         "honest": honest,
         "verdict": verdict(view),

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from thymos.base.catalogue import Row, check_parameters, resolve
 from thymos.base.errors import InputError, SourceNotFoundError, ThymosError
+from thymos.base.labels import Label
 from thymos.base.recording import Recording, Signal
 from thymos.base.samples import Samples
+from thymos.signals.frames import collect_frames
 from thymos.signals.windows import cut_windows
 
-__all__ = ["Note", "Recordings", "Source", "SourceRow", "locate"]
+__all__ = ["TRUTH", "Note", "Recordings", "Source", "SourceRow", "is_simulated", "locate", "open_source"]
+
+
+#: The file that says that a folder was simulated, and how.
+TRUTH = "SIMULATED.json"
 
 
 @dataclass(frozen=True)
@@ -27,8 +35,12 @@ class SourceRow(Row):
         Terms of use, and where a copy comes from.
     modalities : tuple of str
         Modalities it holds.
-    labels : tuple of str
-        Metadata columns that can be a study's target.
+    labels : tuple of Label
+        What can be a study's target.
+    subjects : tuple of str
+        Names of the subjects in the full release; empty where there is no such thing.
+    trials : int
+        Trials in the full release, 0 where there is no such thing: stretches of signal, photographs, utterances.
     folder : str
         Name of its folder below ``--data``; empty for data that are made, not read.
     file : str
@@ -40,10 +52,16 @@ class SourceRow(Row):
     licence: str = ""
     obtain: str = ""
     modalities: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    subjects: tuple[str, ...] = ()
+    trials: int = 0
     folder: str = ""
     file: str = ""
     cautions: tuple[str, ...] = ()
+
+    def label(self, column: str) -> Label | None:
+        """Return the declaration of a label, if it is declared."""
+        return next((label for label in self.labels if label.column == column), None)
 
 
 @dataclass(frozen=True)
@@ -87,14 +105,7 @@ class Recordings:
     def __iter__(self) -> Iterator[Recording]:
         for recording in self._read():
             for name, modality, function in self._steps:
-                try:
-                    recording = recording.map(modality, function)
-                except (ThymosError, TypeError, ValueError) as error:
-                    raise InputError(
-                        f"The process {name!r} fails on {recording.meta['trial']!r}: {getattr(error, 'came', error)}",
-                        getattr(error, "fits", ""),
-                        getattr(error, "do", ""),
-                    ) from None
+                recording = recording.map(modality, _named(name, recording.meta["trial"], function))
             yield recording
 
     def process(self, name: str, modality: str = "eeg", **parameters: Any) -> Recordings:
@@ -110,6 +121,26 @@ class Recordings:
         """Cut windows; see :func:`thymos.signals.windows.cut_windows`."""
         return cut_windows(self, seconds, step, modality, drop)
 
+    def images(self, size: tuple[int, int] | None = None, grey: bool = True, modality: str = "face") -> Samples:
+        """Collect pictures; see :func:`thymos.signals.frames.collect_frames`."""
+        return collect_frames(self, modality, size, grey)
+
+
+def _named(name: str, trial: str, function: Callable) -> Callable:
+    """Return a process that says, when it fails, what it is and on what it failed."""
+
+    def apply(signal: Signal) -> Signal:
+        try:
+            return function(signal)
+        except (ThymosError, TypeError, ValueError) as error:
+            raise InputError(
+                f"The process {name!r} fails on {trial!r}: {getattr(error, 'came', error)}",
+                getattr(error, "fits", ""),
+                getattr(error, "do", ""),
+            ) from None
+
+    return apply
+
 
 class Source(ABC):
     """One corpus, or one way of making data."""
@@ -121,6 +152,10 @@ class Source(ABC):
     @abstractmethod
     def subjects(self) -> list[str]:
         """Return the names of the subjects, sorted."""
+
+    def table(self) -> pd.DataFrame:
+        """Return the metadata of every recording, one row each; signals that lie in files of their own stay unread."""
+        return pd.DataFrame([recording.meta for recording in self.recordings()])
 
     def check(self) -> list[Note]:
         """Read everything and return what a user should know about this copy; damage is an error."""
@@ -146,6 +181,53 @@ class Source(ABC):
                     f"There is no subject {', '.join(unknown)}.", fits=f"subjects {', '.join(self.subjects())}"
                 )
         return Recordings(lambda: self.recordings(subjects))
+
+
+def is_simulated(source: Source) -> bool:
+    """Whether a source makes its data, or reads a folder that says that it was simulated."""
+    root = getattr(source, "root", None)
+    if root is None:
+        return type(source).__module__.startswith("thymos.sources.simulate.")
+    return (Path(root) / TRUTH).is_file()
+
+
+def open_source(
+    name: str, row: SourceRow, path: str | Path | None, data: str | Path | None, settings: Mapping[str, Any]
+) -> Source:
+    """Make a source of a path that a user gave.
+
+    Parameters
+    ----------
+    name, row
+        The source.
+    path : path, optional
+        The corpus' own folder, whatever it is called, or one above it; for a manifest its file.
+    data : path, optional
+        The data folder, where no path is given.
+    settings : mapping
+        Further parameters.
+
+    Raises
+    ------
+    InputError, SourceNotFoundError
+        If a file is needed and none is given, or there is no such folder.
+    """
+    made = row.load()
+    if row.file:
+        if path is None:
+            raise InputError(
+                f"The source {name!r} is read from a file, and none was given.",
+                fits=f"thymos check {name} PATH",
+                do=row.obtain,
+            )
+        return made(**{row.file: path, **settings})
+    if not row.folder:
+        return made(**settings)
+    if path is None or (Path(path) / row.folder).is_dir():
+        path = locate(row, path or data)
+    elif not Path(path).exists():
+        raise SourceNotFoundError(f"There is no {path}.", fits="the folder of the corpus", do=row.obtain)
+    return made(root=path, **settings)
 
 
 def locate(row: SourceRow, data: str | Path | None) -> Path:

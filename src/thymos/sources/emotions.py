@@ -19,6 +19,7 @@ import pandas as pd
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Recording, Signal
 from thymos.sources.base import Note, Source
+from thymos.sources.safe import read_csv
 
 __all__ = ["Chains", "EmotionsCSV", "rechain"]
 
@@ -229,14 +230,7 @@ class EmotionsCSV(Source):
         """Return values (n_rows, n_columns) as float64, labels, and column names."""
         path = self.root / FILE
         fits = f"a csv with {N_COLUMNS} columns of numbers and {_LABEL}"
-        try:
-            table = pd.read_csv(path, skipinitialspace=True, index_col=False, low_memory=False)
-        except FileNotFoundError:
-            raise DataError(f"There is no {path}.", fits=fits, do="put the file there under this name") from None
-        except pd.errors.EmptyDataError:
-            raise DataError(f"{path} is empty.", fits=fits, do="download it again") from None
-        except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-            raise DataError(f"{path} cannot be read: {error}.", fits=fits, do="download it again") from None
+        table = read_csv(path, (), low_memory=False)
         table.columns = [str(name).lstrip("# ") for name in table.columns]  # the published header is a comment
         if _LABEL not in table.columns:
             raise DataError(f"{path} has no column {_LABEL!r}.", fits=fits, do="take the file with labels")

@@ -11,7 +11,8 @@ from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.sources import MuseMentalState
 from thymos.sources.emotions import FILE, EmotionsCSV
 from thymos.sources.simulate.catalogue import LAYOUTS
-from thymos.sources.simulate.muse import TRUTH, write_emotions_csv, write_muse_csv
+from thymos.sources.simulate.folder import TRUTH
+from thymos.sources.simulate.muse import write_emotions_csv, write_muse_csv
 from thymos.training.pipeline import make_pipeline
 
 SHORT = {"seconds": (3.0, 6.0)}
@@ -109,7 +110,8 @@ def test_a_truth_file_cannot_point_outside_its_folder(tmp_path):
     folder = write_muse_csv(tmp_path / "data", subjects=1, takes=1, seconds=2.0)
     (tmp_path / "data" / "precious.csv").write_text("mine")
     (folder / TRUTH).write_text(json.dumps({"files": ["../precious.csv"]}))
-    write_muse_csv(tmp_path / "data", subjects=1, takes=1, seconds=2.0)
+    with pytest.raises(InputError, match="was not simulated"):
+        write_muse_csv(tmp_path / "data", subjects=1, takes=1, seconds=2.0)
     assert (tmp_path / "data" / "precious.csv").read_text() == "mine"
 
 

@@ -8,7 +8,6 @@ nanoampere metres; recordings leave in volts. Signs of the effects follow the li
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +24,7 @@ from thymos.base.recording import Recording, Signal
 from thymos.signals.montage import standard_montage
 from thymos.signals.spectral import BANDS as BAND_SETS
 from thymos.sources.base import Source
+from thymos.sources.simulate.latent import Experiment, Felt, number, stimuli
 
 __all__ = [
     "BANDS",
@@ -92,7 +92,7 @@ _OSCILLATION = {"theta": 12.0, "alpha": 25.0, "beta": 8.0, "gamma": 4.0}  # nAm 
 _STRONGER_ALPHA = {"P": 1.6, "OL": 2.0, "OR": 2.0}
 _BACKGROUND = 8.0  # uV rms, mean over the reference cap
 _CHANNEL_NOISE = 1.0  # uV rms
-_FELT_SD, _BIAS_SD, _RATING_SD = 0.2, 0.25, 0.15  # units of valence and arousal
+_SESSION_SD = 0.2  # log power, for each region and band
 _SUBJECT_GAIN, _TRIAL_GAIN = 0.2, 1 / 3  # SD of the log gain of a channel; the second times the fingerprint
 
 _BLINK_AROUSAL = -0.3  # log rate of blinks per unit of arousal at effect 1
@@ -128,7 +128,7 @@ class Head:
 
 
 class SimulatedEEG(Source):
-    """EEG of a simulated experiment in which every subject meets every stimulus once.
+    """EEG of a simulated experiment in which every subject meets every stimulus once per session.
 
     A stimulus has a valence and an arousal; a subject feels them with some noise and rates what was felt with a bias
     of their own. The log power of region r and band b in trial k of a subject is::
@@ -144,9 +144,9 @@ class SimulatedEEG(Source):
     subjects : int
         Number of subjects.
     trials : int
-        Trials per subject, which is the number of stimuli. Each subject meets them in an order of their own.
-    seconds : float
-        Length of a trial, at least 1 s.
+        Trials per subject and session, which is the number of stimuli.
+    seconds : float or sequence of float
+        Length of a trial, at least 1 s: one for all, or one for each stimulus.
     sfreq : float
         Sampling rate in Hz, at least 100.
     effect : float
@@ -179,12 +179,20 @@ class SimulatedEEG(Source):
     random_state : int
         Seed. Each subject and trial has random numbers of its own, so some of the subjects come out the same as in
         the full set.
+    sessions : int
+        Number of sessions, in each of which every stimulus is met again. With more than one, each has an offset of
+        log power (standard deviation 0.2) for each region and band, and a drift of its own.
+    meant : sequence of (float, float), optional
+        Valence and arousal of each stimulus, -1 to 1; by default spread over the plane, see
+        :func:`~thymos.sources.simulate.latent.stimuli`.
+    shuffled : bool
+        Whether each subject meets the stimuli in an order of their own, or all in order of their number.
 
     Notes
     -----
     Spherical head, radial sources, no connectivity, no event-related structure, emotions that last a whole trial,
     linear effects. A good result shows that code and protocol work, never that a method recognises emotions in
-    people. A subject has one session, so any offset per session is part of the subject's base.
+    people. The offset of a single session is part of the subject's base.
 
     Effects follow Davidson 1992 and Coan & Allen 2004 (frontal alpha asymmetry), Zheng & Lu 2015 and Zheng, Zhu & Lu
     2019 (beta, gamma and neutral alpha), Sammler et al. 2007 (frontal midline theta), Koelstra et al. 2012 (arousal).
@@ -194,7 +202,7 @@ class SimulatedEEG(Source):
         self,
         subjects: int = 4,
         trials: int = 16,
-        seconds: float = 12.0,
+        seconds: float | Sequence[float] = 12.0,
         sfreq: float = 128.0,
         effect: float = 1.0,
         null: bool = False,
@@ -207,22 +215,24 @@ class SimulatedEEG(Source):
         line_freq: float = 50.0,
         montage: str | Sequence[str] = "deap32",
         random_state: int = 0,
+        sessions: int = 1,
+        meant: Sequence[Sequence[float]] | None = None,
+        shuffled: bool = True,
     ):
-        self.n_subjects = _count("subjects", subjects, 1)
-        self.n_trials = _count("trials", trials, 1)
-        self.seconds = _number("seconds", seconds, 1, "s")
-        self.sfreq = _number("sfreq", sfreq, _LOWEST_RATE, "Hz")
-        self.effect = _number("effect", effect)
+        self.experiment = Experiment(subjects, trials, random_state, sessions, meant, bool(shuffled))
+        self.seconds = _lengths(seconds, self.experiment.trials)
+        self.sfreq = number("sfreq", sfreq, _LOWEST_RATE, "Hz")
+        self.effect = number("effect", effect)
         self.null = bool(null)
-        self.fingerprint = _number("fingerprint", fingerprint)
-        self.drift = _number("drift", drift)
-        self.subject_sd = _number("subject_sd", subject_sd)
-        self.slope_sd = _number("slope_sd", slope_sd)
+        self.fingerprint = number("fingerprint", fingerprint)
+        self.drift = number("drift", drift)
+        self.subject_sd = number("subject_sd", subject_sd)
+        self.slope_sd = number("slope_sd", slope_sd)
         self.artifacts = bool(artifacts)
-        self.emg_confound = _number("emg_confound", emg_confound)
-        self.line_freq = _number("line_freq", line_freq, 1, "Hz")
+        self.emg_confound = number("emg_confound", emg_confound)
+        self.line_freq = number("line_freq", line_freq, 1, "Hz")
         self.ch_names = _electrodes(montage)
-        self.random_state = _count("random_state", random_state, 0)
+        self.random_state = self.experiment.random_state
 
     @classmethod
     def preset(cls, name: str, **parameters: Any) -> SimulatedEEG:
@@ -240,9 +250,19 @@ class SimulatedEEG(Source):
             )
         return cls(**{**PRESETS[name], **parameters})
 
+    @property
+    def n_subjects(self) -> int:
+        """Number of subjects."""
+        return self.experiment.subjects
+
+    @property
+    def n_trials(self) -> int:
+        """Trials per subject, all sessions together."""
+        return self.experiment.n_trials
+
     def subjects(self) -> list[str]:
         """Return ``s01``, ``s02`` and so on."""
-        return _names("s", self.n_subjects)
+        return self.experiment.names
 
     def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:
         """Yield one recording per trial, subject by subject, in order of presentation.
@@ -251,68 +271,71 @@ class SimulatedEEG(Source):
         ``felt_valence`` and ``felt_arousal`` are what acted on the signal, -1 to 1.
         """
         wanted = None if subjects is None else set(subjects)
-        for index, subject in enumerate(self.subjects()):
-            if wanted is None or subject in wanted:
-                yield from self._subject(index, subject)
+        for index, k, meta, felt in self.experiment.trials_of("simulated-eeg", wanted):
+            labels = felt.labels(k)
+            meta |= {name: labels[name] for name in ("valence", "arousal", "felt_valence", "felt_arousal")}
+            yield Recording({"eeg": self.signal(index, k, felt)}, meta)
 
-    def _subject(self, index: int, subject: str) -> Iterator[Recording]:
-        order, felt, ratings = self._emotions(index)
-        power = self._log_power(index, felt)
-        names, numbers = _names("k", self.n_trials), _names("t", self.n_trials)
-        for k in range(self.n_trials):
-            data = self._trial(index, k, power[k], felt[k]) * 1e-6  # uV to V
-            trial = f"{subject}-{numbers[k]}"
-            meta = {
-                "source": "simulated-eeg",
-                "subject": subject,
-                "session": "1",
-                "trial": trial,
-                "stimulus": names[order[k]],
-                "recording": trial,
-                "valence": float(ratings[k, 0]),
-                "arousal": float(ratings[k, 1]),
-                "felt_valence": float(felt[k, 0]),
-                "felt_arousal": float(felt[k, 1]),
-            }
-            yield Recording({"eeg": Signal(data.astype(np.float32, copy=False), self.sfreq, self.ch_names)}, meta)
+    def signal(self, index: int, k: int, felt: Felt | None = None) -> Signal:
+        """Return the EEG of trial `k` of subject number `index`, both from 0, in volts.
+
+        `felt` is what ``experiment.subject(index)`` returns, if it is at hand.
+        """
+        felt = felt or self.experiment.subject(index)
+        return self._signal(index, k, self._log_power(index, felt.felt)[k], felt.felt[k], self.length(felt.order[k]))
+
+    def baseline(self, index: int, k: int, seconds: float) -> Signal:
+        """Return EEG without any emotion in the state of trial `k`, with its fingerprint and drift, in volts."""
+        neutral = np.zeros((self.n_trials, 2))
+        seconds = number("seconds", seconds, 1, "s")
+        return self._signal(index, k, self._log_power(index, neutral, 0.0)[k], neutral[k], seconds, "baseline")
+
+    def length(self, stimulus: int) -> float:
+        """Return the length in seconds of the trials with stimulus number `stimulus`, from 0."""
+        return self.seconds[stimulus] if isinstance(self.seconds, tuple) else self.seconds
+
+    def _signal(self, index: int, k: int, power: np.ndarray, felt: np.ndarray, seconds: float, *part: str) -> Signal:
+        data = self._trial(index, k, power, felt, seconds, *part) * 1e-6  # uV to V
+        return Signal(data.astype(np.float32, copy=False), self.sfreq, self.ch_names)
 
     def _random(self, *names: object) -> np.random.Generator:
         return generator(self.random_state, "simulated-eeg", *names)
 
-    def _emotions(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return stimuli in order of presentation, felt emotions and ratings; the latter (n_trials, 2)."""
-        rng = self._random("emotions", index)
-        order = rng.permutation(self.n_trials)
-        meant = stimuli(self.n_trials, self.random_state)[order]
-        felt = np.clip(meant + _FELT_SD * rng.standard_normal(meant.shape), -1, 1)
-        noise = _BIAS_SD * rng.standard_normal(2) + _RATING_SD * rng.standard_normal(meant.shape)
-        return order, felt, 5 + 4 * np.clip(felt + noise, -1, 1)
-
-    def _log_power(self, index: int, felt: np.ndarray) -> np.ndarray:
+    def _log_power(self, index: int, felt: np.ndarray, effect: float | None = None) -> np.ndarray:
         """Return the log power of every trial relative to the mean, shape (n_trials, n_regions, n_bands)."""
-        rng = self._random("power", index)
-        shape = (self.n_trials, len(REGIONS), len(BANDS))
-        base = self.subject_sd * rng.standard_normal(shape[1:])
-        slopes = 1 + self.slope_sd * rng.standard_normal((len(AXES), *shape[1:]))
-        walk = rng.standard_normal(shape).cumsum(axis=0) / math.sqrt(self.n_trials)
-        xi = rng.standard_normal(shape)
+        rng, shape = self._random("power", index), (len(REGIONS), len(BANDS))
+        base = self.subject_sd * rng.standard_normal(shape)
+        slopes = 1 + self.slope_sd * rng.standard_normal((len(AXES), *shape))
+        several = range(1, self.experiment.sessions)
+        parts = [self._changes(r) for r in (rng, *(self._random("power", index, session) for session in several))]
+        if several:
+            offsets = self._random("sessions", index).standard_normal((len(parts), *shape))
+            parts = [part + _SESSION_SD * offset for part, offset in zip(parts, offsets, strict=True)]
         axes = np.c_[felt, np.prod(1 - np.abs(felt), axis=1)]
-        emotion = self._effect() * np.einsum("ka,arb->krb", axes, slopes * _effect_sizes())
-        return base + self.drift * walk + self.fingerprint * xi + emotion
+        effect = self._effect() if effect is None else effect
+        emotion = effect * np.einsum("ka,arb->krb", axes, slopes * _effect_sizes())
+        return base + np.concatenate(parts) + emotion
+
+    def _changes(self, rng: np.random.Generator) -> np.ndarray:
+        """Return drift and fingerprints of the log power in one session, shape (trials, n_regions, n_bands)."""
+        shape = (self.experiment.trials, len(REGIONS), len(BANDS))
+        walk = rng.standard_normal(shape).cumsum(axis=0) / math.sqrt(shape[0])
+        xi = rng.standard_normal(shape)
+        return self.drift * walk + self.fingerprint * xi
 
     def _effect(self) -> float:
         return 0.0 if self.null else self.effect
 
-    def _trial(self, index: int, k: int, power: np.ndarray, felt: np.ndarray) -> np.ndarray:
-        """Return one trial in microvolts, shape (n_channels, n_times); `power` is (n_regions, n_bands)."""
-        n_times, model = round(self.seconds * self.sfreq), head(self.ch_names)
+    def _trial(self, index: int, k: int, power: np.ndarray, felt: np.ndarray, seconds: float, *part: str) -> np.ndarray:
+        """Return `part` of one trial in microvolts, shape (n_channels, n_times); `power` is (n_regions, n_bands)."""
+        n_times, model = round(seconds * self.sfreq), head(self.ch_names)
         n_channels = len(self.ch_names)
-        x = model.regions @ self._oscillations(self._random("oscillations", index, k), power, n_times)
-        rng = self._random("background", index, k)
+        x = model.regions @ self._oscillations(self._random("oscillations", index, k, *part), power, n_times)
+        rng = self._random("background", index, k, *part)
         x += model.background @ shaped_noise(rng, (n_channels,), n_times, self.sfreq, _pink)
         x += _CHANNEL_NOISE * rng.standard_normal(x.shape, dtype=np.float32)
         if self.artifacts:
-            self._add_artifacts(x, model, index, k, felt)
+            self._add_artifacts(x, model, index, k, felt, seconds, *part)
         gain = _SUBJECT_GAIN * self._random("gain", index).standard_normal(n_channels)
         gain += _TRIAL_GAIN * self.fingerprint * self._random("gain", index, k).standard_normal(n_channels)
         return x * np.exp(gain)[:, None].astype(np.float32)
@@ -323,29 +346,31 @@ class SimulatedEEG(Source):
         waves *= bursts(rng, power.shape, n_times, self.sfreq)
         return np.einsum("rb,rbt->rt", (_moments() * np.exp(power / 2)).astype(np.float32), waves)
 
-    def _add_artifacts(self, x: np.ndarray, model: Head, index: int, k: int, felt: np.ndarray) -> None:
+    def _add_artifacts(
+        self, x: np.ndarray, model: Head, index: int, k: int, felt: np.ndarray, seconds: float, *part: str
+    ) -> None:
         n_channels, n_times = x.shape
         t = (np.arange(n_times) / self.sfreq).astype(np.float32)
         traits, d = self._random("traits", index), self._effect()
         blinks, saccades, muscles = traits.uniform(12, 18) / 60, 8 / 60, traits.uniform(2, 4) / 60  # per second
 
-        rng = self._random("eyes", index, k)
+        rng = self._random("eyes", index, k, *part)
         factor = math.exp(_BLINK_AROUSAL * d * felt[1])
-        start, length, size = _events(rng, self.seconds, blinks, (0.25, 0.4), (80, 150), factor)
+        start, length, size = _events(rng, seconds, blinks, (0.25, 0.4), (80, 150), factor)
         x += np.outer(model.blink, size @ _hump((t - start) / length))
-        start, length, size = _events(rng, self.seconds, saccades, (0.3, 1.2), (-60, 60))
+        start, length, size = _events(rng, seconds, saccades, (0.3, 1.2), (-60, 60))
         x += np.outer(model.saccade, size @ _plateau((t - start) / length))
 
-        rng = self._random("muscle", index, k)
+        rng = self._random("muscle", index, k, *part)
         factor = math.exp(self.emg_confound * d * abs(felt[0]))
         envelopes = []
         for _ in _MUSCLES:
-            start, length, size = _events(rng, self.seconds, muscles, (0.4, 2.0), (5, 20), factor)
+            start, length, size = _events(rng, seconds, muscles, (0.4, 2.0), (5, 20), factor)
             envelopes.append(size @ _hump((t - start) / length))
         waves = shaped_noise(rng, (len(_MUSCLES),), n_times, self.sfreq, _muscle)
         x += model.muscle @ (waves * np.array(envelopes))
 
-        rng, traits = self._random("electrodes", index, k), self._random("electrodes", index)
+        rng, traits = self._random("electrodes", index, k, *part), self._random("electrodes", index)
         hum = np.exp(0.5 * traits.standard_normal(n_channels))  # uV
         noisy, noise = traits.integers(n_channels), traits.uniform(3, 8)
         if self.line_freq < self.sfreq / 2:
@@ -353,38 +378,9 @@ class SimulatedEEG(Source):
             slow = bursts(rng, (), n_times, self.sfreq, rate=0.25, sd=0.3)
             x += np.outer(hum, slow * wave)
         x[noisy] += noise * rng.standard_normal(n_times, dtype=np.float32)
-        start, length, size = _events(rng, self.seconds, 0.2 / 60, (0.2, 0.5), (-150, 150))
+        start, length, size = _events(rng, seconds, 0.2 / 60, (0.2, 0.5), (-150, 150))
         where = rng.integers(n_channels, size=len(start))
         np.add.at(x, where, size[:, None] * _decay((t - start) / length))
-
-
-def stimuli(n: int, random_state: int) -> np.ndarray:
-    """Return valence and arousal of `n` stimuli, spread over the plane and as independent as can be.
-
-    Parameters
-    ----------
-    n : int
-        Number of stimuli.
-    random_state : int
-        Seed.
-
-    Returns
-    -------
-    ndarray, shape (n, 2)
-        Each column holds the midpoints of `n` equal parts of -1 to 1, so that half of an even number are positive.
-        Of many random pairings the one is taken in which signs, values and absolute values of the two are least
-        related.
-    """
-    rng = generator(random_state, "simulated-eeg", "stimuli")
-    level = (2 * np.arange(n) + 1) / n - 1
-    valence = rng.permutation(level)
-    arousal = rng.permuted(np.tile(level, (1000, 1)), axis=1)
-    related = [
-        np.abs((arousal @ valence) / max(level @ level, 1)),
-        np.abs(np.sign(arousal) @ np.sign(valence)) / n,
-        np.abs((np.abs(arousal) - np.abs(level).mean()) @ np.abs(valence)) / n,
-    ]
-    return np.c_[valence, arousal[np.sum(related, axis=0).argmin()]]
 
 
 def shaped_noise(
@@ -626,35 +622,17 @@ def _decay(phase: np.ndarray) -> np.ndarray:
     return np.where(phase > 0, np.exp(-np.maximum(phase, 0)), 0)
 
 
-def _names(letter: str, n: int) -> list[str]:
-    digits = max(2, len(str(n)))
-    return [f"{letter}{i:0{digits}d}" for i in range(1, n + 1)]
-
-
-def _count(name: str, value: Any, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
+def _lengths(seconds: float | Sequence[float], trials: int) -> float | tuple[float, ...]:
+    """Return the length of all trials, or of those with each stimulus."""
+    if not isinstance(seconds, Sequence | np.ndarray) or isinstance(seconds, str):
+        return number("seconds", seconds, 1, "s")
+    if len(seconds) != trials:
         raise InputError(
-            f"Simulated EEG came with {name}={value!r}.", fits=f"a whole number, {least} or more", do=f"change {name}"
+            f"The simulation came with {len(seconds)} lengths for {trials} stimuli.",
+            fits="one number of seconds, or one for each stimulus",
+            do="change seconds or trials",
         )
-    return number
-
-
-def _number(name: str, value: Any, least: float = 0.0, unit: str = "") -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not least <= number < math.inf:
-        raise InputError(
-            f"Simulated EEG came with {name}={value!r}.",
-            fits=f"a number, {least:g} {unit}".rstrip() + " or more",
-            do=f"change {name}",
-        )
-    return number
+    return tuple(number("seconds", value, 1, "s") for value in seconds)
 
 
 def _electrodes(montage: str | Sequence[str]) -> tuple[str, ...]:

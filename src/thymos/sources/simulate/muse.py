@@ -6,7 +6,6 @@ wanders, the fingerprint of a trial, the converter's grid, and an open auxiliary
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +22,9 @@ from thymos.signals.windows import sliding_windows
 from thymos.sources.emotions import FILE, LABELS
 from thymos.sources.muse import AUXILIARY, CHANNELS, SFREQ, STEP
 from thymos.sources.simulate.eeg import SimulatedEEG, stimuli
+from thymos.sources.simulate.folder import earlier, simulated
 
-__all__ = ["TRUTH", "write_emotions_csv", "write_muse_csv"]
-
-#: The file that says that a folder was simulated, and how.
-TRUTH = "SIMULATED.json"
+__all__ = ["write_emotions_csv", "write_muse_csv"]
 
 _OFFSET = 150.0  # uV, SD between recordings of the offset of an electrode
 _WANDER = 20.0  # uV, SD that a random walk of the offset has reached after a minute
@@ -98,7 +95,7 @@ def write_emotions_csv(
         If the folder exists and was not simulated, or a parameter does not fit.
     """
     target = Path(folder) / "emotions"
-    _files_of(target)
+    earlier(target)  # refused before anything is computed
     lengths = [float(t) for t in seconds]
     if len(lengths) != 2 or min(lengths) < 2:
         raise InputError(f"seconds={seconds!r} came.", fits="two lengths, of a clip and of a neutral one, 2 s or more")
@@ -123,8 +120,8 @@ def write_emotions_csv(
     truth = [{**t, "rows": rows.tolist()} for t, rows in zip(truth, places, strict=True)]
     settings = {"subjects": subjects, "seconds": lengths, "offset": offset, "wander": wander, "digits": digits}
     settings |= {"random_state": random_state, **emotion}
-    _prepare(target, {"layout": "emotions-csv", "parameters": settings, "recordings": truth, "files": [FILE]})
-    with (target / FILE).open("w", newline="\n") as file:
+    with simulated(target, "emotions-csv", settings) as made, made.file(FILE).open("w", newline="\n") as file:
+        made.truth["recordings"] = truth
         file.write(f"# {','.join(bird_names('legacy', lag=True))},label\n")  # the published header is a comment too
         for values, label in zip(np.concatenate(blocks)[order].tolist(), row_label[order], strict=True):
             file.write(",".join([f"{value:.{digits}g}" for value in values]) + f",{label}\n")
@@ -173,7 +170,7 @@ def write_muse_csv(
         If the folder exists and was not simulated, or a parameter does not fit.
     """
     target = Path(folder) / "muse-mental-state"
-    _files_of(target)
+    earlier(target)  # refused before anything is computed
     if not (isinstance(subjects, int) and 1 <= subjects <= 26 and isinstance(takes, int) and takes >= 1):
         raise InputError(f"subjects={subjects!r}, takes={takes!r} came.", fits="1 to 26 subjects, one take or more")
     trials = 3 * takes
@@ -191,10 +188,10 @@ def write_muse_csv(
         truth.append({"file": name, "subject": take.subject, "recording": take.name, "label": state})
     settings = {"subjects": subjects, "takes": takes, "seconds": seconds, "offset": offset, "wander": wander}
     settings |= {"random_state": random_state, **emotion}
-    about = {"layout": "muse-mental-state", "parameters": settings, "recordings": truth, "files": list(tables)}
-    _prepare(target, about)
-    for name, table in tables.items():
-        table.to_csv(target / name, index=False, float_format="%.3f", lineterminator="\n")
+    with simulated(target, "muse-mental-state", settings) as made:
+        made.truth["recordings"] = truth
+        for name, table in tables.items():
+            table.to_csv(made.file(name), index=False, float_format="%.3f", lineterminator="\n")
     return target
 
 
@@ -220,31 +217,3 @@ def _takes(source: SimulatedEEG, offset: float, wander: float) -> Iterator[_Take
 def _raw_table(begin: float, data: np.ndarray) -> pd.DataFrame:
     stamps = begin + np.arange(data.shape[1]) / SFREQ
     return pd.DataFrame({"timestamps": stamps, **dict(zip((*CHANNELS, AUXILIARY), data, strict=True))})
-
-
-def _files_of(folder: Path) -> list[Path]:
-    """Return the files that an earlier simulation left in a folder.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated.
-    """
-    if not folder.exists():
-        return []
-    try:
-        return [folder / Path(name).name for name in json.loads((folder / TRUTH).read_text())["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{folder} exists and was not simulated.",
-            fits=f"a new folder, or one with {TRUTH}",
-            do="choose another folder; real data are never overwritten",
-        ) from None
-
-
-def _prepare(folder: Path, truth: dict[str, Any]) -> None:
-    """Make a folder, or empty it of an earlier simulation, and write first of all that it is simulated."""
-    for file in _files_of(folder):
-        file.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / TRUTH).write_text(json.dumps(truth, indent=1) + "\n")

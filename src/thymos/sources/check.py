@@ -1,0 +1,465 @@
+"""What is in a copy of a corpus, and what is wrong with it, in plain words.
+
+Every recording is read once. A file that cannot be read costs a red line, and the rest is looked at all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import ThymosError
+from thymos.base.labels import KINDS, MEDIAN, Label, Rule
+from thymos.base.recording import Frames, Recording, Signal
+from thymos.sources.base import Source, SourceRow, is_simulated
+
+__all__ = ["LEVELS", "Check", "Line", "balance", "check_source"]
+
+#: From good to bad: as published; usable, but look; not usable as it is.
+LEVELS = ("green", "yellow", "red")
+
+#: Between which values the typical standard deviation (of temperature: the median) of a signal lies in its unit.
+_PLAUSIBLE = {
+    ("eeg", "V"): (2e-7, 1e-3),
+    ("eog", "V"): (1e-7, 5e-3),
+    ("ecg", "V"): (5e-6, 2e-2),
+    ("emg", "V"): (1e-8, 1e-2),
+    ("eda", "S"): (0.0, 1e-4),
+    ("temp", "K"): (283.0, 323.0),
+    ("acc", "m/s2"): (0.0, 200.0),
+}
+_BY_MEDIAN = ("temp",)
+_WINDOWS = (1.0, 2.0, 4.0)  # s
+_RUN = 4  # samples that stay at a channel's extreme before it is called clipped
+_CLIPPED = 1e-3  # share of samples above which it is worth a line
+_FAINT = 0.002  # SD of sound below which nothing can be heard
+_NAMED = 8  # places named in one line
+_ERRORS = 25  # red lines of one kind before the rest is counted only
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding.
+
+    Parameters
+    ----------
+    level : str
+        One of :data:`LEVELS`.
+    topic : str
+        What it is about: ``files``, ``subjects``, ``signals``, ``labels``, ``duplicates``, ``remark``.
+    text : str
+        The finding, in words.
+    do : str
+        What the reader can do about it.
+    """
+
+    level: str
+    topic: str
+    text: str
+    do: str = ""
+
+
+@dataclass
+class Check:
+    """What a check found.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    lines : list of Line
+        In the order of topics.
+    modalities : dict
+        For each modality: recordings, channels, rates, seconds, windows.
+    labels : dict
+        For each label: its kind, and how many trials each class has under each way of splitting it.
+    counts : dict
+        Subjects, sessions, trials, stimuli, recordings.
+    """
+
+    source: str
+    lines: list[Line] = field(default_factory=list)
+    modalities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def level(self) -> str:
+        """The worst level of any line."""
+        return max((line.level for line in self.lines), key=LEVELS.index, default="green")
+
+    def add(self, level: str, topic: str, text: str, do: str = "") -> None:
+        """Add a line."""
+        self.lines.append(Line(level, topic, text, do))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {"level": self.level, **asdict(self)}
+
+
+@dataclass
+class _Seen:
+    """What has been seen of one modality."""
+
+    recordings: int = 0
+    channels: Counter = field(default_factory=Counter)
+    rates: Counter = field(default_factory=Counter)
+    sizes: Counter = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    units: Counter = field(default_factory=Counter)
+    levels: list[float] = field(default_factory=list)
+    flat: list[str] = field(default_factory=list)
+    clipped: list[str] = field(default_factory=list)
+    digests: dict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+
+def check_source(
+    source: Source, name: str, row: SourceRow, progress: Callable[[str], None] = lambda text: None
+) -> Check:
+    """Read everything a source has and say what it is, and what is odd or wrong about it.
+
+    Parameters
+    ----------
+    source : Source
+        Made, not yet read.
+    name : str
+        Its name in the catalogue.
+    row : SourceRow
+        Its row: what the full release holds, and which labels are declared.
+    progress : callable
+        Told what is being read.
+
+    Returns
+    -------
+    Check
+        Errors of the files are red lines in it; none is raised.
+    """
+    check = Check(name)
+    try:
+        subjects = source.subjects()
+    except ThymosError as error:
+        check.add("red", "files", _words(error), error.do)
+        return check
+    seen: dict[str, _Seen] = defaultdict(_Seen)
+    metas: list[dict[str, Any]] = []
+    errors: list[ThymosError] = []
+    for subject in subjects:
+        progress(f"{name}: subject {subject}")
+        for item in _guarded(source.recordings([subject])):
+            if isinstance(item, ThymosError):
+                errors.append(item)
+                continue
+            metas.append(dict(item.meta))
+            errors += _look(item, len(metas) - 1, seen)
+    for error in errors[:_ERRORS]:
+        check.add("red", "files", _words(error), error.do)
+    if len(errors) > _ERRORS:
+        check.add("red", "files", f"and {len(errors) - _ERRORS} more files or recordings that cannot be read")
+    if not metas:
+        if not errors:
+            check.add("red", "files", "no recording was found")
+        return check
+    meta = pd.DataFrame(metas)
+    if is_simulated(source):
+        check.add("yellow", "simulated", "these data were simulated; nothing measured on them is about people")
+    _inventory(check, row, meta, subjects)
+    _signals(check, meta, seen)
+    _labels(check, row, meta)
+    _duplicates(check, meta, seen)
+    if not errors:  # a check of the reader's own reads the files again and would stop at the first bad one
+        try:
+            notes = source.check()
+        except ThymosError as error:
+            check.add("red", "files", _words(error), error.do)
+        else:
+            for note in notes:
+                check.add("yellow", "remark", str(note))
+    for caution in row.cautions:
+        check.add("yellow", "caution", caution)
+    return check
+
+
+def balance(label: Label, values: pd.Series) -> dict[str, dict[str, int]]:
+    """Count the trials in each class under each way of splitting a label.
+
+    Parameters
+    ----------
+    label : Label
+    values : Series
+        One value per trial; missing ones are left out.
+
+    Returns
+    -------
+    dict
+        Way of splitting, in words, to class to number of trials. For a rating: the default rule, the same threshold
+        the other way round for ratings equal to it, the middle of the scale, and the median.
+    """
+    values = values[values.notna() & (values != "")]
+    if label.scale is None:
+        return {"classes": {str(k): int(n) for k, n in values.value_counts().sort_index().items()}}
+    numbers, ways = values.to_numpy(float), {}
+    default = label.rule or Rule(sum(label.scale) / 2)
+    middle = sum(label.scale) / 2
+    rules = {
+        f"default: {default}": default,
+        str(Rule(default.threshold, not default.inclusive)): Rule(default.threshold, not default.inclusive),
+        **({} if default.threshold == middle else {str(Rule(middle)): Rule(middle)}),
+        "high above the median (of all trials here; in a study, of the training part)": Rule(MEDIAN),
+    }
+    for words, rule in rules.items():
+        classes = rule.apply(numbers)
+        ways[words] = {name: int((classes == name).sum()) for name in rule.names}
+    return ways
+
+
+def _guarded(recordings: Iterator[Recording]) -> Iterator[Recording | ThymosError]:
+    """Yield recordings, and at last the error that ended them, if one did."""
+    while True:
+        try:
+            yield next(recordings)
+        except StopIteration:
+            return
+        except ThymosError as error:
+            yield error
+            return
+
+
+def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[ThymosError]:
+    """Note what a recording's signals are like; return what could not be read."""
+    errors, trial = [], str(recording.meta["trial"])
+    for modality in recording.baseline:
+        try:
+            recording.baseline[modality]
+        except ThymosError as error:
+            errors.append(error)
+    for modality in recording.signals:
+        try:
+            signal = recording.signals[modality]
+        except ThymosError as error:
+            errors.append(error)
+            continue
+        record = seen[modality]
+        record.recordings += 1
+        data = signal.data
+        record.digests[hashlib.blake2b(np.ascontiguousarray(data), digest_size=16).digest()].append(number)
+        if isinstance(signal, Frames):
+            record.sizes["x".join(map(str, data.shape[2:]))] += 1
+            record.channels[("grey",) if data.shape[1] == 1 else ("red", "green", "blue")] += 1
+            record.rates[signal.sfreq] += 1
+            record.seconds.append(signal.duration)
+            record.levels.append(float(data.mean()))
+            if data.min() == data.max():
+                record.flat.append(trial)
+            continue
+        record.channels[signal.ch_names] += 1
+        record.rates[signal.sfreq] += 1
+        record.units[signal.unit] += 1
+        record.seconds.append(signal.duration)
+        _amplitudes(record, signal, trial, modality)
+    return errors
+
+
+def _amplitudes(record: _Seen, signal: Signal, trial: str, modality: str) -> None:
+    data = signal.data
+    spread = data.std(axis=1)
+    median = modality.split("_")[-1] in _BY_MEDIAN
+    record.levels.append(float(np.median(data) if median else np.median(spread)))
+    for k in np.flatnonzero(spread == 0):
+        record.flat.append(f"{trial} {signal.ch_names[k]}")
+    if data.shape[1] <= _RUN:
+        return
+    stuck = np.zeros(len(data))
+    for extreme in (data.max(axis=1, keepdims=True), data.min(axis=1, keepdims=True)):
+        there = data == extreme
+        run = there[:, _RUN - 1 :].copy()
+        for k in range(_RUN - 1):
+            run &= there[:, k : k - _RUN + 1]
+        stuck += run.mean(axis=1)
+    for k in np.flatnonzero((stuck > _CLIPPED) & (spread > 0)):
+        record.clipped.append(f"{trial} {signal.ch_names[k]}")
+
+
+def _inventory(check: Check, row: SourceRow, meta: pd.DataFrame, subjects: list[str]) -> None:
+    check.counts = {
+        "subjects": meta["subject"].nunique(),
+        "sessions": len(meta[["subject", "session"]].drop_duplicates()),
+        "trials": meta["trial"].nunique(),
+        "stimuli": meta["stimulus"].nunique(),
+        "recordings": len(meta),
+    }
+    missing = [name for name in row.subjects if name not in subjects]
+    if missing:
+        check.add(
+            "yellow",
+            "subjects",
+            f"{len(missing)} of {len(row.subjects)} subjects of the full release are not here: {_some(missing)}",
+            "fine for a part of the corpus; say so beside every result",
+        )
+    elif row.subjects:
+        check.add("green", "subjects", f"all {len(row.subjects)} subjects of the full release")
+    else:
+        check.add("green", "subjects", f"{check.counts['subjects']} subjects: {_some(subjects)}")
+    n, expected = check.counts["trials"], row.trials if not missing else 0
+    words = f"{n} trials of {check.counts['stimuli']} stimuli in {len(meta)} recordings"
+    if expected and n != expected:
+        check.add("yellow", "trials", f"{words}; the full release has {expected} trials")
+    else:
+        check.add("green", "trials", words + (", as many as the full release" if expected else ""))
+    if "part" in meta:
+        parts = meta.drop_duplicates("trial")["part"].value_counts()
+        check.add("green", "trials", "parts: " + ", ".join(f"{part} {n}" for part, n in parts.items()))
+
+
+def _signals(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
+    for modality, record in seen.items():
+        seconds = np.array(record.seconds)
+        names = max(record.channels, key=record.channels.get)
+        check.modalities[modality] = facts = {
+            "recordings": record.recordings,
+            "channels": list(names),
+            "rates": {f"{rate:g}": n for rate, n in record.rates.items()},
+            "unit": max(record.units, key=record.units.get) if record.units else "",
+            "seconds": {
+                "least": float(seconds.min()),
+                "median": float(np.median(seconds)),
+                "all": float(seconds.sum()),
+            },
+            "sizes": dict(record.sizes),
+        }
+        if seconds.sum():
+            facts["windows"] = {f"{w:g} s": int((seconds / w + 1e-9).astype(int).sum()) for w in _WINDOWS}
+            rate = ", ".join(f"{rate:g}" for rate in record.rates)
+            lasting = (
+                f"{seconds.min():.1f} to {seconds.max():.1f} s" if np.ptp(seconds) > 0.05 else f"{seconds[0]:.1f} s"
+            )
+            words = f"{_channels(names)} at {rate} Hz, {lasting} each, {_hours(seconds.sum())} together"
+            windows = ", ".join(f"{n} of {w}" for w, n in facts["windows"].items())
+            check.add("green", modality, f"{words}; windows: {windows}")
+        else:
+            check.add(
+                "green",
+                modality,
+                f"{record.recordings} pictures, {_some([f'{s} ({n})' for s, n in record.sizes.most_common()])}",
+            )
+        if record.recordings < len(meta):
+            n = len(meta) - record.recordings
+            check.add("yellow", modality, f"{n} of {len(meta)} recordings do not have it")
+        for what, found in (("rates", record.rates), ("sets of channels", record.channels), ("sizes", record.sizes)):
+            if len(found) > 1:
+                words = ", ".join(f"{_key(k)} ({n})" for k, n in found.most_common(4))
+                check.add("yellow", modality, f"{len(found)} different {what}: {words}", "choose or resample first")
+        for places, text in (
+            (record.flat, "never change their value"),
+            (record.clipped, "stay at their highest or lowest value for runs of samples, as if clipped"),
+        ):
+            if places:
+                check.add("yellow", modality, f"{len(places)} channels {text}: {_some(places)}")
+        _plausible(check, modality, record)
+
+
+def _plausible(check: Check, modality: str, record: _Seen) -> None:
+    """See that the numbers can be what their unit says."""
+    level = float(np.median(record.levels))
+    for unit in record.units:
+        kind = modality.split("_")[-1]  # wrist_temp is a temperature
+        low, high = _PLAUSIBLE.get((kind, unit), (0.0, np.inf))
+        what = "median" if kind in _BY_MEDIAN else "standard deviation"
+        if not low <= level <= high:
+            check.add(
+                "red",
+                modality,
+                f"a typical {what} of {level:.3g} {unit} is not possible",
+                f"between {low:g} and {high:g} {unit} would be; the files may hold another unit than the release does",
+            )
+        elif (kind, unit) in _PLAUSIBLE:
+            check.add("green", modality, f"typical {what} {level:.3g} {unit}, plausible")
+    if modality == "speech" and level < _FAINT:
+        check.add("yellow", modality, f"very quiet: a typical standard deviation of {level:.2g} of full scale")
+
+
+def _labels(check: Check, row: SourceRow, meta: pd.DataFrame) -> None:
+    trials = meta.drop_duplicates("trial")
+    for label in row.labels:
+        if label.column not in trials:
+            check.add("yellow", "labels", f"{label.column}: not in this copy")
+            continue
+        values = trials[label.column]
+        n_missing = int((values.isna() | (values == "")).sum())
+        ways = balance(label, values)
+        check.labels[label.column] = {"kind": label.kind, "missing": n_missing, "balance": ways}
+        head = f"{label.column} ({label.kind}: {KINDS[label.kind]})"
+        if label.scale is not None:
+            numbers = values.dropna().astype(float)
+            if len(numbers):
+                head += f", {numbers.min():.3g} to {numbers.max():.3g} of {label.scale[0]:g} to {label.scale[1]:g}"
+                if numbers.min() < label.scale[0] or numbers.max() > label.scale[1]:
+                    check.add(
+                        "red", "labels", f"{label.column} leaves its scale: {numbers.min():g} to {numbers.max():g}"
+                    )
+        unknown = set(ways.get("classes", ())) - set(label.classes) if label.classes else set()
+        if unknown:
+            check.add("red", "labels", f"{label.column} has the unknown classes {_some(sorted(unknown))}")
+        check.add("green", "labels", head)
+        for words, counts in ways.items():
+            total = sum(counts.values()) or 1
+            shares = ", ".join(f"{name} {n} ({n / total:.1%})" for name, n in counts.items())
+            one_sided = total > 1 and max(counts.values(), default=0) == total
+            check.add("yellow" if one_sided else "green", "labels", f"  {words}: {shares}")
+        if n_missing:
+            check.add("yellow", "labels", f"{n_missing} of {len(trials)} trials have no {label.column}")
+
+
+def _duplicates(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
+    """Say which recordings are equal, and which of them stand in different parts or under different labels."""
+    known = [c for c in ("emotion", "expression", "state") if c in meta]
+    alone = [m for m, record in seen.items() if len(record.digests) == record.recordings]
+    if alone:
+        check.add("green", "duplicates", f"no two recordings are equal in {', '.join(alone)}")
+    for modality, record in seen.items():
+        groups = [rows for rows in record.digests.values() if len(rows) > 1]
+        if not groups:
+            continue
+        n = sum(map(len, groups))
+        text = f"{modality}: {n} recordings in {len(groups)} groups are equal"
+        for column, words in (("part", "in different parts"), ("subject", "of different subjects")):
+            if column in meta:
+                apart = sum(meta[column].iloc[rows].nunique() > 1 for rows in groups)
+                text += f"; {apart} groups {words}" if apart else ""
+        for column in known[:1]:
+            apart = sum(meta[column].iloc[rows].nunique() > 1 for rows in groups)
+            text += f"; {apart} groups with different labels ({column})" if apart else ""
+        example = ", ".join(meta["trial"].iloc[groups[0]].head(3))
+        check.add("yellow", "duplicates", f"{text}; for example {example}", "keep copies on one side of every split")
+
+
+def _words(error: ThymosError) -> str:
+    return error.came + (f" Expected: {error.fits}." if error.fits else "")
+
+
+def _channels(names: tuple[str, ...]) -> str:
+    return f"{len(names)} channels" if len(names) > 3 else ", ".join(names)
+
+
+def _key(value: Any) -> str:
+    return _channels(value) if isinstance(value, tuple) else f"{value:g} Hz" if isinstance(value, float) else str(value)
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _hours(seconds: float) -> str:
+    return (
+        f"{seconds / 3600:.1f} h"
+        if seconds >= 3600
+        else f"{seconds / 60:.1f} min"
+        if seconds >= 60
+        else f"{seconds:.1f} s"
+    )

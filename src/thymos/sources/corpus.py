@@ -1,0 +1,196 @@
+"""What the readers of published corpora share: finding files, seeing that arrays are as promised, and SI units."""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thymos.base.errors import DataError, SourceNotFoundError
+from thymos.base.recording import Recording, Signal
+from thymos.sources.base import Source, is_simulated
+
+__all__ = ["MICRO", "Corpus", "expect", "find", "kept", "published", "signal"]
+
+#: Volts in a microvolt, siemens in a microsiemens.
+MICRO = 1e-6
+
+_AGAIN = "copy or download it again"
+
+
+class Corpus(Source):
+    """A corpus that lies in files of its subjects.
+
+    Parameters
+    ----------
+    root : path
+        Its folder, or one above or below: files are found by their names.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        self.root = Path(root)
+
+    @abstractmethod
+    def files(self) -> dict[str, Any]:
+        """Return the files of every subject.
+
+        Raises
+        ------
+        SourceNotFoundError, DataError
+            If there is no folder, no such file in it, or one of them twice.
+        """
+
+    @abstractmethod
+    def _subject(self, subject: str, files: Any) -> Iterator[Recording]:
+        """Yield the recordings of one subject."""
+
+    def subjects(self) -> list[str]:
+        """Return the names of the subjects, sorted."""
+        return sorted(self.files())
+
+    def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:
+        """Yield the recordings, subject by subject.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read or is not what the format promises.
+        """
+        wanted = None if subjects is None else set(subjects)
+        for subject, files in sorted(self.files().items()):
+            if wanted is None or subject in wanted:
+                yield from self._subject(subject, files)
+
+
+def find(root: Path, pattern: str, fits: str) -> dict[tuple[str, ...], Path]:
+    """Find files below a folder by the end of their path.
+
+    Parameters
+    ----------
+    root : Path
+        Where to look.
+    pattern : str
+        Regular expression for the end of the path, ``/`` between folders; letter case does not count.
+    fits : str
+        What such a file is called, in words.
+
+    Returns
+    -------
+    dict
+        What the groups of the pattern matched, to the file; sorted by path.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there is no such folder.
+    DataError
+        If nothing matches, or two files match with the same groups, as in an archive unpacked twice.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise SourceNotFoundError(f"There is no folder {root}.", fits=f"a folder with {fits}")
+    compiled, found = re.compile(rf"(?:^|/){pattern}$", re.IGNORECASE), {}
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        place = Path(folder)
+        for name in sorted(names):
+            match = compiled.search((place / name).relative_to(root).as_posix())
+            if not match or name.startswith("."):
+                continue
+            if match.groups() in found:
+                raise DataError(
+                    f"{name} is there twice: {found[match.groups()]} and {place / name}.",
+                    fits="each file once",
+                    do="remove the copy, or point at one of the two folders",
+                )
+            found[match.groups()] = place / name
+    if not found:
+        raise DataError(f"{root} holds none of the files.", fits=fits, do="point at the folder of the corpus")
+    return found
+
+
+def expect(where: object, what: str, value: Any, *shape: int | str, kinds: str = "fiu") -> np.ndarray:
+    """See that a value read from a file is an array of numbers with the axes that its format promises.
+
+    Parameters
+    ----------
+    where : path or str
+        The file, for the message.
+    what : str
+        Name of the array in it.
+    value : object
+        What was read.
+    *shape : int or str
+        Length of each axis, or its name where any length will do.
+    kinds : str
+        Allowed kinds of type.
+
+    Raises
+    ------
+    DataError
+        If it is something else.
+    """
+    words = " x ".join(str(n) for n in shape)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+        kind = f"of type {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+        raise DataError(f"{where}: {what} is {kind}.", fits=f"an array of numbers, {words}", do=_AGAIN)
+    fixed = [(n, m) for n, m in zip(value.shape, shape, strict=False) if isinstance(m, int)]
+    if value.ndim != len(shape) or any(n != m for n, m in fixed) or not value.size:
+        raise DataError(f"{where}: {what} has the shape {value.shape}.", fits=words, do=_AGAIN)
+    return value
+
+
+def published(corpus: Corpus, n: int, name: str) -> int | str:
+    """Return the length that an axis must have; of simulated data only its name, as they may be smaller."""
+    return name if is_simulated(corpus) else n
+
+
+def signal(
+    where: object,
+    data: np.ndarray,
+    sfreq: float,
+    ch_names: Sequence[str],
+    unit: str = "V",
+    factor: float = 1.0,
+    start: float = 0.0,
+) -> Signal:
+    """Make a signal in SI units, and see that no value of it is missing.
+
+    Parameters
+    ----------
+    where : str
+        File and trial, for the message.
+    data : ndarray, shape (n_channels, n_times)
+        As stored.
+    sfreq, ch_names, unit, start
+        As :class:`~thymos.base.recording.Signal`.
+    factor : float
+        Takes the stored unit to `unit`.
+
+    Raises
+    ------
+    DataError
+        If a value is missing or infinite.
+    """
+    made = np.asarray(data, dtype=np.float32) * np.float32(factor)
+    if not np.isfinite(made).all():
+        bad = ~np.isfinite(made)
+        channel = int(bad.any(axis=1).argmax())
+        raise DataError(
+            f"{where}: {int(bad.sum())} of {bad.size} values are missing or infinite, the first in "
+            f"{ch_names[channel]} at {bad[channel].argmax() / sfreq:.2f} s.",
+            fits="finite numbers",
+            do="leave the trial out or repair the file",
+        )
+    return Signal(np.ascontiguousarray(made), sfreq, tuple(ch_names), unit, start)
+
+
+def kept(function: Callable) -> Callable:
+    """Keep the last result of a reader, so that the trials of one file read it once and no second file is kept."""
+    return lru_cache(maxsize=1)(function)

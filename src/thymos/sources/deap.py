@@ -1,0 +1,146 @@
+"""DEAP (Koelstra et al. 2012): EEG and peripheral signals of 32 people watching 40 music videos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import DataError
+from thymos.base.recording import Lazy, Recording
+from thymos.sources.base import Note
+from thymos.sources.corpus import MICRO, Corpus, expect, find, published, signal
+from thymos.sources.safe import read_csv, read_pickle
+from thymos.sources.safe.files import numbers
+
+__all__ = ["DEAP"]
+
+SFREQ = 128.0
+BASELINE = 3.0  # s before each video
+TRIALS, TIMES = 40, 8064
+CHANNELS = (
+    *("Fp1", "AF3", "F3", "F7", "FC5", "FC1", "C3", "T7", "CP5", "CP1", "P3", "P7", "PO3", "O1", "Oz", "Pz"),
+    *("Fp2", "AF4", "Fz", "F4", "F8", "FC6", "FC2", "Cz", "C4", "T8", "CP6", "CP2", "P4", "P8", "PO4", "O2"),
+)
+#: Modality to rows of `data`, channel names, unit, factor. The published units of the last four are not documented.
+MODALITIES = {
+    "eeg": (slice(0, 32), CHANNELS, "V", MICRO),
+    "eog": (slice(32, 34), ("hEOG", "vEOG"), "V", MICRO),
+    "emg": (slice(34, 36), ("zygomaticus", "trapezius"), "V", MICRO),
+    "eda": (slice(36, 37), ("GSR",), "", 1.0),
+    "resp": (slice(37, 38), ("respiration",), "", 1.0),
+    "bvp": (slice(38, 39), ("plethysmograph",), "", 1.0),
+    "temp": (slice(39, 40), ("temperature",), "", 1.0),
+}
+RATINGS = ("valence", "arousal", "dominance", "liking")  # columns of `labels`, in this order
+
+_FITS = "the preprocessed Python release, files s01.dat to s32.dat"
+
+
+class DEAP(Corpus):
+    """32 people, 40 music videos of 60 s each, 32 electrodes and 8 peripheral channels at 128 Hz.
+
+    The preprocessed release: 4 to 45 Hz, eye artifacts removed, common average reference. Each trial begins with the
+    video; the 3 s before it are the recording's `baseline`. Ratings of 1 to 9 stay as they are. Trials are in order of
+    the videos, so ``stimulus`` is the video and the order in which a person saw them is known only from
+    ``participant_ratings.csv``: where that file is there, ``presented`` is the place in that order, and
+    ``familiarity`` is added.
+
+    Parameters
+    ----------
+    root : path
+        Folder that holds ``s01.dat`` and so on, at any depth.
+
+    Notes
+    -----
+    Source: S. Koelstra et al., DEAP: A Database for Emotion Analysis using Physiological Signals, IEEE Transactions on
+    Affective Computing 3 (1), 2012. There is no signal below 4 Hz: a delta band would measure the filter. All people
+    saw the same videos, so a new person is not a new stimulus. The electrodermal channel is a skin resistance; its
+    unit, and those of respiration, pulse and temperature, are not documented: they are passed on as stored.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        super().__init__(root)
+
+    def files(self) -> dict[str, Path]:
+        """Return the file of every subject."""
+        return {f"s{int(number):02d}": path for (number,), path in find(self.root, r"s(\d+)\.dat", _FITS).items()}
+
+    def _subject(self, subject: str, files: Path) -> Iterator[Recording]:
+        content = read_pickle(files)
+        if not isinstance(content, dict) or not {"data", "labels"} <= set(content):
+            raise DataError(f"{files} holds no dict with data and labels.", fits=_FITS)
+        n_channels = MODALITIES["temp"][0].stop
+        data = expect(files, "data", content["data"], published(self, TRIALS, "trials"), n_channels, "times")
+        labels = expect(files, "labels", content["labels"], len(data), len(RATINGS))
+        first = round(BASELINE * SFREQ)
+        if data.shape[2] <= first:
+            raise DataError(f"{files}: data has {data.shape[2]} times.", fits=f"{first} of baseline, then the video")
+        if not (np.isfinite(labels).all() and labels.min() >= 1 and labels.max() <= 9):
+            raise DataError(
+                f"{files}: the ratings lie between {np.nanmin(labels):g} and {np.nanmax(labels):g}.",
+                fits="1 to 9",
+                do="the file may be truncated, or data and labels exchanged",
+            )
+        more = self._more(subject, labels)
+
+        def make(k: int, modality: str, part: slice, start: float):
+            rows, names, unit, factor = MODALITIES[modality]
+            return signal(f"{files}, trial {k + 1}", data[k, rows, part], SFREQ, names, unit, factor, start)
+
+        for k in range(len(data)):
+            meta = {
+                "source": "deap",
+                "subject": subject,
+                "session": "1",
+                "trial": f"{subject}-{k + 1:02d}",
+                "stimulus": f"video{k + 1:02d}",
+                "recording": f"{subject}-{k + 1:02d}",
+                **dict(zip(RATINGS, labels[k].tolist(), strict=True)),
+                **{name: values[k] for name, values in more.items()},
+            }
+            yield Recording(
+                Lazy({m: partial(make, k, m, slice(first, None), 0.0) for m in MODALITIES}),
+                meta,
+                baseline=Lazy({m: partial(make, k, m, slice(0, first), -BASELINE) for m in MODALITIES}),
+            )
+
+    def _more(self, subject: str, labels: np.ndarray) -> dict[str, list]:
+        """Return what the table of ratings adds, in order of the videos; it must agree with the ratings."""
+        table = self._table()
+        if table is None:
+            return {}
+        path, table = table
+        mine = table[table["Participant_id"] == int(subject[1:])].sort_values("Experiment_id")
+        if len(mine) != len(labels):
+            raise DataError(f"{path} has {len(mine)} rows for {subject}.", fits=f"{len(labels)}")
+        apart = np.abs(mine[["Valence", "Arousal"]].to_numpy(float) - labels[:, :2]).max()
+        if apart > 0.01:
+            raise DataError(
+                f"{path} and {subject}.dat differ by up to {apart:.2f} in valence and arousal.",
+                fits="the same ratings in both",
+                do="trials of one of them are in another order; take both from the same release",
+            )
+        return {"presented": mine["Trial"].astype(int).tolist(), "familiarity": mine["Familiarity"].tolist()}
+
+    def _table(self) -> tuple[Path, pd.DataFrame] | None:
+        columns = ("Participant_id", "Trial", "Experiment_id", "Valence", "Arousal", "Familiarity")
+        paths = sorted(self.root.rglob("participant_ratings.csv"))
+        if not paths:
+            return None
+        table = read_csv(paths[0], columns)
+        return paths[0], pd.DataFrame({column: numbers(paths[0], table, column) for column in columns})
+
+    def check(self) -> list[Note]:
+        """Say what is remarkable about this copy."""
+        lengths = {r.signal("temp").data.shape[1] + r.baseline["temp"].data.shape[1] for r in self.recordings()}
+        notes = [
+            Note("data", f"trials of {n} times, published are {TIMES} ({TIMES / SFREQ:g} s)") for n in lengths - {TIMES}
+        ]
+        if self._table() is None:
+            notes.append(Note("participant_ratings.csv", "not there: order of presentation and familiarity unknown"))
+        return notes

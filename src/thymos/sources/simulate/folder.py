@@ -1,0 +1,121 @@
+"""Folders of simulated files: they say that they are simulated, and never take the place of anything else."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thymos.base.errors import InputError
+from thymos.sources.base import TRUTH
+
+__all__ = ["TRUTH", "Simulated", "cell", "earlier", "simulated", "write_mat", "write_pickle"]
+
+
+class Simulated:
+    """A folder that is being filled.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    truth : dict
+        What was put in; written beside the data. Arrays are written as lists.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.truth = path, {}
+        self._files: list[str] = []
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file to be written, its folder made."""
+        self._files.append(name)
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _write(self, layout: str, parameters: Mapping[str, Any]) -> None:
+        about = {"layout": layout, "parameters": dict(parameters), **self.truth, "files": self._files}
+        text = json.dumps(about, indent=1, default=lambda value: value.tolist())
+        (self.path / TRUTH).write_text(text + "\n")
+
+
+@contextmanager
+def simulated(folder: Path, layout: str, parameters: Mapping[str, Any]) -> Iterator[Simulated]:
+    """Fill a folder with simulated files; an earlier simulation in it is removed first.
+
+    Parameters
+    ----------
+    folder : Path
+        The corpus' own folder.
+    layout : str
+        Name of the source that reads it.
+    parameters : mapping
+        All that the simulation depends on.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and was not simulated. Nothing of it is touched.
+    """
+    folder = Path(folder)
+    for file in earlier(folder):
+        file.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Simulated(folder)
+    made._write(layout, parameters)  # first of all it says that it is simulated
+    try:
+        yield made
+    finally:
+        made._write(layout, parameters)
+
+
+def earlier(folder: Path) -> list[Path]:
+    """Return the files that an earlier simulation left in a folder.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and was not simulated.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return []
+    try:
+        names = [Path(name) for name in json.loads((folder / TRUTH).read_text())["files"]]
+        if any(name.is_absolute() or ".." in name.parts for name in names):
+            raise ValueError(f"{TRUTH} names files elsewhere")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{folder} exists and was not simulated.",
+            fits=f"a new folder, or one with {TRUTH}",
+            do="choose another folder; real data are never overwritten",
+        ) from None
+    return [folder / name for name in names]
+
+
+def write_pickle(path: Path, content: Any) -> None:
+    """Write arrays as Python 2 did: protocol 2."""
+    path.write_bytes(pickle.dumps(content, protocol=2))
+
+
+def write_mat(path: Path, **variables: Any) -> None:
+    """Write a MATLAB file of version 5; unlike SciPy's own it does not hold the time of day."""
+    from scipy.io import savemat
+
+    buffer = io.BytesIO()
+    savemat(buffer, variables, do_compression=True, oned_as="column")
+    content = buffer.getvalue()
+    path.write_bytes(b"MATLAB 5.0 MAT-file, simulated".ljust(116) + content[116:])
+
+
+def cell(values: Sequence[Any], shape: tuple[int, int] | None = None) -> np.ndarray:
+    """Return a MATLAB cell array, a row by default."""
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made.reshape(shape or (1, -1))
