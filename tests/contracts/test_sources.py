@@ -32,7 +32,7 @@ UNITS = {
     **{key: {"K", ""} for key in ("temp", "wrist_temp")},
     **{key: {"m/s2"} for key in ("acc", "wrist_acc")},
     **{key: {""} for key in ("bvp", "resp", "speech", "face", "features")},
-    "hr": {"1/min", "Hz"},
+    "hr": {"Hz"},
 }
 #: Readers that have no files of their own to be lazy about, or read tables as a whole.
 EAGER = {"muse-mental-state", "emotions-csv"}

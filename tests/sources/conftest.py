@@ -1,9 +1,9 @@
 """What tests of readers share: files put into folders, and the way to real ones."""
 
-import os
-from pathlib import Path
-
 import pytest
+
+from thymos.sources.base import locate
+from thymos.sources.catalogue import SOURCES
 
 
 @pytest.fixture
@@ -20,13 +20,6 @@ def put_files():
 
 
 @pytest.fixture(scope="session")
-def real_folder(real_data):  # asking for real_data marks a test
-    """Return a function: name of a corpus -> its own folder of real data, or skip with a reason."""
-    data = Path(os.environ.get("THYMOS_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
-
-    def find(name):
-        if not (data / name).is_dir():
-            pytest.skip(f"{name} is not at {data / name}; set THYMOS_DATA")
-        return data / name
-
-    return find
+def real_folder(real_data):
+    """Return a function: name of a source -> its own folder of real data, or skip with a reason."""
+    return lambda name: locate(SOURCES[name], real_data(name))

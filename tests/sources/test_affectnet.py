@@ -159,7 +159,7 @@ def damaged(part, row, column, value):
         (damaged("training", 0, "face_x", 400), ["1/a.png lies at x 400", "20 x 16", "crop=False"]),
         (damaged("training", 0, "face_height", 1e9), ["1/a.png lies at"]),
         (lambda f: (f / "validation.csv").unlink(), ["holds no validation.csv"]),
-        (lambda f: (f / "training.csv").write_bytes(b""), ["training.csv cannot be read"]),
+        (lambda f: (f / "training.csv").write_bytes(b""), ["training.csv is empty"]),
         (lambda f: (f / "training.csv").write_text("expression\n1\n"), ["has no column subDirectory_filePath"]),
         (lambda f: (f / IMAGES / "1/a.png").unlink(), ["lacks 1 of 4 photographs", "1/a.png"]),
         (lambda f: (f / IMAGES / "1/a.png").write_bytes(b"\x89PNG"), ["a.png cannot be read"]),

@@ -59,6 +59,22 @@ def by_part(source):
     return samples.X, samples.meta[["part", "emotion", "emotion_code"]]
 
 
+def test_a_csv_in_an_archive_is_read_in_place_and_not_beyond_its_limit(tmp_path, monkeypatch, words):
+    table = write_csv(tmp_path / "fer2013.csv")
+    archive = tmp_path / "data" / "archive.zip"
+    archive.parent.mkdir()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
+        made.write(table, "fer2013/fer2013.csv")
+    inside, plain = (by_part(FER2013(place)) for place in (archive.parent, table))
+    assert np.array_equal(inside[0], plain[0])
+    assert inside[1].equals(plain[1])
+    assert [p.name for p in archive.parent.iterdir()] == ["archive.zip"]
+    monkeypatch.setattr("thymos.sources.fer2013._LARGEST_TABLE", 1000)
+    with pytest.raises(DataError) as error:
+        FER2013(archive).table()
+    words(error.value, "archive.zip:fer2013/fer2013.csv", "larger than")
+
+
 def test_csv_folder_and_archive_give_the_same(folder, tmp_path):
     (tmp_path / "csv").mkdir()
     csv = write_csv(tmp_path / "csv" / "fer2013.csv")
@@ -160,12 +176,13 @@ def test_wrong_rows_of_the_csv_are_said_in_words(tmp_path, words, monkeypatch, e
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", ["cannot be read", "emotion, pixels, Usage"]),
+        (b"", ["is empty", "emotion, pixels, Usage"]),
         (b"emotion,pixels\n0,1 2\n", ["has no column Usage; it has emotion, pixels"]),
         (b"emotion,pixels,Usage\n", ["has no rows"]),
         (b"\xff\xd8\xff\xe0" * 30, ["fer2013.csv"]),
+        (b"emotion,pixels,Usage\n" + b"0,1 2,Training,x,y\n" * 3, ["fer2013.csv cannot be read", "header"]),
     ],
-    ids=["empty", "column", "header only", "binary"],
+    ids=["empty", "column", "header only", "binary", "more cells"],
 )
 def test_other_tables_are_said_in_words(tmp_path, words, content, expected):
     (tmp_path / "fer2013.csv").write_bytes(content)

@@ -49,7 +49,7 @@ def test_signals_have_units_and_metadata_are_complete(folder):
         "bvp": (1, 0, ""),
         "eda": (1e-6, 0, "S"),
         "temp": (1, 273.15, "K"),
-        "hr": (1, 0, "1/min"),
+        "hr": (1 / 60, 0, "Hz"),
     }.items():
         name, rate = SIGNALS[modality][:2]
         signal = first.signal(modality)
@@ -64,12 +64,18 @@ def test_signals_have_units_and_metadata_are_complete(folder):
 
 def test_ratings_of_zero_are_left_out_or_neutral(folder):
     assert "hku1/1" not in set(HKU956(folder).table()["trial"])
-    assert any("1 of 5 records have a rating of exactly 0" in str(n) for n in HKU956(folder).check())
+    assert any(
+        "1 of 5 records have a rating (valence or arousal) of exactly 0" in str(n) for n in HKU956(folder).check()
+    )
     kept = HKU956(folder, zeros="keep").table().set_index("trial")
     assert kept.loc["hku1/1", ["valence", "arousal"]].tolist() == ["neutral", "positive"]
     assert str(HKU956(folder, zeros="keep").check()[0]).endswith("kept as neutral")
     with pytest.raises(InputError, match="drop or keep"):
         HKU956(folder, zeros="maybe")
+    assert "hku1/1" in set(HKU956(folder, zeros_of=["arousal"]).table()["trial"])
+    assert "hku1/1" not in set(HKU956(folder, zeros_of="valence").table()["trial"])
+    with pytest.raises(InputError, match="valence, arousal, or both"):
+        HKU956(folder, zeros_of=["mood"])
 
 
 def test_intervals_are_no_signal_but_can_be_had(folder, words):
@@ -124,13 +130,16 @@ SIGNAL = f"{FOLDER}/hku1/EDA/10_13.csv"
         (lambda f: edit(f, "song_id", 1, "../../x"), ["column participant_id", "letters and digits"]),
         (lambda f: edit(f, "song_id", 2, "99"), ["5 of 25 files", "0_99.csv"]),
         (lambda f: (f / RATINGS).write_text("a,b\n1,2\n"), ["has no column participant_id", "it has a, b"]),
-        (lambda f: (f / RATINGS).write_bytes(b""), [RATINGS, "cannot be read"]),
+        (lambda f: (f / RATINGS).write_bytes(b""), [RATINGS, "is empty"]),
         (lambda f: (f / RATINGS).write_bytes(b"\xff\xfe\x00" * 40), [RATINGS]),
         (lambda f: (f / RATINGS).unlink(), ["There is no file", RATINGS]),
         (lambda f: (f / SIGNAL).unlink(), ["1 of 25 files", "10_13.csv", "download it again"]),
         (lambda f: (f / SIGNAL).write_text("1.0\n" * 11), ["10_13.csv has 11 rows", "12: the song was played for 3 s"]),
         (lambda f: (f / SIGNAL).write_text("1.0\n" * 7 + "low\n"), ["10_13.csv, row 8: 'low'", "one number"]),
         (lambda f: (f / SIGNAL).write_text("1.0\nnan\n"), ["10_13.csv, row 2: 'nan'"]),
+        (lambda f: (f / SIGNAL).write_text("1.0\n1e300\n"), ["10_13.csv, row 2: '1e300'"]),
+        (lambda f: (f / SIGNAL).write_text("1e300\nlow\n"), ["10_13.csv, row 1: '1e300'"]),
+        (lambda f: (f / RATINGS).write_text((f / RATINGS).read_text().replace(",3\n", ",3,,\n")), [RATINGS, "header"]),
         (lambda f: (f / SIGNAL).write_text("1.0\n\n1.0\n"), ["10_13.csv, row 2: ''"]),
         (lambda f: (f / SIGNAL).write_text("1.0,2.0\n" * 12), ["10_13.csv, row 1: '1.0,2.0'"]),
         (lambda f: (f / SIGNAL).write_bytes(b""), ["10_13.csv has 0 rows"]),
@@ -167,7 +176,7 @@ def test_the_real_corpus_is_as_published(real_folder):
     assert len(source.table()) == 956 - 34
     notes = "\n".join(map(str, source.check()))  # reads 956 x 5 files
     for text in (
-        "34 of 956 records have a rating of exactly 0",
+        "34 of 956 records have a rating (valence or arousal) of exactly 0",
         "with them goes all there is of hku1916",
         "11 records with a mean below 0.05 uS, probably no contact with the skin: hku1916 6, hku1914 3, hku1915 2",
         "19 records without an interval, 142 with fewer than 10; together the intervals cover 55% of a record on "

@@ -142,6 +142,10 @@ def spoil(array):
         (change("signal", "wrist", "BVP", value=lambda a: a[::2]), ["BVP of the wrist is 6.00 s", "64 Hz", "12.00 s"]),
         (change("signal", "chest", "EDA", value=lambda a: a.astype("S8")), ["EDA of the chest is of type |S8"]),
         (change("signal", "chest", "EDA", value=spoil), ["S2-baseline-1, eda", "1 of 1400 values are missing"]),
+        (
+            change("signal", "wrist", "EDA", value=lambda a: a * 1e300),
+            ["S2-baseline-1, wrist_eda", "missing or infinite"],
+        ),
         (change("label", value=lambda a: a[:700]), ["the label 1.00 s"]),
         (change("label", value=lambda a: a + 9), ["the label 9 at 0", "0 to 7"]),
         (change("label", value=lambda a: a[:, None]), ["the label has the shape (8400, 1)"]),

@@ -35,10 +35,12 @@ _PLAUSIBLE = {
     ("acc", "m/s2"): (0.0, 200.0),
 }
 _BY_MEDIAN = ("temp",)
+_CAN_CLIP = ("eeg", "eog", "ecg", "emg", "bvp", "speech", "acc")  # slow signals rest at their extremes by themselves
 _WINDOWS = (1.0, 2.0, 4.0)  # s
 _RUN = 4  # samples that stay at a channel's extreme before it is called clipped
 _CLIPPED = 1e-3  # share of samples above which it is worth a line
 _FAINT = 0.002  # SD of sound below which nothing can be heard
+_VECTOR = 40  # stimuli whose labels are listed
 _NAMED = 8  # places named in one line
 _ERRORS = 25  # red lines of one kind before the rest is counted only
 
@@ -198,23 +200,26 @@ def balance(label: Label, values: pd.Series) -> dict[str, dict[str, int]]:
     -------
     dict
         Way of splitting, in words, to class to number of trials. For a rating: the default rule, the same threshold
-        the other way round for ratings equal to it, the middle of the scale, and the median.
+        the other way round for ratings equal to it, the middle of the scale (both only where they make a difference),
+        and the median, here of all trials.
     """
     values = values[values.notna() & (values != "")]
     if label.scale is None:
         return {"classes": {str(k): int(n) for k, n in values.value_counts().sort_index().items()}}
     numbers, ways = values.to_numpy(float), {}
-    default = label.rule or Rule(sum(label.scale) / 2)
     middle = sum(label.scale) / 2
-    rules = {
-        f"default: {default}": default,
-        str(Rule(default.threshold, not default.inclusive)): Rule(default.threshold, not default.inclusive),
-        **({} if default.threshold == middle else {str(Rule(middle)): Rule(middle)}),
-        "high above the median (of all trials here; in a study, of the training part)": Rule(MEDIAN),
-    }
-    for words, rule in rules.items():
+    default = label.rule or Rule(middle)
+    names = default.names
+    others = [
+        Rule(default.threshold, not default.inclusive, names),
+        Rule(middle, names=names),
+        Rule(MEDIAN, names=names),
+    ]
+    for words, rule in ((f"default: {default}", default), *((str(rule), rule) for rule in others)):
         classes = rule.apply(numbers)
-        ways[words] = {name: int((classes == name).sum()) for name in rule.names}
+        counts = {name: int((classes == name).sum()) for name in names}
+        if counts not in ways.values() or rule.threshold == MEDIAN:  # said once, if it comes to the same
+            ways[words] = counts
     return ways
 
 
@@ -268,11 +273,12 @@ def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[Thy
 def _amplitudes(record: _Seen, signal: Signal, trial: str, modality: str) -> None:
     data = signal.data
     spread = data.std(axis=1)
-    median = modality.split("_")[-1] in _BY_MEDIAN
+    kind = modality.split("_")[-1]
+    median = kind in _BY_MEDIAN
     record.levels.append(float(np.median(data) if median else np.median(spread)))
     for k in np.flatnonzero(spread == 0):
         record.flat.append(f"{trial} {signal.ch_names[k]}")
-    if data.shape[1] <= _RUN:
+    if kind not in _CAN_CLIP or data.shape[1] <= _RUN:
         return
     stuck = np.zeros(len(data))
     for extreme in (data.max(axis=1, keepdims=True), data.min(axis=1, keepdims=True)):
@@ -306,7 +312,8 @@ def _inventory(check: Check, row: SourceRow, meta: pd.DataFrame, subjects: list[
     else:
         check.add("green", "subjects", f"{check.counts['subjects']} subjects: {_some(subjects)}")
     n, expected = check.counts["trials"], row.trials if not missing else 0
-    words = f"{n} trials of {check.counts['stimuli']} stimuli in {len(meta)} recordings"
+    stimuli = f" of {check.counts['stimuli']} stimuli" if check.counts["stimuli"] > 1 else ""
+    words = f"{n} trials{stimuli} in {len(meta)} recordings"
     if expected and n != expected:
         check.add("yellow", "trials", f"{words}; the full release has {expected} trials")
     else:
@@ -355,11 +362,11 @@ def _signals(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
                 words = ", ".join(f"{_key(k)} ({n})" for k, n in found.most_common(4))
                 check.add("yellow", modality, f"{len(found)} different {what}: {words}", "choose or resample first")
         for places, text in (
-            (record.flat, "never change their value"),
-            (record.clipped, "stay at their highest or lowest value for runs of samples, as if clipped"),
+            (record.flat, "pictures of one value" if record.sizes else "channels that never change their value"),
+            (record.clipped, "channels stay at their highest or lowest value for runs of samples, as if clipped"),
         ):
             if places:
-                check.add("yellow", modality, f"{len(places)} channels {text}: {_some(places)}")
+                check.add("yellow", modality, f"{len(places)} {text}: {_some(places)}")
         _plausible(check, modality, record)
 
 
@@ -411,8 +418,26 @@ def _labels(check: Check, row: SourceRow, meta: pd.DataFrame) -> None:
             shares = ", ".join(f"{name} {n} ({n / total:.1%})" for name, n in counts.items())
             one_sided = total > 1 and max(counts.values(), default=0) == total
             check.add("yellow" if one_sided else "green", "labels", f"  {words}: {shares}")
+        if label.kind == "stimulus":
+            _label_vector(check, label, trials)
         if n_missing:
             check.add("yellow", "labels", f"{n_missing} of {len(trials)} trials have no {label.column}")
+
+
+def _label_vector(check: Check, label: Label, trials: pd.DataFrame) -> None:
+    """Say which label each stimulus has; it must have one."""
+    by_stimulus = trials.groupby("stimulus", sort=True)[label.column].unique()
+    several = by_stimulus[by_stimulus.map(len) > 1]
+    if len(by_stimulus) < 2:
+        return
+    if len(several):
+        text = f"{label.column} differs between people for the stimuli {_some(several.index)}"
+        check.add("red", "labels", text, "labels and trials are not in the same order")
+        return
+    vector = {str(stimulus): str(values[0]) for stimulus, values in by_stimulus.items()}
+    check.labels[label.column]["by_stimulus"] = vector
+    if len(vector) <= _VECTOR:
+        check.add("green", "labels", "  by stimulus: " + ", ".join(f"{k} {v}" for k, v in vector.items()))
 
 
 def _duplicates(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:

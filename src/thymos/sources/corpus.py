@@ -178,7 +178,8 @@ def signal(
     DataError
         If a value is missing or infinite.
     """
-    made = np.asarray(data, dtype=np.float32) * np.float32(factor)
+    with np.errstate(over="ignore"):  # what exceeds single precision becomes infinite, and is said below
+        made = np.asarray(data, dtype=np.float32) * np.float32(factor)
     if not np.isfinite(made).all():
         bad = ~np.isfinite(made)
         channel = int(bad.any(axis=1).argmax())

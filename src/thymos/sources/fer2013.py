@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ _PARTS = {"Training": "training", "PublicTest": "validation", "PrivateTest": "te
 _PREFIX = re.compile(r"(Training|PublicTest|PrivateTest)_")
 _COPIES = ("keep", "drop_training", "drop_test")
 _ROWS = 2048  # of the csv, read at a time
+_LARGEST_TABLE = 2**30  # bytes of the csv in an archive; the published one has 301 MB
 _FITS = f"a folder or zip archive with train/<class>/*.jpg and test/<class>/*.jpg, or {' or '.join(TABLES)}"
 
 
@@ -47,8 +48,8 @@ class FER2013(PhotoSource):
     Parameters
     ----------
     root : path
-        ``fer2013.csv`` or ``icml_face_data.csv``, a zip archive of the folders (read in place), or a folder that
-        holds one of these or ``train/<class>`` and ``test/<class>``.
+        ``fer2013.csv`` or ``icml_face_data.csv``, a zip archive of it or of the folders (read in place), or a folder
+        that holds one of these or ``train/<class>`` and ``test/<class>``.
     copies : {'keep', 'drop_training', 'drop_test'}
         What is done with photographs of which training and another part have an exact copy: nothing, or leave out
         those of training, or those of validation and test. Leaving out decodes everything once.
@@ -84,6 +85,10 @@ class FER2013(PhotoSource):
             raise DataError(f"{self.root} holds {', '.join(p.name for p in found)}.", _FITS, "point it at one of them")
         return found[0] if found else self.root
 
+    @property
+    def _zip(self) -> bool:
+        return self._origin.suffix.lower() == ".zip"
+
     @cached_property
     def _tree(self) -> Tree:
         return Tree(self._origin, 2**24)
@@ -96,8 +101,14 @@ class FER2013(PhotoSource):
         DataError
             If nothing fits the format, or a row of the csv does not.
         """
-        csv = self._origin.suffix.lower() == ".csv"
-        table, keys, self._notes = _read_csv(self._origin) if csv else self._files()
+        inside = [name for name in self._tree.names(".csv") if Path(name).name in TABLES] if self._zip else []
+        if self._origin.suffix.lower() == ".csv":
+            table, keys, self._notes = _read_csv(self._origin)
+        elif inside:
+            with self._tree.open(inside[0], _LARGEST_TABLE) as file:
+                table, keys, self._notes = _read_csv(self._tree.where(inside[0]), file)
+        else:
+            table, keys, self._notes = self._files()
         table["emotion_code"] = table["emotion"].map({name: k for k, name in enumerate(EMOTIONS)})
         return table, keys
 
@@ -170,10 +181,10 @@ class FER2013(PhotoSource):
         return [*notes, *super().check()]
 
 
-def _read_csv(path: Path) -> tuple[pd.DataFrame, np.ndarray, list[Note]]:
+def _read_csv(path: Path | str, file: IO[bytes] | None = None) -> tuple[pd.DataFrame, np.ndarray, list[Note]]:
     """Read emotion, part and pixels, shape (n_photographs, 1, 48, 48)."""
     tables, blocks, start = [], [], 0
-    for piece in csv_chunks(path, ("emotion", "pixels", "Usage"), _ROWS, dtype=str, keep_default_na=False):
+    for piece in csv_chunks(path, ("emotion", "pixels", "Usage"), _ROWS, file, dtype=str, keep_default_na=False):
         usage = piece["Usage"].str.strip()
         refuse(path, piece, "Usage", ~usage.isin(list(_PARTS)), f"one of {', '.join(_PARTS)}", start)
         code = pd.to_numeric(piece["emotion"], errors="coerce")

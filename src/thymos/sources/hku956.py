@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SIGNALS: dict[str, tuple[str, float, str, float, float]] = {
     "bvp": ("BVP", 64.0, "", 1.0, 0.0),
     "eda": ("EDA", 4.0, "S", 1e-6, 0.0),
     "temp": ("TEMP", 4.0, "K", 1.0, 273.15),
-    "hr": ("HR", 1.0, "1/min", 1.0, 0.0),
+    "hr": ("HR", 1.0, "Hz", 1 / 60, 0.0),
 }
 
 _COLUMNS = ("participant_id", "song_no", "song_id", "valence_rating", "valence", "arousal_rating", "arousal")
@@ -36,14 +36,15 @@ _NO_CONTACT = 0.05e-6  # S
 _FEW_BEATS = 10
 _LOW_COVER = 0.3  # share of a record
 _LARGEST = 2**26  # bytes of one file
+_GREATEST = float(np.finfo(np.float32).max)
 _FITS = f"the folder with '{FOLDER}' and '{RATINGS}'"
 
 
 class HKU956(Source):
     """30 people, 956 listening records of 592 songs, Empatica E4 wristband.
 
-    Modalities ``bvp`` (64 Hz, device unit), ``eda`` (4 Hz, S), ``temp`` (4 Hz, K) and ``hr`` (1 Hz, 1/min), read when
-    they are asked for. All begin with the song, which is the stimulus. Labels are ``valence_rating`` and
+    Modalities ``bvp`` (64 Hz, device unit), ``eda`` (4 Hz, S), ``temp`` (4 Hz, K) and ``hr`` (1 Hz, beats per second),
+    read when they are asked for. All begin with the song, which is the stimulus. Labels are ``valence_rating`` and
     ``arousal_rating``, -10 to 10, and ``valence`` and ``arousal``, their signs.
 
     Parameters
@@ -54,6 +55,8 @@ class HKU956(Source):
     zeros : {'drop', 'keep'}
         What is done with records of which a rating is exactly 0, and so neither positive nor negative: left out, or
         kept as ``neutral``.
+    zeros_of : sequence of {'valence', 'arousal'}
+        Whose zeros count. A study of valence alone keeps more records with ``zeros_of: [valence]``.
 
     Notes
     -----
@@ -64,11 +67,14 @@ class HKU956(Source):
     Sensing: A Multimodal Approach, Applied Sciences 12, 9354, 2022.
     """
 
-    def __init__(self, root: str | Path, zeros: str = "drop"):
+    def __init__(self, root: str | Path, zeros: str = "drop", zeros_of: Sequence[str] = ("valence", "arousal")):
         self.root = Path(root)
         if zeros not in ("drop", "keep"):
             raise InputError(f"zeros={zeros!r} came.", fits="drop or keep")
         self.zeros = zeros
+        self.zeros_of = (zeros_of,) if isinstance(zeros_of, str) else tuple(zeros_of)
+        if not self.zeros_of or set(self.zeros_of) - {"valence", "arousal"}:
+            raise InputError(f"zeros_of={zeros_of!r} came.", fits="valence, arousal, or both")
 
     @cached_property
     def _records(self) -> pd.DataFrame:
@@ -103,9 +109,10 @@ class HKU956(Source):
 
     def _used(self) -> pd.DataFrame:
         table = self._records
-        if self.zeros == "keep":
-            return table
-        return table[table["valence_rating"].ne(0) & table["arousal_rating"].ne(0)]
+        return table if self.zeros == "keep" else table[~self._zero(table)]
+
+    def _zero(self, table: pd.DataFrame) -> pd.Series:
+        return table[[f"{name}_rating" for name in self.zeros_of]].eq(0).any(axis=1)
 
     def subjects(self) -> list[str]:
         """Return the names of the participants, sorted."""
@@ -171,10 +178,11 @@ class HKU956(Source):
         table = self._records
         self._complete(table)
         notes, flat, cover, beats = [], {}, {}, {}
-        zero = table["valence_rating"].eq(0) | table["arousal_rating"].eq(0)
+        zero = self._zero(table)
         if zero.any():
             kept = "kept as neutral" if self.zeros == "keep" else "left out"
-            text = f"{zero.sum()} of {len(table)} records have a rating of exactly 0, neither positive nor negative: "
+            text = f"{zero.sum()} of {len(table)} records have a rating ({' or '.join(self.zeros_of)}) of exactly 0, "
+            text += "neither positive nor negative: "
             notes.append(Note(RATINGS, text + kept))
         if gone := sorted(set(table["participant_id"]) - set(self.subjects())):
             notes.append(Note(RATINGS, f"with them goes all there is of {', '.join(gone)}"))
@@ -236,7 +244,7 @@ def _column(path: Path) -> np.ndarray:
     lines = content.splitlines()
     try:
         values = np.array(list(map(float, lines)))
-        good = np.isfinite(values)
+        good = np.abs(values) <= _GREATEST
     except ValueError:
         good = np.array([_is_number(line) for line in lines])
     if not good.all():
@@ -247,6 +255,6 @@ def _column(path: Path) -> np.ndarray:
 
 def _is_number(text: bytes) -> bool:
     try:
-        return np.isfinite(float(text))
+        return abs(float(text)) <= _GREATEST
     except ValueError:
         return False

@@ -82,6 +82,9 @@ class WESAD(Corpus):
         for subject, path in files.items():
             signals, label = _read(path, subject)
             blocks = list(_blocks(path, subject, signals, label))
+            for block in blocks:
+                for modality in block.signals:
+                    block.signal(modality)  # damage is an error here
             lost = [name for name in CONDITIONS.values() if name not in {b.meta["condition"] for b in blocks}]
             if lost:
                 notes.append(Note(path.name, f"no block of {', '.join(lost)}"))
@@ -92,7 +95,9 @@ class WESAD(Corpus):
             lengths = {modality: data.shape[1] / SIGNALS[modality][2] for modality, data in signals.items()}
             differ = [f"{m} {t:.2f} s" for m, t in lengths.items() if abs(t - len(label) / RATE) >= 0.25]
             if differ:
-                notes.append(Note(path.name, f"lengths differ from the label's {len(label) / RATE:.2f} s: {differ}"))
+                notes.append(
+                    Note(path.name, f"lengths differ from the label's {len(label) / RATE:.2f} s: {', '.join(differ)}")
+                )
         return notes
 
 

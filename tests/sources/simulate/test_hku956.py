@@ -26,7 +26,7 @@ def test_what_is_written_is_read(check_writer):
     length = recording.meta["duration"]
     assert 4 <= length <= 9
     body = Physiology(3).trial(1, 2, length, felt.felt[2], felt.intensity[2])
-    for modality, factor, step in (("bvp", 100, 0.01), ("eda", 1, 1e-12), ("temp", 1, 0.01), ("hr", 60, 0.01)):
+    for modality, factor, step in (("bvp", 100, 0.01), ("eda", 1, 1e-12), ("temp", 1, 0.01), ("hr", 1, 0.01 / 60)):
         signal = recording.signal(modality)
         expected = body.signal(modality, signal.sfreq).data * factor
         assert np.abs(signal.data - expected).max() <= step * 0.51 + 1e-6 * np.abs(expected).max()

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ __all__ = [
 LARGEST = 4 * 2**30
 
 _AGAIN = "copy or download it again"
+_DAMAGED = (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, KeyError, zlib.error)
 
 
 def bounded(path: str | os.PathLike, shape: Sequence[int], itemsize: int, limit: int = LARGEST) -> None:
@@ -189,6 +191,24 @@ class Tree:
         with readable(self.where(name), "a file", KeyError):
             return self._archive.getinfo(name).file_size if self._zip else (self.root / name).stat().st_size
 
+    @contextmanager
+    def open(self, name: str, limit: int) -> Iterator[IO[bytes]]:
+        """Open a long file to be read bit by bit.
+
+        Raises
+        ------
+        DataError
+            If it is larger than `limit` bytes, or damaged.
+        """
+        fits = f"an undamaged file of at most {limit / 2**20:.0f} MiB"
+        if self.size(name) > limit:  # of an archive no more than this is ever unpacked
+            raise DataError(f"{self.where(name)} is larger than {limit / 2**20:.0f} MiB.", fits=fits)
+        with (
+            readable(self.where(name), fits, *_DAMAGED),
+            self._archive.open(name) if self._zip else (self.root / name).open("rb") as file,
+        ):
+            yield file
+
     def read(self, name: str) -> bytes:
         """Return the bytes of one file.
 
@@ -198,9 +218,8 @@ class Tree:
             If it cannot be read or is larger than the limit, whatever its header says.
         """
         fits = f"a file of at most {self.limit / 2**20:.0f} MiB"
-        errors = zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, KeyError
         with (
-            readable(self.where(name), fits, *errors, zlib.error),
+            readable(self.where(name), fits, *_DAMAGED),
             self._archive.open(name) if self._zip else (self.root / name).open("rb") as file,
         ):
             content = file.read(self.limit + 1)
@@ -233,11 +252,20 @@ def read_csv(path: str | os.PathLike, columns: Sequence[str], text: bytes | None
         return _having(path, columns, fits, pd.read_csv(source, **{**_CSV, **options}))
 
 
-def csv_chunks(path: str | os.PathLike, columns: Sequence[str], rows: int, **options) -> Iterator[pd.DataFrame]:
-    """Yield a long table in pieces of `rows` rows; otherwise as :func:`read_csv`."""
-    with _csv(path, columns) as fits, pd.read_csv(path, chunksize=rows, **{**_CSV, **options}) as pieces:
-        for piece in pieces:
-            yield _having(path, columns, fits, piece)
+def csv_chunks(
+    path: str | os.PathLike, columns: Sequence[str], rows: int, file: IO[bytes] | None = None, **options
+) -> Iterator[pd.DataFrame]:
+    """Yield a long table, at `path` or in an open file, in pieces of `rows` rows; otherwise as :func:`read_csv`."""
+    with _csv(path, columns):
+        pieces = pd.read_csv(path if file is None else file, chunksize=rows, **{**_CSV, **options})
+    with pieces:
+        while True:
+            with _csv(path, columns) as fits:  # not across the yield: the filter of warnings is everybody's
+                piece = next(pieces, None)
+                if piece is None:
+                    return
+                piece = _having(path, columns, fits, piece)
+            yield piece
 
 
 _CSV = {"skipinitialspace": True, "index_col": False}
