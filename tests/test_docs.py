@@ -74,3 +74,28 @@ def test_the_cost_of_the_gru_is_the_stored_one():
         assert float(accuracy) == pytest.approx(mine["test_accuracy"], abs=5.1e-4)
         shown = list(map(float, re.findall(r"\d+\.?\d*", seconds)))
         assert shown == pytest.approx([np.median(each), min(each), max(each)], rel=0.02)
+
+
+def test_the_table_of_corpora_is_the_catalogue():
+    from thymos.sources.catalogue import SOURCES
+
+    shown = rows_of("corpora.md", 4)
+    shown.pop("name")
+    shown = {name: cells for name, cells in shown.items() if set(name) != {"-"}}
+    assert set(shown) == set(SOURCES)
+    for name, (_, modalities, labels) in shown.items():
+        assert modalities == ", ".join(SOURCES[name].modalities)
+        assert labels == ", ".join(label.column for label in SOURCES[name].labels)
+
+
+def test_the_cost_of_loading_is_the_stored_one():
+    stored = json.loads((ROOT / "results" / "loading.json").read_text())
+    shown = rows_of("corpora.md", 6)
+    for corpus in ("fer2013", "ravdess", "hku956", "muse-mental-state"):
+        seconds, memory, plain, tool, ratio = shown[corpus]
+        mine, rival = stored[corpus]["thymos"], stored[corpus]["plain"]
+        assert float(seconds.split()[0]) == pytest.approx(mine["seconds"], abs=5.1e-3)
+        assert float(memory.split()[0]) == pytest.approx(mine["peak_mib"], abs=0.51)
+        assert float(plain.split()[0]) == pytest.approx(rival["seconds"], abs=5.1e-3)
+        assert tool == rival["with"]
+        assert float(ratio) == pytest.approx(stored[corpus]["ratio"], abs=5.1e-3)
