@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def verdict(view: RunView) -> list[str]:
         winners = sum(p < 0.05 for p in corrected.values())
         majority = [view.cell(card.name, m).value for m in view.methods if view.is_baseline(m)]
         lines.append(
-            f"Under {card.name} the methods reach {say(min(values))} to {say(max(values))} ({view.measured})"
+            f"Under {card.name} the method{'s reach' if values[1:] else ' reaches'} {_span(values, say)} ({view.measured})"
             + (f"; the {baseline} reaches {say(majority[0])}" if majority and majority[0] is not None else "")
             + f". {winners} of {len(corrected)} beat chance (labels permuted between the trials of "
             "each subject, p < 0.05 after Holm)."
@@ -125,7 +126,7 @@ def verdict(view: RunView) -> list[str]:
         gain = np.sort(direction(view.metric) * table["inflation"].to_numpy())
         verb = "adds" if direction(view.metric) > 0 else "takes away"
         lines.append(
-            f"The leak {leaky} {verb} {add(gain[0])} to {add(gain[-1])}{points} "
+            f"The leak {leaky} {verb} {_span(gain, add)}{points} "
             f"{'to' if verb == 'adds' else 'from'} the {view.metric_title} under {honest}"
             + (
                 f"; with meaningless (permuted) labels it still shows up to {say(permuted.max())}, against "
@@ -137,6 +138,12 @@ def verdict(view: RunView) -> list[str]:
     shortcuts = [f for f in (view.audit or {}).get("findings", []) if f["severity"] == "shortcut" and not f["leaky"]]
     lines += [f"Shortcut under {f['protocol']}: {f['text']}" for f in shortcuts]
     return lines
+
+
+def _span(values: Sequence[float], say: Callable[[float], str]) -> str:
+    """Say the least and the greatest of some values, or the one value there is."""
+    ends = say(min(values)), say(max(values))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def percent(value: float | None) -> str:

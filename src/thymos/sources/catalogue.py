@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from thymos.base.catalogue import Catalogue
 from thymos.base.labels import Label, Rule, ratings
 from thymos.sources.base import SourceRow
@@ -37,6 +39,59 @@ _FACED_LABELS = (
         ("anger", "disgust", "fear", "sadness", "amusement", "inspiration", "joy", "tenderness"),
     ),
     *ratings("self-report", (0, 7), 3.5, valence="how pleasant it was", arousal="how exciting it was"),
+)
+
+_LOOKS_AHEAD = "Smoothed over the whole trial, forwards and backwards: not possible in real time."
+
+_SEED = SourceRow(
+    "thymos.sources.seed:SEED",
+    "EEG of 15 people in three sessions with the same 15 film clips, raw signals",
+    citation=(
+        "W.-L. Zheng, B.-L. Lu: Investigating Critical Frequency Bands and Channels for EEG-based Emotion "
+        "Recognition with Deep Neural Networks. IEEE Transactions on Autonomous Mental Development 7 (3), "
+        "2015, 162-175"
+    ),
+    licence="academic research, by signed agreement; no redistribution",
+    obtain="apply to the BCMI laboratory of Shanghai Jiao Tong University",
+    modalities=("eeg",),
+    labels=(_SEED_EMOTION,),
+    subjects=names("{:02d}", 1, 15),
+    trials=675,
+    folder="seed",
+    cautions=(_SAME_CLIPS,),
+)
+
+_SEEDIV = SourceRow(
+    "thymos.sources.seed:SEEDIV",
+    "EEG of 15 people in three sessions with 24 film clips each, raw signals",
+    citation=(
+        "W.-L. Zheng, W. Liu, Y. Lu, B.-L. Lu, A. Cichocki: EmotionMeter: A Multimodal Framework for "
+        "Recognizing Human Emotions. IEEE Transactions on Cybernetics 49 (3), 2019, 1110-1122"
+    ),
+    licence="academic research, by signed agreement; no redistribution",
+    obtain="apply to the BCMI laboratory of Shanghai Jiao Tong University",
+    modalities=("eeg",),
+    labels=(_SEEDIV_EMOTION,),
+    subjects=names("{:02d}", 1, 15),
+    trials=1080,
+    folder="seed-iv",
+)
+
+_FACED = SourceRow(
+    "thymos.sources.faced:FACED",
+    "EEG of 123 people watching 28 film clips of nine emotions, processed release",
+    citation=("J. Chen et al.: A Large Finer-grained Affective Computing EEG Dataset. Scientific Data 10, 740, 2023"),
+    licence="academic research, by agreement",
+    obtain="register on the Synapse platform and ask for FACED",
+    modalities=("eeg",),
+    labels=_FACED_LABELS,
+    subjects=names("sub{:03d}", 0, 122),
+    trials=3444,
+    folder="faced",
+    cautions=(
+        "What people said they felt is another emotion than the clip's in about a fifth of the trials: say "
+        "which of the two is predicted.",
+    ),
 )
 
 SOURCES = Catalogue(
@@ -94,94 +149,33 @@ SOURCES = Catalogue(
                 "Filtered from 4 to 45 Hz before publication: whatever is called delta there measures the filter.",
             ),
         ),
-        "seed": SourceRow(
-            "thymos.sources.seed:SEED",
-            "EEG of 15 people in three sessions with the same 15 film clips, raw signals",
-            citation=(
-                "W.-L. Zheng, B.-L. Lu: Investigating Critical Frequency Bands and Channels for EEG-based Emotion "
-                "Recognition with Deep Neural Networks. IEEE Transactions on Autonomous Mental Development 7 (3), "
-                "2015, 162-175"
-            ),
-            licence="academic research, by signed agreement; no redistribution",
-            obtain="apply to the BCMI laboratory of Shanghai Jiao Tong University",
-            modalities=("eeg",),
-            labels=(_SEED_EMOTION,),
-            subjects=names("{:02d}", 1, 15),
-            trials=675,
-            folder="seed",
-            cautions=(_SAME_CLIPS,),
-        ),
-        "seed-features": SourceRow(
-            "thymos.sources.seed:SEEDFeatures",
-            "features published with SEED: entropies, powers and asymmetries per second",
-            citation="as seed",
-            licence="as seed",
-            obtain="part of SEED, folder ExtractedFeatures",
+        "seed": _SEED,
+        "seed-features": replace(
+            _SEED,
+            target="thymos.sources.seed:SEEDFeatures",
+            summary="features published with SEED: entropies, powers and asymmetries per second",
+            obtain=f"part of SEED, folder ExtractedFeatures: {_SEED.obtain}",
             modalities=("features",),
-            labels=(_SEED_EMOTION,),
-            subjects=names("{:02d}", 1, 15),
-            trials=675,
-            folder="seed",
-            cautions=(_SAME_CLIPS, "Smoothed over the whole trial, forwards and backwards: not possible in real time."),
+            cautions=(*_SEED.cautions, _LOOKS_AHEAD),
         ),
-        "seed-iv": SourceRow(
-            "thymos.sources.seed:SEEDIV",
-            "EEG of 15 people in three sessions with 24 film clips each, raw signals",
-            citation=(
-                "W.-L. Zheng, W. Liu, Y. Lu, B.-L. Lu, A. Cichocki: EmotionMeter: A Multimodal Framework for "
-                "Recognizing Human Emotions. IEEE Transactions on Cybernetics 49 (3), 2019, 1110-1122"
-            ),
-            licence="academic research, by signed agreement; no redistribution",
-            obtain="apply to the BCMI laboratory of Shanghai Jiao Tong University",
-            modalities=("eeg",),
-            labels=(_SEEDIV_EMOTION,),
-            subjects=names("{:02d}", 1, 15),
-            trials=1080,
-            folder="seed-iv",
-        ),
-        "seed-iv-features": SourceRow(
-            "thymos.sources.seed:SEEDIVFeatures",
-            "features published with SEED-IV: entropies and powers per 4 s",
-            citation="as seed-iv",
-            licence="as seed-iv",
-            obtain="part of SEED-IV, folder eeg_feature_smooth",
+        "seed-iv": _SEEDIV,
+        "seed-iv-features": replace(
+            _SEEDIV,
+            target="thymos.sources.seed:SEEDIVFeatures",
+            summary="features published with SEED-IV: entropies and powers per 4 s",
+            obtain=f"part of SEED-IV, folder eeg_feature_smooth: {_SEEDIV.obtain}",
             modalities=("features",),
-            labels=(_SEEDIV_EMOTION,),
-            subjects=names("{:02d}", 1, 15),
-            trials=1080,
-            folder="seed-iv",
-            cautions=("Smoothed over the whole trial, forwards and backwards: not possible in real time.",),
+            cautions=(_LOOKS_AHEAD,),
         ),
-        "faced": SourceRow(
-            "thymos.sources.faced:FACED",
-            "EEG of 123 people watching 28 film clips of nine emotions, processed release",
-            citation=(
-                "J. Chen et al.: A Large Finer-grained Affective Computing EEG Dataset. Scientific Data 10, 740, 2023"
-            ),
-            licence="academic research, by agreement",
-            obtain="register on the Synapse platform and ask for FACED",
-            modalities=("eeg",),
-            labels=_FACED_LABELS,
-            subjects=names("sub{:03d}", 0, 122),
-            trials=3444,
-            folder="faced",
+        "faced": _FACED,
+        "faced-features": replace(
+            _FACED,
+            target="thymos.sources.faced:FACEDFeatures",
+            summary="features published with FACED: entropies and powers per second",
+            obtain=f"part of FACED, folder EEG_Features: {_FACED.obtain}",
+            modalities=("features",),
             cautions=(
-                "What people said they felt is another emotion than the clip's in about a fifth of the trials: say "
-                "which of the two is predicted.",
-            ),
-        ),
-        "faced-features": SourceRow(
-            "thymos.sources.faced:FACEDFeatures",
-            "features published with FACED: entropies and powers per second",
-            citation="as faced",
-            licence="as faced",
-            obtain="part of FACED, folder EEG_Features",
-            modalities=("features",),
-            labels=_FACED_LABELS,
-            subjects=names("sub{:03d}", 0, 122),
-            trials=3444,
-            folder="faced",
-            cautions=(
+                *_FACED.cautions,
                 "The published entropies correlate by about 0.55 only with entropies of the published signals: "
                 "results on one of them say little about the other.",
             ),

@@ -7,6 +7,7 @@ it, so that a small file cannot fill the memory.
 from __future__ import annotations
 
 import io
+import math
 import os
 import struct
 import zlib
@@ -25,7 +26,11 @@ __all__ = ["MatFile"]
 _FITS = "a MATLAB file of version 5 or 7.3"
 _HEADER = 128  # bytes before the first element of version 5
 _COMPRESSED, _MATRIX = 15, 14
-_CELL, _STRUCT = 1, 2
+_CELL, _STRUCT, _CHAR = 1, 2, 4  # classes of arrays
+_NUMBERS = range(6, 16)
+_COMPLEX = 0x800  # flag
+_STORED = (1, 2, 3, 4, 5, 6, 7, 9, 12, 13)  # types of elements: numbers,
+_TEXT = (1, 2, 16, 17, 18)  # and text
 _DEEPEST = 16  # levels of cells and structs
 _NAME = 4096  # bytes of an element among which its name lies
 
@@ -147,28 +152,56 @@ class MatFile:
                     raise ValueError(f"the variable {name} is truncated")
             else:
                 content = struct.pack(f"{self._order}II", _MATRIX, element.size) + content
-            self._check_depth(content)
+            self._check(content)
             # uncompressed it is read through an object in memory, which cannot give more than it has
             made = loadmat(io.BytesIO(self._head + content), chars_as_strings=True)[name]
             return _plain(made)
 
-    def _check_depth(self, content: bytes) -> None:
-        """Refuse cells and structs nested so deeply that SciPy's recursion would end the process."""
-        level = [(0, len(content))]
-        for _ in range(_DEEPEST):
-            inner = []
-            for at, end in level:
-                while at + 8 <= end:
-                    kind, length, start, following = self._tag(content, at)
-                    if kind == _MATRIX and length >= 16:
-                        flags = struct.unpack_from(f"{self._order}I", content, start + 8)[0] & 0xFF
-                        if flags in (_CELL, _STRUCT, 3):
-                            inner.append((start, min(start + length, end)))
-                    at = following
-            if not inner:
-                return
-            level = inner
-        raise DataError(f"{self.path} nests more than {_DEEPEST} levels.", fits=_FITS)
+    def _check(self, content: bytes, at: int = 0, depth: int = 0) -> int:
+        """See that an array, and all that it holds, is what SciPy's reader takes for granted; return what follows it.
+
+        The reader is compiled: an unknown type, a length that goes beyond the end, or recursion without end would not
+        raise an error but end the process.
+        """
+        if depth > _DEEPEST:
+            raise DataError(f"{self.path} nests more than {_DEEPEST} levels.", fits=_FITS)
+
+        def element(at: int, *kinds: int) -> tuple[bytes, int]:
+            kind, length, start, following = self._tag(content, at)
+            if kind not in kinds or start + length > len(content) or (start == at + 4 and length > 4):
+                raise ValueError(f"an element of type {kind} and {length} bytes is where it cannot be")
+            return content[start : start + length], following
+
+        inner, _ = element(at, _MATRIX)
+        at += 8
+        if not inner:
+            return at
+        flags, at = element(at, 6)
+        flags = struct.unpack(f"{self._order}II", flags)[0]
+        shape, at = element(at, 5, 6)
+        shape = struct.unpack(f"{self._order}{len(shape) // 4}i", shape)
+        _, at = element(at, *_TEXT)
+        kind, size = flags & 0xFF, math.prod(shape)
+        bounded(self.path, shape, 1, self.limit)
+        if kind in (_CELL, _STRUCT):
+            if kind == _STRUCT:
+                width, at = element(at, 5)
+                names, at = element(at, *_TEXT)
+                width = struct.unpack(f"{self._order}i", width)[0]
+                fields = len(names) // width if width > 0 else 0
+                if not fields and (names or size > 1):
+                    raise ValueError("a struct has fields without names")
+                size *= fields
+            for _ in range(size):
+                at = self._check(content, at, depth + 1)
+        elif kind in _NUMBERS:
+            for _ in range(2 if flags & _COMPLEX else 1):
+                _, at = element(at, *_STORED)
+        elif kind == _CHAR:
+            _, at = element(at, *_STORED, *_TEXT)
+        else:
+            raise ValueError(f"it holds something of the class {kind}, neither numbers nor text, cells or structs")
+        return at
 
     # version 7.3
 

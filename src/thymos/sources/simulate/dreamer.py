@@ -33,26 +33,14 @@ def write_dreamer(
 
     Parameters
     ----------
-    folder : path
-        A data folder, in which ``dreamer`` is made.
-    random_state : int
-        Seed; the same seed gives the same bytes.
     subjects : int
         Number of people.
     seconds, baseline : float
         Length of a clip, and of the rest before it.
-    effect, null, fingerprint, artifacts
-        As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
 
-    Returns
-    -------
-    Path
-        The folder made, with the truth in ``SIMULATED.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated, or a parameter does not fit.
+    Notes
+    -----
+    The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
     emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}
@@ -107,26 +95,14 @@ def write_amigos(
 
     Parameters
     ----------
-    folder : path
-        A data folder, in which ``amigos`` is made.
-    random_state : int
-        Seed; the same seed gives the same bytes.
     subjects, videos : int
         People, and films; those beyond the 16th are long.
     seconds : float
         Length of a short film; long ones are four times as long.
-    effect, null, fingerprint, artifacts
-        As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
 
-    Returns
-    -------
-    Path
-        The folder made, with the truth in ``SIMULATED.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated, or a parameter does not fit.
+    Notes
+    -----
+    The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
     emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}

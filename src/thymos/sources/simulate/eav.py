@@ -44,10 +44,6 @@ def write_eav(
 
     Parameters
     ----------
-    folder : path
-        A data folder, in which ``eav`` is made.
-    random_state : int
-        Seed; the same seed gives the same bytes.
     subjects, turns : int
         People, and turns of the conversation. 200 turns come in the published blocks; fewer in blocks of four, so
         that 16 hold every emotion.
@@ -57,18 +53,10 @@ def write_eav(
         Height and width of the film in pixels.
     video : bool
         Write films; they need most of the time.
-    effect, null, fingerprint, artifacts
-        As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
 
-    Returns
-    -------
-    Path
-        The folder made, with the truth in ``SIMULATED.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated, or a parameter does not fit.
+    Notes
+    -----
+    The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
     emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}

@@ -39,28 +39,16 @@ def write_faced(
 
     Parameters
     ----------
-    folder : path
-        A data folder, in which ``faced`` is made.
-    random_state : int
-        Seed; the same seed gives the same bytes.
     subjects : int
         Number of people.
     seconds : float
         Length of each clip.
     features : bool
         Write ``EEG_Features/DE`` and ``PSD`` of the signals, one value per second, instead of the signals.
-    effect, null, fingerprint, artifacts
-        As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
 
-    Returns
-    -------
-    Path
-        The folder made, with the truth in ``SIMULATED.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated, or a parameter does not fit.
+    Notes
+    -----
+    The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
     emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}

@@ -41,26 +41,14 @@ def write_mahnob(
 
     Parameters
     ----------
-    folder : path
-        A data folder, in which ``mahnob`` is made.
-    random_state : int
-        Seed; the same seed gives the same bytes.
     subjects, trials : int
         People, and clips.
     seconds, rest : float
         Length of a clip and of the rest on either side, in whole seconds.
-    effect, null, fingerprint, artifacts
-        As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
 
-    Returns
-    -------
-    Path
-        The folder made, with the truth in ``SIMULATED.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated, or a parameter does not fit.
+    Notes
+    -----
+    The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
     emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": round(seconds), "random_state": random_state, **emotion}

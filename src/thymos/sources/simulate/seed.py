@@ -57,10 +57,6 @@ def write_seed(
 
     Parameters
     ----------
-    folder : path
-        A data folder, in which the corpus' own folder is made.
-    random_state : int
-        Seed; the same seed gives the same bytes.
     layout : {'seed', 'seed-features', 'seed-iv', 'seed-iv-features'}
         Signals, or the entropies (``de``) and powers (``psd``) of the same signals, smoothed over five windows
         (``movingAve``) and forwards and backwards (``LDS``).
@@ -70,18 +66,10 @@ def write_seed(
         Share of the published lengths.
     sessions : int
         How many of the three sessions are written.
-    effect, null, fingerprint, artifacts
-        As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
 
-    Returns
-    -------
-    Path
-        The folder made, with the truth in ``SIMULATED.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and was not simulated, or a parameter does not fit.
+    Notes
+    -----
+    The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
     if layout not in _PLACES:
         raise InputError(f"layout={layout!r} came.", fits=f"one of {', '.join(_PLACES)}")
