@@ -157,7 +157,7 @@ def data_folder(muse_folder, emotions_folder):
 SMALL = {
     "affectnet": {"photos": [40, 10], "people": 6, "size": 32},
     "amigos": {"subjects": 3, "videos": 4, "seconds": 1.0},
-    "deap": {"subjects": 2, "trials": 3, "seconds": 1.0},
+    "deap": {"subjects": 2, "trials": 3, "seconds": 1.0, "films": 1},
     "dreamer": {"subjects": 2, "seconds": 1.0, "baseline": 1.0},
     "eav": {"subjects": 1, "turns": 16, "seconds": 1.0, "size": 32},
     "emotions-csv": {"seconds": [3.0, 6.0]},

@@ -112,7 +112,8 @@ def verdict(view: RunView) -> list[str]:
         winners = sum(p < 0.05 for p in corrected.values())
         majority = [view.cell(card.name, m).value for m in view.methods if view.is_baseline(m)]
         lines.append(
-            f"Under {card.name} the method{'s reach' if values[1:] else ' reaches'} {_span(values, say)} ({view.measured})"
+            f"Under {card.name} the method{'s reach' if values[1:] else ' reaches'} {_span(values, say)} "
+            f"({view.measured})"
             + (f"; the {baseline} reaches {say(majority[0])}" if majority and majority[0] is not None else "")
             + f". {winners} of {len(corrected)} beat chance (labels permuted between the trials of "
             "each subject, p < 0.05 after Holm)."

@@ -124,14 +124,14 @@ SOURCES = Catalogue(
         ),
         "deap": SourceRow(
             "thymos.sources.deap:DEAP",
-            "EEG and peripheral signals of 32 people watching 40 music videos, preprocessed release",
+            "EEG, peripheral signals and faces of 32 people watching 40 music videos, preprocessed release",
             citation=(
                 "S. Koelstra et al.: DEAP: A Database for Emotion Analysis using Physiological Signals. IEEE "
                 "Transactions on Affective Computing 3 (1), 2012, 18-31"
             ),
             licence="academic research, by signed agreement; no redistribution",
             obtain="sign the end user licence agreement on the DEAP site of Queen Mary University of London",
-            modalities=("eeg", "eog", "emg", "eda", "resp", "bvp", "temp"),
+            modalities=("eeg", "eog", "emg", "eda", "resp", "bvp", "temp", "face"),
             labels=ratings(
                 "self-report",
                 (1, 9),

@@ -68,7 +68,7 @@ class Corpus(Source):
                 yield from self._subject(subject, files)
 
 
-def find(root: Path, pattern: str, fits: str) -> dict[tuple[str, ...], Path]:
+def find(root: Path, pattern: str, fits: str, optional: bool = False) -> dict[tuple[str, ...], Path]:
     """Find files below a folder by the end of their path.
 
     Parameters
@@ -79,6 +79,8 @@ def find(root: Path, pattern: str, fits: str) -> dict[tuple[str, ...], Path]:
         Regular expression for the end of the path, ``/`` between folders; letter case does not count.
     fits : str
         What such a file is called, in words.
+    optional : bool
+        Whether there need not be any.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def find(root: Path, pattern: str, fits: str) -> dict[tuple[str, ...], Path]:
                     do="remove the copy, or point at one of the two folders",
                 )
             found[match.groups()] = place / name
-    if not found:
+    if not found and not optional:
         raise DataError(f"{root} holds none of the files.", fits=fits, do="point at the folder of the corpus")
     return found
 

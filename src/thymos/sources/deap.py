@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from thymos.base.errors import DataError
-from thymos.base.recording import Lazy, Recording
+from thymos.base.recording import Frames, Lazy, Recording
 from thymos.sources.base import Note
 from thymos.sources.corpus import MICRO, Corpus, expect, find, published, signal
-from thymos.sources.safe import read_csv, read_pickle
+from thymos.sources.safe import read_csv, read_pickle, read_video
 from thymos.sources.safe.files import numbers
 
 __all__ = ["DEAP"]
@@ -42,18 +42,23 @@ _FITS = "the preprocessed Python release, files s01.dat to s32.dat"
 
 
 class DEAP(Corpus):
-    """32 people, 40 music videos of 60 s each, 32 electrodes and 8 peripheral channels at 128 Hz.
+    """32 people, 40 music videos of 60 s each, 32 electrodes and 8 peripheral channels at 128 Hz, 22 faces.
 
     The preprocessed release: 4 to 45 Hz, eye artifacts removed, common average reference. Each trial begins with the
     video; the 3 s before it are the recording's `baseline`. Ratings of 1 to 9 stay as they are. Trials are in order of
     the videos, so ``stimulus`` is the video and the order in which a person saw them is known only from
     ``participant_ratings.csv``: where that file is there, ``presented`` is the place in that order, and
-    ``familiarity`` is added.
+    ``familiarity`` is added. Films of faces (``s01_trial01.avi``, the first 22 people) are numbered in that order too,
+    so they become the modality ``face`` only where the table is there.
 
     Parameters
     ----------
     root : path
         Folder that holds ``s01.dat`` and so on, at any depth.
+    video_size : (int, int)
+        Height and width to which pictures of a face are brought.
+    video_step : int
+        Every how many pictures one is kept; the films have 50 a second.
 
     Notes
     -----
@@ -63,8 +68,15 @@ class DEAP(Corpus):
     unit, and those of respiration, pulse and temperature, are not documented: they are passed on as stored.
     """
 
-    def __init__(self, root: str | os.PathLike):
+    def __init__(self, root: str | os.PathLike, video_size: Sequence[int] = (144, 180), video_step: int = 10):
         super().__init__(root)
+        self.video_size, self.video_step = (int(video_size[0]), int(video_size[1])), int(video_step)
+
+    @cached_property
+    def films(self) -> dict[tuple[int, int], Path]:
+        """Number of the subject and place in the order of presentation, to the film of the face."""
+        found = find(self.root, r"s(\d+)_trial(\d+)\.avi", "", optional=True)
+        return {(int(subject), int(place)): path for (subject, place), path in found.items()}
 
     def files(self) -> dict[str, Path]:
         """Return the file of every subject."""
@@ -103,11 +115,17 @@ class DEAP(Corpus):
                 **dict(zip(RATINGS, labels[k].tolist(), strict=True)),
                 **{name: values[k] for name, values in more.items()},
             }
+            makers = {m: partial(make, k, m, slice(first, None), 0.0) for m in MODALITIES}
+            if film := self.films.get((int(subject[1:]), meta.get("presented", 0))):
+                makers["face"] = partial(self._face, film)
             yield Recording(
-                Lazy({m: partial(make, k, m, slice(first, None), 0.0) for m in MODALITIES}),
+                Lazy(makers),
                 meta,
                 baseline=Lazy({m: partial(make, k, m, slice(0, first), -BASELINE) for m in MODALITIES}),
             )
+
+    def _face(self, path: Path) -> Frames:
+        return Frames(*read_video(path, self.video_size, grey=False, step=self.video_step))
 
     def _more(self, subject: str, labels: np.ndarray) -> dict[str, list]:
         """Return what the table of ratings adds, in order of the videos; it must agree with the ratings."""
@@ -143,4 +161,6 @@ class DEAP(Corpus):
         ]
         if self._table() is None:
             notes.append(Note("participant_ratings.csv", "not there: order of presentation and familiarity unknown"))
+            if self.films:
+                notes.append(Note("films of faces", f"{len(self.films)}, of no use without that table"))
         return notes

@@ -87,20 +87,13 @@ class EAV(Corpus):
                 raise DataError(f"{path.parent} holds no {path.stem}_label.mat.", fits=fits, do=_AGAIN)
             files[f"{int(number):02d}"] = {"eeg": path, "label": labels[number,], "speech": {}, "face": {}}
         for modality, folder, suffix in (("speech", "Audio", "wav"), ("face", "Video", "mp4")):
-            for (number, turn, *about), path in self._media(folder, suffix).items():
+            found = find(self.root, _MEDIA.format(folder, suffix), "", optional=True)  # a copy may hold the EEG alone
+            for (number, turn, *about), path in found.items():
                 if (subject := f"{int(number):02d}") in files:
                     if int(turn) in files[subject][modality]:
                         raise DataError(f"{path.parent} holds two files for turn {int(turn)}.", fits="one")
                     files[subject][modality][int(turn)] = (path, *(text.lower() for text in about))
         return files
-
-    def _media(self, folder: str, suffix: str) -> dict[tuple[str, ...], Path]:
-        try:
-            return find(self.root, _MEDIA.format(folder, suffix), "")
-        except DataError as error:
-            if "twice" in error.came:
-                raise
-            return {}  # a copy may hold the EEG alone
 
     def _subject(self, subject: str, files: dict[str, Any]) -> Iterator[Recording]:
         path = files["label"]

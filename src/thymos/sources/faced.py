@@ -106,12 +106,7 @@ class _FACED(Corpus):
             If the file does not name each of the 28 clips once, or a score is out of range.
         """
         if self._reports is None:
-            try:
-                found = find(self.root, r"sub(\d+)/After_remarks\.mat", "After_remarks.mat")
-            except DataError as error:
-                if "twice" in error.came:
-                    raise
-                found = {}
+            found = find(self.root, r"sub(\d+)/After_remarks\.mat", "", optional=True)
             self._reports = {f"sub{int(n):03d}": path for (n,), path in found.items()}
         if subject not in self._reports:
             return [dict.fromkeys((*REPORTS, "presented", "felt_emotion"), np.nan) | {"felt_emotion": ""}] * CLIPS

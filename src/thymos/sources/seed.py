@@ -84,12 +84,8 @@ class _SEED(Corpus):
     def _find(self, fits: str) -> dict[tuple[str, ...], Path]:
         """Look below the folder of the release first, so that raw and feature files of one name are told apart."""
         name = r"(\d+)_(\d{8})\.mat"
-        try:
-            return find(self.root, self.place + name, fits)
-        except DataError as error:
-            if "twice" in error.came or not self.same_clips:
-                raise
-            return find(self.root, name, fits)  # the folder itself was given
+        found = find(self.root, self.place + name, fits, optional=self.same_clips)
+        return found or find(self.root, name, fits)  # the folder itself was given
 
     def _subject(self, subject: str, files: list[tuple[str, str, Path]]) -> Iterator[Recording]:
         for session, date, path in files:

@@ -125,7 +125,7 @@ class MatFile:
                 offset += 8 + length
         return elements
 
-    def _tag(self, content: bytes, at: int) -> tuple[int, int, int, int]:
+    def _tag(self, content: bytes | memoryview, at: int) -> tuple[int, int, int, int]:
         """Return type and length of an element inside another one, where its content begins and what follows it."""
         kind, length = struct.unpack_from(f"{self._order}II", content, at)
         if kind >> 16:  # small form: type, length and up to four bytes in one
@@ -152,12 +152,12 @@ class MatFile:
                     raise ValueError(f"the variable {name} is truncated")
             else:
                 content = struct.pack(f"{self._order}II", _MATRIX, element.size) + content
-            self._check(content)
+            self._check(memoryview(content))
             # uncompressed it is read through an object in memory, which cannot give more than it has
             made = loadmat(io.BytesIO(self._head + content), chars_as_strings=True)[name]
             return _plain(made)
 
-    def _check(self, content: bytes, at: int = 0, depth: int = 0) -> int:
+    def _check(self, content: memoryview, at: int = 0, depth: int = 0) -> int:
         """See that an array, and all that it holds, is what SciPy's reader takes for granted; return what follows it.
 
         The reader is compiled: an unknown type, a length that goes beyond the end, or recursion without end would not
@@ -166,7 +166,7 @@ class MatFile:
         if depth > _DEEPEST:
             raise DataError(f"{self.path} nests more than {_DEEPEST} levels.", fits=_FITS)
 
-        def element(at: int, *kinds: int) -> tuple[bytes, int]:
+        def element(at: int, *kinds: int) -> tuple[memoryview, int]:
             kind, length, start, following = self._tag(content, at)
             if kind not in kinds or start + length > len(content) or (start == at + 4 and length > 4):
                 raise ValueError(f"an element of type {kind} and {length} bytes is where it cannot be")

@@ -8,12 +8,14 @@ import numpy as np
 
 from thymos.signals.filters import band_pass_signal
 from thymos.sources.deap import BASELINE, MODALITIES, RATINGS, SFREQ, TRIALS
+from thymos.sources.simulate.eav import write_film
 from thymos.sources.simulate.folder import simulated, write_pickle
 from thymos.sources.simulate.latent import Felt
 from thymos.sources.simulate.multimodal import Simulated
 
 __all__ = ["write_deap"]
 
+_FACE, _FRAMES = 96, 50.0  # pixels; pictures a second
 _BAND = (4.0, 45.0)  # Hz, of the published preprocessing
 _COLUMNS = "Participant_id,Trial,Experiment_id,Start_time,Valence,Arousal,Dominance,Liking,Familiarity"
 
@@ -28,6 +30,7 @@ def write_deap(
     null: bool = False,
     fingerprint: float = 0.25,
     artifacts: bool = True,
+    films: int = 0,
 ) -> Path:
     """Write ``deap/data_preprocessed_python/s01.dat`` and so on, and ``deap/metadata_csv/participant_ratings.csv``.
 
@@ -47,6 +50,8 @@ def write_deap(
         Length of a video.
     effect, null, fingerprint, artifacts
         As :class:`~thymos.sources.simulate.eeg.SimulatedEEG`.
+    films : int
+        Of how many people films of their faces are written (22 in the release); they need most of the time.
 
     Returns
     -------
@@ -60,8 +65,8 @@ def write_deap(
     """
     options = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "trials": trials, "seconds": seconds, "random_state": random_state, **options}
-    source = Simulated(sfreq=SFREQ, **settings)
-    with simulated(Path(folder) / "deap", "deap", settings) as made:
+    source = Simulated(sfreq=SFREQ, size=_FACE, frame_rate=_FRAMES, **settings)
+    with simulated(Path(folder) / "deap", "deap", {**settings, "films": films}) as made:
         table, made.truth["subjects"] = [_COLUMNS], {}
         for index, subject in enumerate(source.subjects()):
             felt = source.experiment.subject(index)
@@ -73,6 +78,9 @@ def write_deap(
             for video, k in enumerate(places):
                 scores = ",".join(f"{felt.ratings[name][k]:.2f}" for name in (*RATINGS, "familiarity"))
                 table.append(f"{index + 1},{k + 1},{video + 1},{k * 70 * 10**6},{scores}")
+            for k, recording in enumerate(source.recordings([subject]) if index < films else ()):
+                film = made.file(f"face_video/{subject}/{subject}_trial{k + 1:02d}.avi")
+                write_film(film, recording.signal("face").data, _FRAMES)
             made.truth["subjects"][subject] = {"presented": places + 1, "felt": felt.felt[places]}
         made.file("metadata_csv/participant_ratings.csv").write_text("\n".join(table) + "\n")
     return made.path
