@@ -92,6 +92,7 @@ def test_frames_have_a_duration_only_if_they_have_a_clock(shape):
     "data",
     [
         np.zeros((2, 4, 6), np.uint8),
+        np.zeros((2, 3, 6), np.uint8),
         np.zeros((2, 4, 6, 3), np.uint8),
         np.zeros((2, 2, 4, 6), np.uint8),
         np.zeros((2, 1, 4, 6), np.float32),

@@ -6,6 +6,7 @@ import pytest
 
 from thymos.base.errors import DataError
 from thymos.sources.deap import DEAP
+from thymos.sources.simulate.eav import write_film
 from thymos.sources.simulate.folder import TRUTH
 
 TRIALS, TIMES = 3, 3 * 128 + 64
@@ -185,3 +186,16 @@ def test_content_that_does_not_fit_is_said_in_words(folder, words, change, expec
     with pytest.raises(DataError) as error:
         next(iter(DEAP(folder).recordings())).signal("eeg")
     words(error.value, str(path), *expected)
+
+
+def test_films_of_faces_are_assigned_by_the_order_of_presentation(folder):
+    film = folder / "face_video" / "s01" / "s01_trial01.avi"
+    film.parent.mkdir(parents=True)
+    write_film(film, np.full((20, 1, 32, 48), 90, np.uint8), 50.0)
+    assert not any("face" in recording.signals for recording in DEAP(folder).recordings())
+    assert "films of faces: 1, of no use without that table" in map(str, DEAP(folder).check())
+    table(folder, order=(3, 1, 2))
+    recordings = list(DEAP(folder, video_size=(16, 24), video_step=5).recordings())
+    assert ["face" in recording.signals for recording in recordings] == [False, False, True]
+    face = recordings[2].signal("face")
+    assert (face.data.shape, face.sfreq) == ((4, 3, 16, 24), 10)

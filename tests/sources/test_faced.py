@@ -5,7 +5,7 @@ import pytest
 from scipy.io import savemat
 
 from thymos.base.errors import DataError, InputError
-from thymos.sources.faced import CLIP_EMOTION, REPORTS, FACED, FACEDFeatures
+from thymos.sources.faced import CLIP_EMOTION, FACED, REPORTS, FACEDFeatures
 from thymos.sources.simulate.faced import write_faced
 
 ORDER = np.random.default_rng(5).permutation(28) + 1  # clips in order of presentation

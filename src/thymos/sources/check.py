@@ -276,7 +276,8 @@ def _amplitudes(record: _Seen, signal: Signal, trial: str, modality: str) -> Non
     kind = modality.split("_")[-1]
     median = kind in _BY_MEDIAN
     record.levels.append(float(np.median(data) if median else np.median(spread)))
-    for k in np.flatnonzero(spread == 0):
+    flat = np.ptp(data, axis=1) == 0  # the standard deviation of equal values is not quite 0
+    for k in np.flatnonzero(flat):
         record.flat.append(f"{trial} {signal.ch_names[k]}")
     if kind not in _CAN_CLIP or data.shape[1] <= _RUN:
         return
@@ -287,7 +288,7 @@ def _amplitudes(record: _Seen, signal: Signal, trial: str, modality: str) -> Non
         for k in range(_RUN - 1):
             run &= there[:, k : k - _RUN + 1]
         stuck += run.mean(axis=1)
-    for k in np.flatnonzero((stuck > _CLIPPED) & (spread > 0)):
+    for k in np.flatnonzero((stuck > _CLIPPED) & ~flat):
         record.clipped.append(f"{trial} {signal.ch_names[k]}")
 
 
@@ -426,7 +427,8 @@ def _labels(check: Check, row: SourceRow, meta: pd.DataFrame) -> None:
 
 def _label_vector(check: Check, label: Label, trials: pd.DataFrame) -> None:
     """Say which label each stimulus has; it must have one."""
-    by_stimulus = trials.groupby("stimulus", sort=True)[label.column].unique()
+    told = trials[trials[label.column].notna() & (trials[label.column] != "")]
+    by_stimulus = told.groupby("stimulus", sort=True)[label.column].unique()
     several = by_stimulus[by_stimulus.map(len) > 1]
     if len(by_stimulus) < 2:
         return

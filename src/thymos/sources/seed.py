@@ -109,7 +109,7 @@ class _SEED(Corpus):
 
     def _variables(self, content: MatFile) -> list[str]:
         """Return the variables of the trials in order; the number at the end of the name tells it, not its place."""
-        pattern = re.compile(rf"{self.variable}_?(\d+)$")
+        pattern = re.compile(rf"(?:^|_){self.variable}_?(\d+)$")  # asm_LDS1 is not dasm_LDS1
         found = {int(m[1]): name for name in content.names if (m := pattern.search(name))}
         expected = range(1, len(self.labels[0]) + 1)
         missing, more = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))

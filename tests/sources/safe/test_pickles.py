@@ -151,7 +151,7 @@ NAMED = {
     "OBJ": "OBJ",
     "EXT1": "EXT1",
     "a persistent id": "BINPERSID",
-    "a memo of two thousand million": "memo",
+    "a memo of two thousand million": "a memo of 2147483647 entries",
 }
 
 

@@ -7,12 +7,14 @@ it, so that a small file cannot fill the memory.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -33,6 +35,8 @@ _STORED = (1, 2, 3, 4, 5, 6, 7, 9, 12, 13)  # types of elements: numbers,
 _TEXT = (1, 2, 16, 17, 18)  # and text
 _DEEPEST = 16  # levels of cells and structs
 _NAME = 4096  # bytes of an element among which its name lies
+_PIECE = 2**20  # bytes unpacked at a time
+_MOST = 10**5  # groups, cells and arrays in one variable of version 7.3
 
 
 class _Element(NamedTuple):
@@ -145,17 +149,28 @@ class MatFile:
         # SciPy's reader lets slip whatever a damaged file provokes in it
         with readable(self.path, _FITS, Exception), self.path.open("rb") as file:
             file.seek(element.offset)
-            content = file.read(element.size)
-            if element.compressed:
-                content = zlib.decompressobj().decompress(content, element.unpacked + 8)
-                if len(content) != element.unpacked + 8:
-                    raise ValueError(f"the variable {name} is truncated")
-            else:
-                content = struct.pack(f"{self._order}II", _MATRIX, element.size) + content
-            self._check(memoryview(content))
             # uncompressed it is read through an object in memory, which cannot give more than it has
-            made = loadmat(io.BytesIO(self._head + content), chars_as_strings=True)[name]
+            whole = io.BytesIO()
+            whole.write(self._head)
+            if element.compressed:
+                self._unpack(file, element, whole)
+            else:
+                whole.write(struct.pack(f"{self._order}II", _MATRIX, element.size))
+                whole.write(file.read(element.size))
+            self._check(whole.getbuffer()[_HEADER:])
+            whole.seek(0)
+            made = loadmat(whole, chars_as_strings=True)[name]
             return _plain(made)
+
+    def _unpack(self, file: BinaryIO, element: _Element, whole: BinaryIO) -> None:
+        """Unpack a variable piece by piece, and no more of it than it says it has."""
+        unpacker, left, packed = zlib.decompressobj(), element.unpacked + 8, element.size
+        while left:
+            piece = unpacker.decompress(unpacker.unconsumed_tail or file.read(min(packed, _PIECE)), min(left, _PIECE))
+            packed = element.size - (file.tell() - element.offset)
+            left -= whole.write(piece)
+            if not piece and not packed and not unpacker.unconsumed_tail:
+                raise ValueError("a variable is truncated")
 
     def _check(self, content: memoryview, at: int = 0, depth: int = 0) -> int:
         """See that an array, and all that it holds, is what SciPy's reader takes for granted; return what follows it.
@@ -214,13 +229,13 @@ class MatFile:
 
     def _read_hdf5(self, name: str) -> Any:
         with readable(self.path, _FITS, Exception), self._open() as file:
-            return self._node(file[name], file)
+            return self._node(_member(file, name), file, itertools.count())
 
-    def _node(self, node: Any, file: Any, depth: int = 0) -> Any:
-        if depth > _DEEPEST:
-            raise DataError(f"{self.path} nests more than {_DEEPEST} levels.", fits=_FITS)
+    def _node(self, node: Any, file: Any, visited: Iterator[int], depth: int = 0) -> Any:
+        if depth > _DEEPEST or next(visited) > _MOST:  # references may lead to the same place again and again
+            raise DataError(f"{self.path} nests more than {_DEEPEST} levels, or {_MOST} values.", fits=_FITS)
         if hasattr(node, "keys"):  # a struct; an array of structs keeps its elements as references in each field
-            fields = {key: self._node(node[key], file, depth + 1) for key in node}
+            fields = {key: self._node(_member(node, key), file, visited, depth + 1) for key in node}
             whole = [
                 key for key in node if not hasattr(node[key], "keys") and "MATLAB_class" not in node[key].attrs
             ]  # fields of an array of structs carry no class of their own
@@ -230,6 +245,8 @@ class MatFile:
             for at in np.ndindex(made.shape):
                 made[at] = {key: value[at] for key, value in fields.items()}
             return made
+        if node.external or node.is_virtual:
+            raise ValueError(f"{node.name} lies in another file")
         bounded(f"{self.path}, {node.name}", node.shape or (1,), node.dtype.itemsize, self.limit)
         kind = node.attrs.get("MATLAB_class", b"")
         kind = kind.decode() if isinstance(kind, bytes) else str(kind)
@@ -243,11 +260,19 @@ class MatFile:
         if node.dtype == object:  # references: a cell array
             made = np.empty(value.T.shape, dtype=object)
             for at in np.ndindex(made.shape):
-                made[at] = self._node(file[value.T[at]], file, depth + 1)
+                made[at] = self._node(file[value.T[at]], file, visited, depth + 1)
             return made
         if kind == "char":
             return "".join(map(chr, np.asarray(value).T.reshape(-1)))
         return np.asarray(value).T
+
+
+def _member(group: Any, name: str) -> Any:
+    """Return a member of a group, if it lies in this file."""
+    h5py = require("h5py", "matlab")
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    return group[name]
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import mmap
 import os
 import pickle
 import pickletools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ _OPCODES = frozenset(
     BYTEARRAY8 PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD
     """.split()  # noqa: SIM905
 )
+
+#: Instructions followed by a length, of so many bytes, and as many bytes.
+_COUNTED = {
+    **dict.fromkeys(("SHORT_BINSTRING", "SHORT_BINUNICODE", "SHORT_BINBYTES"), 1),
+    **dict.fromkeys(("BINSTRING", "BINUNICODE", "BINBYTES"), 4),
+    **dict.fromkeys(("BINUNICODE8", "BINBYTES8", "BYTEARRAY8"), 8),
+}
 
 
 def read_pickle(path: str | os.PathLike, limit: int = LARGEST) -> Any:
@@ -68,13 +76,36 @@ def read_pickle(path: str | os.PathLike, limit: int = LARGEST) -> Any:
 
 def _inspect(path: Path, content: mmap.mmap) -> None:
     """Compare every instruction with the list, before the first one runs."""
-    for opcode, argument, _ in pickletools.genops(content):
+    for opcode, argument in _instructions(content):
         if opcode.name not in _OPCODES:
             raise _hostile(path, f"the instruction {opcode.name}")
         if opcode.name == "GLOBAL" and tuple(argument.split(" ", 1)) not in _ALLOWED:
             raise _hostile(path, argument.replace(" ", "."))
         if "PUT" in opcode.name and int(argument) > _LARGEST_MEMO:
             raise _hostile(path, f"a memo of {argument} entries")
+
+
+def _instructions(content: mmap.mmap) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]:
+    """Yield every instruction with its argument, but for long texts and bytes, which are passed over."""
+    while True:
+        code = content.read(1)
+        opcode = pickletools.code2op.get(code.decode("latin1"))
+        if opcode is None:
+            raise ValueError(f"it has the unknown instruction {code!r}" if code else "it ends before its end")
+        argument = None
+        if opcode.name in _COUNTED:
+            size = int.from_bytes(content.read(_COUNTED[opcode.name]), "little")
+            if size > len(content) - content.tell():
+                raise ValueError(f"it is cut off: {size} bytes are announced")
+            content.seek(size, os.SEEK_CUR)
+        elif opcode.name == "STRING":  # its escaped bytes need not be ASCII, which pickletools expects
+            if not content.readline().endswith(b"\n"):
+                raise ValueError("it is cut off inside a text")
+        elif opcode.arg is not None:
+            argument = opcode.arg.reader(content)
+        yield opcode, argument
+        if opcode.name == "STOP":
+            return
 
 
 def _hostile(path: Path | str, what: str) -> DataError:
@@ -142,12 +173,16 @@ class _Array:
         _, self.shape, self.dtype, fortran, self.content = state
         self.order = "F" if fortran else "C"
 
-    def made(self, path: Path, limit: int) -> np.ndarray:
+    def made(self, path: Path, limit: int, seen: dict[int, Any]) -> np.ndarray:
         if self.shape is None or not isinstance(self.dtype, _Dtype):
             raise pickle.UnpicklingError("it holds an array without content")
         dtype = self.dtype.made()
         bounded(path, self.shape, dtype.itemsize, limit)
-        content = self.content.encode("latin1") if isinstance(self.content, str) else self.content
+        content = self.content
+        if isinstance(content, str):  # Python 2 wrote bytes as text; several arrays may share them
+            if id(content) not in seen:
+                seen[id(content)] = content.encode("latin1")
+            content = seen[id(content)]
         if len(content) != math.prod(self.shape) * dtype.itemsize:
             raise DataError(
                 f"{path} declares an array of shape {self.shape} and type {dtype}, and holds {len(content)} bytes.",
@@ -196,7 +231,7 @@ def _finish(made: Any, path: Path, limit: int, seen: dict[int, Any] | None = Non
     if id(made) not in seen:
         inner = seen, depth + 1
         if isinstance(made, _Array):
-            seen[id(made)] = made.made(path, limit)
+            seen[id(made)] = made.made(path, limit, seen)
         elif isinstance(made, dict):
             seen[id(made)] = {_key(k, path): _finish(v, path, limit, *inner) for k, v in made.items()}
         elif isinstance(made, (list, tuple)):
