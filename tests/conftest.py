@@ -155,7 +155,7 @@ def data_folder(muse_folder, emotions_folder):
 
 #: Parameters that make the simulated twin of each corpus small.
 SMALL = {
-    "affectnet": {"photos": [40, 10], "people": 6, "size": 32},
+    "affectnet": {"photos": [40, 10], "people": 6, "size": 32, "form": "newer"},
     "amigos": {"subjects": 3, "videos": 4, "seconds": 1.0},
     "deap": {"subjects": 2, "trials": 3, "seconds": 1.0, "films": 1},
     "dreamer": {"subjects": 2, "seconds": 1.0, "baseline": 1.0},

@@ -279,7 +279,7 @@ def test_a_stimulus_with_two_labels_is_red():
 
 def test_trials_are_counted_under_every_way_of_splitting_a_rating_that_makes_a_difference():
     values = pd.Series([1, 4, 5, 5, 5, 6, 7, 8, 9, np.nan])
-    median = "high above the median of the training part"
+    median = "high above the median of all trials here (a study takes that of its training part)"
     assert balance(Label("v", "self-report", scale=(1, 9), rule=Rule(4)), values) == {
         "default: high above 4": {"low": 2, "high": 7},
         "high at or above 4": {"low": 1, "high": 8},

@@ -174,7 +174,7 @@ def test_what_is_remarkable_is_noted(folder):
     ("change", "expected"),
     [
         (lambda c: c | {"labels": c["labels"][:2]}, ["labels", "(2, 4)", "3 x 4"]),
-        (lambda c: c | {"labels": np.where(c["labels"] == 9, np.nan, c["labels"])}, ["between 1 and 8.99", "1 to 9"]),
+        (lambda c: c | {"labels": np.where(c["labels"] == 9, np.nan, c["labels"])}, ["ratings are missing", "1 to 9"]),
         (lambda c: c | {"labels": c["labels"] - 1}, ["between 0 and 8", "1 to 9"]),
         (lambda c: c | {"data": c["data"][:, :, :384]}, ["384 times", "baseline"]),
         (lambda c: c | {"data": c["data"] * 1e300}, ["trial 1", "infinite"]),

@@ -144,7 +144,7 @@ def test_a_sound_that_belongs_to_another_turn_is_refused(folder, words, wrong, e
 
 
 def test_two_sounds_of_one_turn_are_refused(folder, words):
-    write_wave(folder / "subject1" / "Audio" / "0002_Trial_02_Speaking_Anger_aud.wav", 0)
+    write_wave(folder / "subject1" / "Audio" / "002_Trial_02_Speaking_Sadness_aud.wav", 0)
     with pytest.raises(DataError) as error:
         EAV(folder).table()
     words(error.value, "two files for turn 2")

@@ -102,7 +102,8 @@ def test_findings_are_noted(folder):
     table = pd.read_csv(folder / RATINGS)
     table.loc[table["participant_id"] == "hku2", ["valence_rating", "valence"]] = [0.0, "neutral"]
     table.to_csv(folder / RATINGS, index=False)
-    assert "with them goes all there is of hku2" in "\n".join(map(str, HKU956(folder).check()))
+    assert list(HKU956(folder).left_out()) == ["hku2"]
+    assert not HKU956(folder, zeros="keep").left_out()
 
 
 def edit(folder, column, row, value):
@@ -174,10 +175,10 @@ def test_the_real_corpus_is_as_published(real_folder):
     assert counts.loc[order, order].to_numpy().tolist() == [[139, 2, 142], [7, 12, 7], [219, 6, 422]]
     source = HKU956(root)
     assert len(source.table()) == 956 - 34
+    assert list(source.left_out()) == ["hku1916"]
     notes = "\n".join(map(str, source.check()))  # reads 956 x 5 files
     for text in (
         "34 of 956 records have a rating (valence or arousal) of exactly 0",
-        "with them goes all there is of hku1916",
         "11 records with a mean below 0.05 uS, probably no contact with the skin: hku1916 6, hku1914 3, hku1915 2",
         "19 records without an interval, 142 with fewer than 10; together the intervals cover 55% of a record on "
         "average, below 30% of 221 records",

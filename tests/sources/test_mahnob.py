@@ -130,7 +130,7 @@ def test_a_third_event_is_none_of_the_clip_and_sessions_are_in_order_of_their_nu
     ("options", "expected"),
     [
         ({"events": ((2.0, 0.1),)}, ["has 1 events", "leave the session out"]),
-        ({"feltEmo": 7}, ["session.xml", "feltEmo is '7'"]),
+        ({"feltEmo": 13}, ["session.xml", "feltEmo is '13'"]),
         ({"feltVlnc": None}, ["session.xml", "lacks feltVlnc"]),
         ({"feltVlnc": 0}, ["session.xml", "not 1 to 9"]),
         ({"subject": "one"}, ["session.xml", "names no subject"]),

@@ -58,7 +58,7 @@ def cut_windows(
     seconds, step : float
         Length of a window and distance between two starts, in seconds; `step` defaults to `seconds`.
     modality : str
-        Which signal.
+        Which signal; recordings that do not have it are passed over.
     drop : iterable of str
         Kinds of marked spans (``rail``, ...) whose windows are left out. Without it they stay and the column
         ``marks`` names the kinds each window touches.
@@ -77,8 +77,11 @@ def cut_windows(
     for kind in drop - set(SPAN_KINDS):
         raise InputError(f"Windows marked {kind!r} are to be dropped.{near(kind, SPAN_KINDS)}", ", ".join(SPAN_KINDS))
     step = seconds if step is None else step
-    blocks, tables, info, longest = [], [], None, 0.0
+    blocks, tables, info, longest, without = [], [], None, 0.0, None
     for recording in recordings:
+        if modality not in recording.signals:  # as the voice of a turn in which a person listens
+            without = without or recording
+            continue
         signal = recording.signal(modality)
         facts = {"sfreq": float(signal.sfreq), "ch_names": list(signal.ch_names), "unit": signal.unit}
         info = info or {**facts, "modality": modality, "window": float(seconds), "step": float(step)}
@@ -99,6 +102,8 @@ def cut_windows(
             blocks.append(windows[keep].astype(np.float32))
             columns = {"start": start[keep], "stop": stop[keep], "marks": marks[keep]}
             tables.append(pd.DataFrame({**recording.meta, **columns}))
+    if info is None and without is not None:
+        without.signal(modality)  # says which ones there are
     if not blocks:
         raise InputError(
             f"No recording yields a window of {seconds} s (the longest has {longest:.2f} s"

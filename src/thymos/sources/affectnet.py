@@ -264,6 +264,13 @@ class AffectNet(PhotoSource):
                         )
                 rows.append((f"{part}/{path.stem}", name, part, EXPRESSIONS[int(code)], *ratings))
         table = pd.DataFrame(rows, columns=["trial", "file", "part", "expression", *_RATINGS])
+        if table["trial"].duplicated().any():
+            twice = table["file"][table["trial"].duplicated(keep=False)].tolist()
+            raise DataError(
+                f"{self.root / twice[0]} and {self.root / twice[1]} have the same part and number.",
+                fits="each photograph once",
+                do="remove the copy, or point at one of the two folders",
+            )
         table[list(_RATINGS)] = table[list(_RATINGS)].mask(table[list(_RATINGS)] == MISSING)
         return table.assign(photo=table["file"]), []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -157,6 +158,10 @@ class Source(ABC):
         """Return the metadata of every recording, one row each; signals that lie in files of their own stay unread."""
         return pd.DataFrame([recording.meta for recording in self.recordings()])
 
+    def left_out(self) -> dict[str, str]:
+        """Return the subjects that are there and not read, and why."""
+        return {}
+
     def check(self) -> list[Note]:
         """Read everything and return what a user should know about this copy; damage is an error."""
         return [
@@ -165,8 +170,13 @@ class Source(ABC):
             for span in recording.spans
         ]
 
-    def load(self, subjects: Iterable[str] | None = None) -> Recordings:
+    def load(self, subjects: Iterable[str | int] | str | None = None) -> Recordings:
         """Return the recordings, read lazily.
+
+        Parameters
+        ----------
+        subjects : sequence of str or int, optional
+            Names; a number stands for the name with that number, as 1 for ``s01``. All by default.
 
         Raises
         ------
@@ -174,8 +184,9 @@ class Source(ABC):
             If a subject is not in the corpus.
         """
         if subjects is not None:
-            subjects = [str(s) for s in subjects]
-            unknown = sorted(set(subjects) - set(self.subjects()))
+            known = self.subjects()
+            subjects = [_subject(s, known) for s in ([subjects] if isinstance(subjects, str) else subjects)]
+            unknown = sorted(set(subjects) - set(known))
             if unknown:
                 raise InputError(
                     f"There is no subject {', '.join(unknown)}.", fits=f"subjects {', '.join(self.subjects())}"
@@ -183,12 +194,22 @@ class Source(ABC):
         return Recordings(lambda: self.recordings(subjects))
 
 
+def _subject(name: str | int, known: list[str]) -> str:
+    """Return the name that a number stands for, if it is one; else the name itself."""
+    if isinstance(name, str) or str(name) in known:
+        return str(name)
+    same = [k for k in known if re.fullmatch(rf"\D*0*{int(name)}\D*", k)]
+    return same[0] if len(same) == 1 else str(name)
+
+
 def is_simulated(source: Source) -> bool:
     """Whether a source makes its data, or reads a folder that says that it was simulated."""
+    if hasattr(source, "simulated"):
+        return source.simulated
     root = getattr(source, "root", None)
     if root is None:
         return type(source).__module__.startswith("thymos.sources.simulate.")
-    return (Path(root) / TRUTH).is_file()
+    return any((folder / TRUTH).is_file() for folder in (Path(root), Path(root).parent))
 
 
 def open_source(

@@ -282,8 +282,8 @@ SOURCES = Catalogue(
                     "self-report",
                     "the word they chose",
                     (
-                        *("neutral", "anger", "disgust", "fear", "joy", "sadness", "surprise", "amusement"),
-                        "anxiety",
+                        *("neutral", "anger", "disgust", "fear", "joy", "sadness", "surprise", "scream", "bored"),
+                        *("sleepy", "unknown", "amusement", "anxiety"),
                     ),
                 ),
                 *ratings(

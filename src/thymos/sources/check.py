@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ _PLAUSIBLE = {
     ("eog", "V"): (1e-7, 5e-3),
     ("ecg", "V"): (5e-6, 2e-2),
     ("emg", "V"): (1e-8, 1e-2),
-    ("eda", "S"): (0.0, 1e-4),
+    ("eda", "S"): (1e-11, 1e-4),
     ("temp", "K"): (283.0, 323.0),
     ("acc", "m/s2"): (0.0, 200.0),
 }
@@ -40,6 +41,7 @@ _WINDOWS = (1.0, 2.0, 4.0)  # s
 _RUN = 4  # samples that stay at a channel's extreme before it is called clipped
 _CLIPPED = 1e-3  # share of samples above which it is worth a line
 _FAINT = 0.002  # SD of sound below which nothing can be heard
+_SAME = 0.9  # share of a subject's recordings that another one has too
 _VECTOR = 40  # stimuli whose labels are listed
 _NAMED = 8  # places named in one line
 _ERRORS = 25  # red lines of one kind before the rest is counted only
@@ -115,7 +117,7 @@ class _Seen:
     sizes: Counter = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     units: Counter = field(default_factory=Counter)
-    levels: list[float] = field(default_factory=list)
+    levels: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     flat: list[str] = field(default_factory=list)
     clipped: list[str] = field(default_factory=list)
     digests: dict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -170,7 +172,7 @@ def check_source(
     meta = pd.DataFrame(metas)
     if is_simulated(source):
         check.add("yellow", "simulated", "these data were simulated; nothing measured on them is about people")
-    _inventory(check, row, meta, subjects)
+    _inventory(check, source, row, meta, subjects)
     _signals(check, meta, seen)
     _labels(check, row, meta)
     _duplicates(check, meta, seen)
@@ -207,6 +209,8 @@ def balance(label: Label, values: pd.Series) -> dict[str, dict[str, int]]:
     if label.scale is None:
         return {"classes": {str(k): int(n) for k, n in values.value_counts().sort_index().items()}}
     numbers, ways = values.to_numpy(float), {}
+    if not len(numbers):
+        return {}
     middle = sum(label.scale) / 2
     default = label.rule or Rule(middle)
     names = default.names
@@ -218,7 +222,9 @@ def balance(label: Label, values: pd.Series) -> dict[str, dict[str, int]]:
     for words, rule in ((f"default: {default}", default), *((str(rule), rule) for rule in others)):
         classes = rule.apply(numbers)
         counts = {name: int((classes == name).sum()) for name in names}
-        if counts not in ways.values() or rule.threshold == MEDIAN:  # said once, if it comes to the same
+        if rule.threshold == MEDIAN:
+            ways[f"{names[1]} above the median of all trials here (a study takes that of its training part)"] = counts
+        elif counts not in ways.values():  # said once, if it comes to the same
             ways[words] = counts
     return ways
 
@@ -258,7 +264,7 @@ def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[Thy
             record.channels[("grey",) if data.shape[1] == 1 else ("red", "green", "blue")] += 1
             record.rates[signal.sfreq] += 1
             record.seconds.append(signal.duration)
-            record.levels.append(float(data.mean()))
+            record.levels[str(recording.meta["subject"])].append(float(data.mean()))
             if data.min() == data.max():
                 record.flat.append(trial)
             continue
@@ -266,16 +272,16 @@ def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[Thy
         record.rates[signal.sfreq] += 1
         record.units[signal.unit] += 1
         record.seconds.append(signal.duration)
-        _amplitudes(record, signal, trial, modality)
+        _amplitudes(record, signal, recording.meta, modality)
     return errors
 
 
-def _amplitudes(record: _Seen, signal: Signal, trial: str, modality: str) -> None:
-    data = signal.data
+def _amplitudes(record: _Seen, signal: Signal, meta: Mapping[str, Any], modality: str) -> None:
+    data, trial = signal.data, meta["trial"]
     spread = data.std(axis=1)
     kind = modality.split("_")[-1]
     median = kind in _BY_MEDIAN
-    record.levels.append(float(np.median(data) if median else np.median(spread)))
+    record.levels[str(meta["subject"])].append(float(np.median(data) if median else np.median(spread)))
     flat = np.ptp(data, axis=1) == 0  # the standard deviation of equal values is not quite 0
     for k in np.flatnonzero(flat):
         record.flat.append(f"{trial} {signal.ch_names[k]}")
@@ -292,7 +298,7 @@ def _amplitudes(record: _Seen, signal: Signal, trial: str, modality: str) -> Non
         record.clipped.append(f"{trial} {signal.ch_names[k]}")
 
 
-def _inventory(check: Check, row: SourceRow, meta: pd.DataFrame, subjects: list[str]) -> None:
+def _inventory(check: Check, source: Source, row: SourceRow, meta: pd.DataFrame, subjects: list[str]) -> None:
     check.counts = {
         "subjects": meta["subject"].nunique(),
         "sessions": len(meta[["subject", "session"]].drop_duplicates()),
@@ -300,7 +306,10 @@ def _inventory(check: Check, row: SourceRow, meta: pd.DataFrame, subjects: list[
         "stimuli": meta["stimulus"].nunique(),
         "recordings": len(meta),
     }
-    missing = [name for name in row.subjects if name not in subjects]
+    left_out = source.left_out()
+    for name, reason in left_out.items():
+        check.add("yellow", "subjects", f"{name} is here and left out: {reason}")
+    missing = [name for name in row.subjects if name not in subjects and name not in left_out]
     if missing:
         check.add(
             "yellow",
@@ -373,16 +382,20 @@ def _signals(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
 
 def _plausible(check: Check, modality: str, record: _Seen) -> None:
     """See that the numbers can be what their unit says."""
-    level = float(np.median(record.levels))
+    levels = {subject: float(np.median(values)) for subject, values in record.levels.items()}
+    level = float(np.median(list(levels.values())))
     for unit in record.units:
         kind = modality.split("_")[-1]  # wrist_temp is a temperature
         low, high = _PLAUSIBLE.get((kind, unit), (0.0, np.inf))
         what = "median" if kind in _BY_MEDIAN else "standard deviation"
-        if not low <= level <= high:
+        odd = {subject: value for subject, value in levels.items() if not low <= value <= high}
+        if odd:  # one subject's files may hold another unit than the others'
+            words = _some(f"{value:.3g} {unit} of {subject}" for subject, value in odd.items())
+            words = f"{level:.3g} {unit}" if len(odd) == len(levels) else words
             check.add(
                 "red",
                 modality,
-                f"a typical {what} of {level:.3g} {unit} is not possible",
+                f"a typical {what} of {words} is not possible",
                 f"between {low:g} and {high:g} {unit} would be; the files may hold another unit than the release does",
             )
         elif (kind, unit) in _PLAUSIBLE:
@@ -448,21 +461,38 @@ def _duplicates(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> Non
     alone = [m for m, record in seen.items() if len(record.digests) == record.recordings]
     if alone:
         check.add("green", "duplicates", f"no two recordings are equal in {', '.join(alone)}")
+    told: dict[tuple, list[str]] = defaultdict(list)  # groups of equal recordings to the modalities they are equal in
     for modality, record in seen.items():
-        groups = [rows for rows in record.digests.values() if len(rows) > 1]
-        if not groups:
+        groups = tuple(tuple(rows) for rows in record.digests.values() if len(rows) > 1)
+        if groups:
+            told[groups].append(modality)
+    for groups, modalities in told.items():
+        where, twins = ", ".join(modalities), _twins(meta, groups)
+        if twins:
+            do = "one of them is a damaged or misnamed copy; download it again"
+            check.add("red", "duplicates", f"{where}: the recordings of {_some(twins)} are the same", do)
             continue
         n = sum(map(len, groups))
-        text = f"{modality}: {n} recordings in {len(groups)} groups are equal"
+        text = f"{where}: {n} recordings in {len(groups)} groups are equal"
         for column, words in (("part", "in different parts"), ("subject", "of different subjects")):
             if column in meta:
-                apart = sum(meta[column].iloc[rows].nunique() > 1 for rows in groups)
+                apart = sum(meta[column].iloc[list(rows)].nunique() > 1 for rows in groups)
                 text += f"; {apart} groups {words}" if apart else ""
         for column in known[:1]:
-            apart = sum(meta[column].iloc[rows].nunique() > 1 for rows in groups)
+            apart = sum(meta[column].iloc[list(rows)].nunique() > 1 for rows in groups)
             text += f"; {apart} groups with different labels ({column})" if apart else ""
-        example = ", ".join(meta["trial"].iloc[groups[0]].head(3))
+        example = ", ".join(meta["trial"].iloc[list(groups[0])].head(3))
         check.add("yellow", "duplicates", f"{text}; for example {example}", "keep copies on one side of every split")
+
+
+def _twins(meta: pd.DataFrame, groups: Iterable[tuple[int, ...]]) -> list[str]:
+    """Return pairs of subjects of whom nearly all recordings are the same."""
+    subject, shared = meta["subject"].astype(str).to_numpy(), Counter()
+    for rows in groups:
+        for pair in combinations(sorted({subject[row] for row in rows}), 2):
+            shared[pair] += 1
+    size = Counter(subject)
+    return [f"{a} and {b}" for (a, b), n in shared.items() if n >= _SAME * min(size[a], size[b])]
 
 
 def _words(error: ThymosError) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from thymos.base.errors import DataError, SourceNotFoundError
 from thymos.base.recording import Recording, Signal
-from thymos.sources.base import Source, is_simulated
+from thymos.sources.base import TRUTH, Source
+from thymos.sources.safe.files import walk
 
 __all__ = ["MICRO", "Corpus", "expect", "find", "kept", "published", "signal"]
 
@@ -22,6 +24,7 @@ __all__ = ["MICRO", "Corpus", "expect", "find", "kept", "published", "signal"]
 MICRO = 1e-6
 
 _AGAIN = "copy or download it again"
+_UP = 4  # folders above a file in which it may be said that it was simulated
 
 
 class Corpus(Source):
@@ -30,11 +33,21 @@ class Corpus(Source):
     Parameters
     ----------
     root : path
-        Its folder, or one above or below: files are found by their names.
+        Its folder, or one above or below it: files are found by the end of their path.
     """
 
     def __init__(self, root: str | os.PathLike):
         self.root = Path(root)
+
+    @cached_property
+    def _files(self) -> dict[str, Any]:
+        """The files of every subject, found once."""
+        return dict(sorted(self.files().items()))
+
+    @cached_property
+    def simulated(self) -> bool:
+        """Whether the folder of any file says that it was simulated."""
+        return any((folder / TRUTH).is_file() for path in _paths(self._files) for folder in list(path.parents)[:_UP])
 
     @abstractmethod
     def files(self) -> dict[str, Any]:
@@ -52,7 +65,7 @@ class Corpus(Source):
 
     def subjects(self) -> list[str]:
         """Return the names of the subjects, sorted."""
-        return sorted(self.files())
+        return list(self._files)
 
     def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:
         """Yield the recordings, subject by subject.
@@ -63,12 +76,23 @@ class Corpus(Source):
             If a file cannot be read or is not what the format promises.
         """
         wanted = None if subjects is None else set(subjects)
-        for subject, files in sorted(self.files().items()):
+        for subject, files in self._files.items():
             if wanted is None or subject in wanted:
                 yield from self._subject(subject, files)
 
 
-def find(root: Path, pattern: str, fits: str, optional: bool = False) -> dict[tuple[str, ...], Path]:
+def _paths(files: Any) -> Iterator[Path]:
+    """Yield every path in nested dicts and sequences."""
+    if isinstance(files, Path):
+        yield files
+    elif isinstance(files, (dict, list, tuple)):
+        for value in files.values() if isinstance(files, dict) else files:
+            yield from _paths(value)
+
+
+def find(
+    root: Path, pattern: str, fits: str, optional: bool = False, copies: bool = False
+) -> dict[tuple[str, ...], Path]:
     """Find files below a folder by the end of their path.
 
     Parameters
@@ -81,11 +105,14 @@ def find(root: Path, pattern: str, fits: str, optional: bool = False) -> dict[tu
         What such a file is called, in words.
     optional : bool
         Whether there need not be any.
+    copies : bool
+        Whether a file may be there twice if both are equal, byte for byte; the first is taken.
 
     Returns
     -------
     dict
-        What the groups of the pattern matched, to the file; sorted by path.
+        What the groups of the pattern matched, to the file; sorted by path. Numbers come without leading zeros, so
+        that s1 and s01 are the same.
 
     Raises
     ------
@@ -95,23 +122,23 @@ def find(root: Path, pattern: str, fits: str, optional: bool = False) -> dict[tu
         If nothing matches, or two files match with the same groups, as in an archive unpacked twice.
     """
     root = Path(root)
+    if root.is_file():
+        raise SourceNotFoundError(f"{root} is a file.", fits=f"a folder with {fits}", do="unpack archives first")
     if not root.is_dir():
         raise SourceNotFoundError(f"There is no folder {root}.", fits=f"a folder with {fits}")
     compiled, found = re.compile(rf"(?:^|/){pattern}$", re.IGNORECASE), {}
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        place = Path(folder)
-        for name in sorted(names):
-            match = compiled.search((place / name).relative_to(root).as_posix())
-            if not match or name.startswith("."):
-                continue
-            if match.groups() in found:
-                raise DataError(
-                    f"{name} is there twice: {found[match.groups()]} and {place / name}.",
-                    fits="each file once",
-                    do="remove the copy, or point at one of the two folders",
-                )
-            found[match.groups()] = place / name
+    for path in walk(root):
+        match = compiled.search(path.absolute().as_posix())  # the root's own name may be part of the pattern
+        if not match:
+            continue
+        key = tuple(str(int(group)) if group and group.isdecimal() else group for group in match.groups())
+        if key in found and not (copies and filecmp.cmp(found[key], path, shallow=False)):
+            raise DataError(
+                f"{path.name} is there twice: {found[key]} and {path}.",
+                fits="each file once",
+                do="remove the copy, or point at one of the two folders",
+            )
+        found.setdefault(key, path)
     if not found and not optional:
         raise DataError(f"{root} holds none of the files.", fits=fits, do="point at the folder of the corpus")
     return found
@@ -150,7 +177,7 @@ def expect(where: object, what: str, value: Any, *shape: int | str, kinds: str =
 
 def published(corpus: Corpus, n: int, name: str) -> int | str:
     """Return the length that an axis must have; of simulated data only its name, as they may be smaller."""
-    return name if is_simulated(corpus) else n
+    return name if corpus.simulated else n
 
 
 def signal(

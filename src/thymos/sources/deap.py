@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from thymos.base.errors import DataError
-from thymos.base.recording import Frames, Lazy, Recording
+from thymos.base.recording import Frames, Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, published, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, kept, published, signal
 from thymos.sources.safe import read_csv, read_pickle, read_video
 from thymos.sources.safe.files import numbers
 
@@ -38,6 +38,7 @@ MODALITIES = {
 }
 RATINGS = ("valence", "arousal", "dominance", "liking")  # columns of `labels`, in this order
 
+_FIRST = round(BASELINE * SFREQ)  # sample of the video's begin
 _FITS = "the preprocessed Python release, files s01.dat to s32.dat"
 
 
@@ -70,6 +71,7 @@ class DEAP(Corpus):
 
     def __init__(self, root: str | os.PathLike, video_size: Sequence[int] = (144, 180), video_step: int = 10):
         super().__init__(root)
+        self._content = kept(self._read)
         self.video_size, self.video_step = (int(video_size[0]), int(video_size[1])), int(video_step)
 
     @cached_property
@@ -82,29 +84,35 @@ class DEAP(Corpus):
         """Return the file of every subject."""
         return {f"s{int(number):02d}": path for (number,), path in find(self.root, r"s(\d+)\.dat", _FITS).items()}
 
-    def _subject(self, subject: str, files: Path) -> Iterator[Recording]:
-        content = read_pickle(files)
+    def _read(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Return data and labels of one file."""
+        content = read_pickle(path)
         if not isinstance(content, dict) or not {"data", "labels"} <= set(content):
-            raise DataError(f"{files} holds no dict with data and labels.", fits=_FITS)
+            raise DataError(f"{path} holds no dict with data and labels.", fits=_FITS)
         n_channels = MODALITIES["temp"][0].stop
-        data = expect(files, "data", content["data"], published(self, TRIALS, "trials"), n_channels, "times")
-        labels = expect(files, "labels", content["labels"], len(data), len(RATINGS))
-        first = round(BASELINE * SFREQ)
-        if data.shape[2] <= first:
-            raise DataError(f"{files}: data has {data.shape[2]} times.", fits=f"{first} of baseline, then the video")
-        if not (np.isfinite(labels).all() and labels.min() >= 1 and labels.max() <= 9):
+        data = expect(path, "data", content["data"], published(self, TRIALS, "trials"), n_channels, "times")
+        labels = expect(path, "labels", content["labels"], len(data), len(RATINGS))
+        if data.shape[2] <= _FIRST:
+            raise DataError(f"{path}: data has {data.shape[2]} times.", fits=f"{_FIRST} of baseline, then the video")
+        if not np.isfinite(labels).all():
+            raise DataError(f"{path}: {int((~np.isfinite(labels)).sum())} ratings are missing.", fits="1 to 9")
+        if labels.min() < 1 or labels.max() > 9:
             raise DataError(
-                f"{files}: the ratings lie between {np.nanmin(labels):g} and {np.nanmax(labels):g}.",
+                f"{path}: the ratings lie between {labels.min():g} and {labels.max():g}.",
                 fits="1 to 9",
                 do="the file may be truncated, or data and labels exchanged",
             )
+        return data, labels
+
+    def _part(self, path: Path, k: int, modality: str, part: slice, start: float) -> Signal:
+        rows, names, unit, factor = MODALITIES[modality]
+        data, _ = self._content(path)
+        return signal(f"{path}, trial {k + 1}", data[k, rows, part], SFREQ, names, unit, factor, start)
+
+    def _subject(self, subject: str, files: Path) -> Iterator[Recording]:
+        _, labels = self._content(files)
         more = self._more(subject, labels)
-
-        def make(k: int, modality: str, part: slice, start: float):
-            rows, names, unit, factor = MODALITIES[modality]
-            return signal(f"{files}, trial {k + 1}", data[k, rows, part], SFREQ, names, unit, factor, start)
-
-        for k in range(len(data)):
+        for k in range(len(labels)):
             meta = {
                 "source": "deap",
                 "subject": subject,
@@ -115,13 +123,13 @@ class DEAP(Corpus):
                 **dict(zip(RATINGS, labels[k].tolist(), strict=True)),
                 **{name: values[k] for name, values in more.items()},
             }
-            makers = {m: partial(make, k, m, slice(first, None), 0.0) for m in MODALITIES}
+            makers = {m: partial(self._part, files, k, m, slice(_FIRST, None), 0.0) for m in MODALITIES}
             if film := self.films.get((int(subject[1:]), meta.get("presented", 0))):
                 makers["face"] = partial(self._face, film)
             yield Recording(
                 Lazy(makers),
                 meta,
-                baseline=Lazy({m: partial(make, k, m, slice(0, first), -BASELINE) for m in MODALITIES}),
+                baseline=Lazy({m: partial(self._part, files, k, m, slice(_FIRST), -BASELINE) for m in MODALITIES}),
             )
 
     def _face(self, path: Path) -> Frames:

@@ -148,7 +148,11 @@ class EAV(Corpus):
     def check(self) -> list[Note]:
         """Say what is remarkable about this copy."""
         notes = []
-        for subject, files in self.files().items():
+        for subject, files in self._files.items():
+            if not files["speech"] and not files["face"]:
+                text = "no sounds and no films: which turns were spoken cannot be verified, even rows may be those"
+                notes.append(Note(f"subject {subject}", text))
+                continue
             for modality, expected in (("speech", TRIALS // 2), ("face", TRIALS)):
                 if (n := len(files[modality])) != expected:
                     notes.append(Note(f"subject {subject}", f"{n} of {expected} files of the modality {modality}"))

@@ -13,7 +13,7 @@ import numpy as np
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, kept, signal
 from thymos.sources.safe import MatFile, read_pickle
 
 __all__ = ["FACED", "FACEDFeatures"]
@@ -60,13 +60,14 @@ class _FACED(Corpus):
         self.mastoids = mastoids
         self.ch_names = ORDERS[mastoids]
         self._reports: dict[str, Path] | None = None
+        self._content = kept(self._data)
 
     def files(self) -> dict[str, Path]:
         """Return the file of every subject."""
         return {f"sub{int(n):03d}": path for (n,), path in find(self.root, self.pattern, self.fits).items()}
 
     def _subject(self, subject: str, files: Path) -> Iterator[Recording]:
-        data = self._data(files)
+        self._content(files)  # what is wrong with it is said before the first trial
         reports = self.reports(subject)
         for k, emotion in enumerate(CLIP_EMOTION):
             trial = f"{subject}-{k + 1:02d}"
@@ -82,7 +83,10 @@ class _FACED(Corpus):
                 "polarity": POLARITY[emotion],
                 **reports[k],
             }
-            yield Recording(Lazy({self._modality(): partial(self._signal, files, k, data[k])}), meta)
+            yield Recording(Lazy({self._modality(): partial(self._clip, files, k)}), meta)
+
+    def _clip(self, path: Path, k: int) -> Signal:
+        return self._signal(path, k, self._content(path)[k])
 
     def _data(self, path: Path) -> np.ndarray:
         raise NotImplementedError
@@ -106,7 +110,8 @@ class _FACED(Corpus):
             If the file does not name each of the 28 clips once, or a score is out of range.
         """
         if self._reports is None:
-            found = find(self.root, r"sub(\d+)/After_remarks\.mat", "", optional=True)
+            # the release has them in two places
+            found = find(self.root, r"sub(\d+)/After_remarks\.mat", "", optional=True, copies=True)
             self._reports = {f"sub{int(n):03d}": path for (n,), path in found.items()}
         if subject not in self._reports:
             return [dict.fromkeys((*REPORTS, "presented", "felt_emotion"), np.nan) | {"felt_emotion": ""}] * CLIPS
@@ -124,10 +129,10 @@ class _FACED(Corpus):
                 raise DataError(f"{path}: row {place + 1} of After_remark lacks score or vid.", fits=fits)
             clip = int(np.ravel(row["vid"])[0]) if np.size(row["vid"]) else 0
             score = np.ravel(np.asarray(row["score"], dtype=float))
-            if len(score) != len(REPORTS) or not (score >= 0).all() or not (score <= _GREATEST).all():
+            if len(score) != len(REPORTS) or (score < 0).any() or (score > _GREATEST).any():
                 raise DataError(f"{path}, clip {clip}: score is {score}.", fits=f"12 numbers from 0 to {_GREATEST}")
             shown = int(np.ravel(row["trial"])[0]) if np.size(row.get("trial", ())) else place + 1
-            best = np.flatnonzero(score[:8] == score[:8].max())
+            best = np.flatnonzero(score[:8] == score[:8].max())  # none if one is missing
             felt = REPORTS[best[0]] if len(best) == 1 and score[best[0]] else ""
             made[clip] = {**dict(zip(REPORTS, score.tolist(), strict=True)), "presented": shown, "felt_emotion": felt}
         if set(made) != set(range(1, CLIPS + 1)):

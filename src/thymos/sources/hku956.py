@@ -118,6 +118,11 @@ class HKU956(Source):
         """Return the names of the participants, sorted."""
         return sorted(self._used()["participant_id"].unique())
 
+    def left_out(self) -> dict[str, str]:
+        """Return the participants all of whose records have a rating of 0."""
+        gone = sorted(set(self._records["participant_id"]) - set(self.subjects()))
+        return dict.fromkeys(gone, f"every record has a rating ({' or '.join(self.zeros_of)}) of exactly 0")
+
     def table(self) -> pd.DataFrame:
         """Return the metadata of every record used; no signal is read."""
         return self._meta(self._used()).reset_index(drop=True)
@@ -184,8 +189,6 @@ class HKU956(Source):
             text = f"{zero.sum()} of {len(table)} records have a rating ({' or '.join(self.zeros_of)}) of exactly 0, "
             text += "neither positive nor negative: "
             notes.append(Note(RATINGS, text + kept))
-        if gone := sorted(set(table["participant_id"]) - set(self.subjects())):
-            notes.append(Note(RATINGS, f"with them goes all there is of {', '.join(gone)}"))
         for row in table.itertuples():
             for modality in SIGNALS:
                 signal = self._signal(modality, row, getattr(row, _LENGTH))

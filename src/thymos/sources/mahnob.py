@@ -30,8 +30,8 @@ MODALITIES = {
 }
 #: Codes of `feltEmo`.
 EMOTIONS = {
-    **{0: "neutral", 1: "anger", 2: "disgust", 3: "fear", 4: "joy", 5: "sadness", 6: "surprise"},
-    **{11: "amusement", 12: "anxiety"},
+    **{0: "neutral", 1: "anger", 2: "disgust", 3: "fear", 4: "joy", 5: "sadness", 6: "surprise", 7: "scream"},
+    **{8: "bored", 9: "sleepy", 10: "unknown", 11: "amusement", 12: "anxiety"},
 }
 RATINGS = {"arousal": "feltArsl", "valence": "feltVlnc", "control": "feltCtrl", "predictability": "feltPred"}
 
@@ -64,14 +64,20 @@ class MAHNOB(Corpus):
         super().__init__(root)
         self.skipped: dict[str, list[str]] = {}
 
-    def files(self) -> dict[str, list[tuple[str, Path, dict[str, str]]]]:
+    def files(self) -> dict[str, list[tuple[str, Path, dict[str, str] | DataError]]]:
         """Return, for every subject, number, recording and attributes of each session, in order of the numbers."""
         found = find(self.root, r"(\d+)/session\.xml", _FITS)
         self.skipped = {"of the tagging experiment": [], "without a recording": []}
         files: dict[str, list] = {}
         for (number,), path in sorted(found.items(), key=lambda item: int(item[0][0])):
-            about = _session(path)
-            recordings = sorted(path.parent.glob("*_emotion.bdf"))
+            recordings = sorted(p for p in path.parent.iterdir() if p.name.lower().endswith("_emotion.bdf"))
+            try:
+                about: dict[str, str] | DataError = _session(path)
+            except DataError as error:  # said when its subject is read, so that the others can be
+                about = error
+                subject = re.search(r"part_(\d+)_", " ".join(p.name.lower() for p in recordings))
+                files.setdefault(f"{int(subject[1]) if subject else 0:02d}", []).append((number, path, about))
+                continue
             if "feltArsl" not in about:
                 self.skipped["of the tagging experiment"].append(number)
             elif not recordings:
@@ -86,6 +92,8 @@ class MAHNOB(Corpus):
 
     def _subject(self, subject: str, files: list[tuple[str, Path, dict[str, str]]]) -> Iterator[Recording]:
         for number, path, about in files:
+            if isinstance(about, DataError):
+                raise about
             header = read_header(path)
             first, last = self._clip(header)
             trial = f"{subject}-{int(number):04d}"
@@ -129,7 +137,7 @@ class MAHNOB(Corpus):
 
     def check(self) -> list[Note]:
         """Say what is left out of this copy, and at which rates it was recorded."""
-        files = self.files()
+        files = self._files
         notes = [
             Note(f"{len(numbers)} sessions", f"{text}, left out: {', '.join(numbers[:10])}")
             for text, numbers in self.skipped.items()

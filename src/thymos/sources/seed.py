@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
@@ -33,6 +35,27 @@ BANDS = ("delta", "theta", "alpha", "beta", "gamma")
 #: Labels of SEED's clips in order: 1 positive, 0 neutral, -1 negative; the same in every session.
 SEED_LABELS = (1, 0, -1, -1, 0, 1, -1, 0, 1, 1, 0, -1, 0, 1, -1)
 SEED_SECONDS = (235, 233, 206, 238, 185, 195, 237, 216, 265, 237, 235, 233, 235, 238, 206)
+#: Dates of the published sessions of SEED, subject by subject.
+SEED_DATES = tuple(
+    row.split()
+    for row in (
+        "20131027 20131030 20131107",
+        "20140404 20140413 20140419",
+        "20140603 20140611 20140629",
+        "20140621 20140702 20140705",
+        "20140411 20140418 20140506",
+        "20130712 20131016 20131113",
+        "20131027 20131030 20131106",
+        "20140511 20140514 20140521",
+        "20140620 20140627 20140704",
+        "20131130 20131204 20131211",
+        "20140618 20140625 20140630",
+        "20131127 20131201 20131207",
+        "20140527 20140603 20140610",
+        "20140601 20140615 20140627",
+        "20130709 20131016 20131105",
+    )
+)
 SEED_NAMES = {-1: "negative", 0: "neutral", 1: "positive"}
 #: Labels of SEED-IV's clips in order, another 24 in each session.
 SEEDIV_LABELS = (
@@ -78,8 +101,18 @@ class _SEED(Corpus):
                     fits="one per session",
                     do="remove what does not belong to the release",
                 )
-            files[subject] = [(folder or str(k + 1), date, path) for k, (folder, date, path) in enumerate(sessions)]
+            order = self._order(subject, [date for _, date, _ in sessions])
+            files[subject] = [
+                (folder or n, date, path) for n, (folder, date, path) in zip(order, sessions, strict=True)
+            ]
         return files
+
+    @staticmethod
+    def _order(subject: str, dates: list[str]) -> list[str]:
+        """Return the number of each session: of the published dates theirs, else the place in order."""
+        published = SEED_DATES[int(subject) - 1] if int(subject) <= len(SEED_DATES) else []
+        known = set(dates) <= set(published)  # a session may be missing
+        return [str(published.index(date) + 1 if known else k + 1) for k, date in enumerate(dates)]
 
     def _find(self, fits: str) -> dict[tuple[str, ...], Path]:
         """Look below the folder of the release first, so that raw and feature files of one name are told apart."""
@@ -177,10 +210,10 @@ class SEED(_SEED):
         for folder in {path.parent for sessions in files.values() for _, _, path in sessions}:
             if (folder / "label.mat").is_file():
                 path = folder / "label.mat"
-                labels = expect(path, "label", MatFile(path).read("label"), 1, len(SEED_LABELS))
-                if tuple(int(v) for v in labels[0]) != SEED_LABELS:
+                labels = np.ravel(MatFile(path).read("label"))
+                if expect(path, "label", labels, len(SEED_LABELS)).tolist() != list(SEED_LABELS):
                     raise DataError(
-                        f"{path} holds the labels {' '.join(str(int(v)) for v in labels[0])}.",
+                        f"{path} holds the labels {' '.join(f'{v:g}' for v in labels)}.",
                         fits=" ".join(map(str, SEED_LABELS)),
                         do=_AGAIN,
                     )
@@ -224,11 +257,10 @@ class SEEDIV(_SEED):
 class _Features(_SEED):
     """Features as a signal: one row per band and channel, one time per window."""
 
-    seconds = 1.0
-
-    def __init__(self, root: str | os.PathLike, feature: str = "de", smoothed: str = "LDS"):
+    def __init__(self, root: str | os.PathLike, feature: str, smoothed: str, window: float):
         super().__init__(root)
         self.feature, self.smoothed = _chosen("feature", feature, FEATURES), _chosen("smoothed", smoothed, SMOOTHED)
+        self.window = float(window)
 
     @property
     def variable(self) -> str:  # type: ignore[override]
@@ -243,18 +275,25 @@ class _Features(_SEED):
         channels = CHANNELS if n_channels == len(CHANNELS) else [f"pair{k + 1:02d}" for k in range(n_channels)]
         names = [f"{self.feature}-{band}-{channel}" for band in BANDS for channel in channels]
         rows = data.transpose(2, 0, 1).reshape(-1, data.shape[1])
-        return signal(f"{content.path}, {name}", rows, 1 / self.seconds, names, "")
+        self._check_window(content, name, rows.shape[1])
+        return signal(f"{content.path}, {name}", rows, 1 / self.window, names, "")
+
+    def _check_window(self, content: MatFile, name: str, n: int) -> None:
+        """Refuse a number of windows that tells another length of them."""
 
 
 class SEEDFeatures(_Features):
-    """The features published with SEED, one value per second, band and channel.
+    """The features published with SEED, one value per window, band and channel.
 
-    The modality ``features`` has the channels ``<feature>-<band>-<electrode>``, band by band, and a rate of 1 Hz.
+    The modality ``features`` has the channels ``<feature>-<band>-<electrode>``, band by band, and a rate of one value
+    per window.
 
     Parameters
     ----------
     root : path
-        Folder that holds ``ExtractedFeatures``, or that folder.
+        Folder that holds ``ExtractedFeatures_1s``, ``ExtractedFeatures_4s`` or ``ExtractedFeatures``, or that folder.
+    window : {1, 4}
+        Seconds. The folder of that name is read, otherwise ``ExtractedFeatures``; the number of windows must fit.
     feature : {'de', 'psd', 'dasm', 'rasm', 'asm', 'dcau'}
         Differential entropy, power spectral density, or an asymmetry.
     smoothed : {'LDS', 'movingAve'}
@@ -267,6 +306,26 @@ class SEEDFeatures(_Features):
     """
 
     name, place = "seed-features", r"ExtractedFeatures/"
+
+    def __init__(self, root: str | os.PathLike, feature: str = "de", smoothed: str = "LDS", window: float = 1.0):
+        super().__init__(root, feature, smoothed, window)
+        if self.window not in (1.0, 4.0):
+            raise InputError(f"window={window!r} came.", fits="1 or 4 seconds")
+
+    def _find(self, fits: str) -> dict[tuple[str, ...], Path]:
+        """Prefer the folder that names the window."""
+        named = rf"ExtractedFeatures_{self.window:g}s/(\d+)_(\d{{8}})\.mat"
+        return find(self.root, named, fits, optional=True) or super()._find(fits)
+
+    def _check_window(self, content: MatFile, name: str, n: int) -> None:
+        seconds = SEED_SECONDS[int(re.search(r"\d+$", name)[0]) - 1]
+        (other,) = {1.0, 4.0} - {self.window}
+        if not self.simulated and abs(n * other - seconds) <= 2 * other:
+            raise DataError(
+                f"{content.path}, {name}: {n} windows of a clip of {seconds} s.",
+                fits=f"about {seconds / self.window:.0f} of {self.window:g} s",
+                do=f"set window to {other:g}",
+            )
 
 
 class SEEDIVFeatures(_Features):
@@ -287,11 +346,11 @@ class SEEDIVFeatures(_Features):
     """
 
     name, names, labels, same_clips = "seed-iv-features", SEEDIV_NAMES, SEEDIV_LABELS, False
-    place, seconds = r"eeg_feature_smooth/([123])/", 4.0
+    place = r"eeg_feature_smooth/([123])/"
 
     def __init__(self, root: str | os.PathLike, feature: str = "de", smoothed: str = "LDS"):
         _chosen("feature", feature, ("de", "psd"))
-        super().__init__(root, feature, smoothed)
+        super().__init__(root, feature, smoothed, 4.0)
 
     def _length(self, recording: Recording) -> Iterator[str]:
         if recording.meta["session"] == "1":

@@ -113,7 +113,7 @@ def test_a_size_is_refused_before_it_is_allocated(words):
     [
         (FileNotFoundError(2, "gone"), "There is no file f"),
         (PermissionError(13, "Permission denied"), "f cannot be read: Permission denied"),
-        (MemoryError(), "more than the memory holds"),
+        (MemoryError(), "needs more memory than there is"),
         (KeyError("k"), "f cannot be read: 'k'"),
         (ValueError("first line.\nsecond line"), "f cannot be read: first line."),
         (ValueError(""), "f cannot be read: ValueError"),

@@ -10,7 +10,6 @@ from thymos.models.catalogue import MODELS
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.sources import MuseMentalState
 from thymos.sources.emotions import FILE, EmotionsCSV
-from thymos.sources.simulate.catalogue import LAYOUTS
 from thymos.sources.simulate.folder import TRUTH
 from thymos.sources.simulate.muse import write_emotions_csv, write_muse_csv
 from thymos.training.pipeline import make_pipeline
@@ -142,17 +141,6 @@ def test_parameters_that_do_not_fit_are_refused(tmp_path):
         with pytest.raises(InputError, match="came"):
             make()
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_writes_what_its_source_reads(layout, tmp_path):
-    from thymos.sources.base import locate
-    from thymos.sources.catalogue import SOURCES
-
-    small = {"emotions-csv": SHORT, "muse-mental-state": {"subjects": 1, "takes": 1, "seconds": 2.0}}
-    LAYOUTS[layout].load()(tmp_path, random_state=0, null=True, **small[layout])
-    source = SOURCES[layout].load()(root=locate(SOURCES[layout], tmp_path))
-    assert list(source.recordings())
 
 
 def test_without_an_effect_the_nearest_neighbour_knows_recordings_and_no_emotions(tmp_path):

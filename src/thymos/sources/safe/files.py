@@ -86,7 +86,9 @@ def readable(path: str | os.PathLike, fits: str, *errors: type[Exception]) -> It
         reason = error.strerror or str(error) or type(error).__name__
         raise DataError(f"{path} cannot be read: {reason}.", fits=fits, do=_AGAIN) from None
     except (MemoryError, OverflowError):
-        raise DataError(f"{path} declares more than the memory holds.", fits=fits, do=_AGAIN) from None
+        raise DataError(
+            f"{path} needs more memory than there is, or says so.", fits=fits, do=f"use a larger machine, or {_AGAIN}"
+        ) from None
     except errors as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(f"{path} cannot be read: {reason}.", fits=fits, do=_AGAIN) from None
@@ -140,6 +142,19 @@ def once(names: Sequence[str], key: Callable[[str], Hashable]) -> tuple[list[str
     return sorted(kept.values()), copies
 
 
+def walk(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder, sorted, links to folders followed once, hidden ones passed over."""
+    seen = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link to a folder that was walked already
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if name[0] != "." and name != "__MACOSX")
+        yield from (Path(place) / name for name in sorted(names) if name[0] != ".")
+
+
 class Tree:
     """The files below a folder, or in a zip archive, which is read in place and never unpacked to disk.
 
@@ -169,11 +184,7 @@ class Tree:
         if self._zip:
             names = [i.filename for i in self._archive.infolist() if not i.is_dir()]
         else:
-            names = [
-                (Path(folder) / name).relative_to(self.root).as_posix()
-                for folder, _, files in os.walk(self.root)
-                for name in files
-            ]
+            names = [path.relative_to(self.root).as_posix() for path in walk(self.root)]
         wanted = {s.lower() for s in suffixes}
         return sorted(
             name

@@ -19,6 +19,8 @@ __all__ = ["audio_facts", "read_audio", "read_image", "read_npy", "read_video"]
 
 _LONGEST = 2**28  # bytes of one sound once decoded: an hour and a half at 16 kHz
 _LARGEST_SIDE = 8192  # pixels
+#: Endings of films, and the container that each must be.
+_FILMS = {".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".avi": "avi", ".mkv": "matroska", ".webm": "matroska"}
 _LARGEST_FILM = 2**31  # bytes of one film once decoded: half a minute of 1280 x 720 in grey, at 60 frames a second
 
 
@@ -139,9 +141,13 @@ def read_video(
         If it cannot be decoded, holds no picture, is truncated, or absurdly large.
     """
     av = require("av", "video")
+    kind = _FILMS.get(os.path.splitext(os.fspath(path))[1].lower())
+    if kind is None:
+        raise DataError(f"{path} has the ending of no film.", fits=f"one of {', '.join(_FILMS)}")
     fits = f"a film of at most {_LARGEST_SIDE} x {_LARGEST_SIDE} pixels that a decoder can read to its end"
     frames, rate = [], 0.0
-    with readable(path, fits, Exception), av.open(os.fspath(path)) as film:  # the decoders raise what they like
+    # the decoders raise what they like; left to itself one would take a text file for a list of other files
+    with readable(path, fits, Exception), av.open(os.fspath(path), format=kind) as film:
         stream = film.streams.video[0] if film.streams.video else None
         if stream is None:
             raise ValueError("it holds no pictures")

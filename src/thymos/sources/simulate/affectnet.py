@@ -72,7 +72,7 @@ def write_affectnet(
     """
     settings = {key: value for key, value in locals().items() if key != "folder"}
     target = Path(folder) / "affectnet"
-    earlier(target)
+    earlier(target, "affectnet")
     known("form", [form], FORMS)
     if len(photos) != len(LISTS):
         raise InputError(f"photos={photos!r} came.", fits="two numbers: training and validation")

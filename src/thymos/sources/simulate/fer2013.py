@@ -70,7 +70,7 @@ def write_fer2013(
     """
     settings = {key: value for key, value in locals().items() if key != "folder"}
     target = Path(folder) / "fer2013"
-    earlier(target)
+    earlier(target, "fer2013")
     known("form", [form], FORMS)
     if len(photos) != len(USAGES):
         raise InputError(f"photos={photos!r} came.", fits="three numbers: Training, PublicTest, PrivateTest")

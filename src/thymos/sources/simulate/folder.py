@@ -34,14 +34,23 @@ class Simulated:
         self._files: list[str] = []
 
     def file(self, name: str) -> Path:
-        """Return the path of a file to be written, its folder made."""
-        self._files.append(name)
+        """Return the path of a file to be written, its folder made.
+
+        Raises
+        ------
+        InputError
+            If there is such a file already, or a link leads out of the folder.
+        """
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() or path.is_symlink() or not path.parent.resolve().is_relative_to(self.path.resolve()):
+            raise InputError(f"{path} exists, or lies elsewhere, and was not simulated.", do="choose another folder")
+        self._files.append(name)
         return path
 
     def _write(self, layout: str, parameters: Mapping[str, Any]) -> None:
-        about = {"layout": layout, "parameters": dict(parameters), **self.truth, "files": self._files}
+        sizes = {name: (self.path / name).stat().st_size for name in self._files if (self.path / name).is_file()}
+        about = {"layout": layout, "parameters": dict(parameters), **self.truth, "files": sizes}
         text = json.dumps(about, indent=1, default=lambda value: value.tolist())
         (self.path / TRUTH).write_text(text + "\n")
 
@@ -65,8 +74,8 @@ def simulated(folder: Path, layout: str, parameters: Mapping[str, Any]) -> Itera
         If the folder exists and was not simulated. Nothing of it is touched.
     """
     folder = Path(folder)
-    for file in earlier(folder):
-        file.unlink(missing_ok=True)
+    for file in earlier(folder, layout):
+        file.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     made = Simulated(folder)
     made._write(layout, parameters)  # first of all it says that it is simulated
@@ -76,27 +85,42 @@ def simulated(folder: Path, layout: str, parameters: Mapping[str, Any]) -> Itera
         made._write(layout, parameters)
 
 
-def earlier(folder: Path) -> list[Path]:
-    """Return the files that an earlier simulation left in a folder.
+def earlier(folder: Path, layout: str) -> list[Path]:
+    """Return the files that an earlier simulation left in a folder, as it left them.
 
     Raises
     ------
     InputError
-        If the folder exists and was not simulated.
+        If the folder exists and was not simulated, or in another layout.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return []
     try:
-        names = [Path(name) for name in json.loads((folder / TRUTH).read_text())["files"]]
-        if any(name.is_absolute() or ".." in name.parts for name in names):
+        about = json.loads((folder / TRUTH).read_text())
+        sizes, there = {Path(name): int(size) for name, size in about["files"].items()}, about["layout"]
+        if any(name.is_absolute() or ".." in name.parts for name in sizes):
             raise ValueError(f"{TRUTH} names files elsewhere")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"{folder} exists and was not simulated.",
             fits=f"a new folder, or one with {TRUTH}",
             do="choose another folder; real data are never overwritten",
         ) from None
-    return [folder / name for name in names]
+    if there != layout:
+        raise InputError(
+            f"{folder} holds a simulation in another layout, {there}.",
+            fits=f"a new folder, or one with {layout}",
+            do="choose another --out",
+        )
+    inside = folder.resolve()
+    return [
+        folder / name
+        for name, size in sizes.items()
+        if (folder / name).is_file()
+        and not (folder / name).is_symlink()
+        and (folder / name).parent.resolve().is_relative_to(inside)
+        and (folder / name).stat().st_size == size  # another size: not what was written
+    ]
 
 
 def write_pickle(path: Path, content: Any) -> None:

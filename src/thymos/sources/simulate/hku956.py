@@ -64,7 +64,7 @@ def write_hku956(
     """
     settings = {key: value for key, value in locals().items() if key != "folder"}
     target = Path(folder) / "hku956"
-    earlier(target)
+    earlier(target, "hku956")
     if len(seconds) != 2 or not 1 <= seconds[0] <= seconds[1]:
         raise InputError(f"seconds={seconds!r} came.", fits="the shortest and the longest song, 1 s or more")
     experiment = Experiment(subjects, trials, random_state)

@@ -127,7 +127,7 @@ def write_images(
     """
     settings = {key: value for key, value in locals().items() if key != "folder"}
     target = Path(folder) / "images"
-    earlier(target)
+    earlier(target, "images")
     if whole("people", people, 1) < 3 and parts:
         raise InputError(f"people={people} came.", fits="3 or more for three parts", do="pass parts=False")
     made = album(people * whole("photos", photos, 1), people, random_state, size, effect, null, flip, domain)

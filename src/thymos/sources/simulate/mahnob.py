@@ -12,7 +12,7 @@ from thymos.sources.mahnob import EMOTIONS, SESSIONS, SUBJECTS
 from thymos.sources.simulate.eeg import MONTAGES
 from thymos.sources.simulate.folder import simulated
 from thymos.sources.simulate.latent import Felt
-from thymos.sources.simulate.meanings import nearest_of
+from thymos.sources.simulate.meanings import MEANINGS, nearest_of
 from thymos.sources.simulate.multimodal import Simulated
 
 __all__ = ["write_mahnob"]
@@ -59,7 +59,7 @@ def write_mahnob(
         number = 0
         for index, subject in enumerate(source.subjects()):
             felt = source.experiment.subject(index)
-            names = nearest_of(felt.felt, [name for name in codes if name != "surprise"])
+            names = nearest_of(felt.felt, [name for name in codes if name in MEANINGS])
             for k in range(trials):
                 number += 2  # as in the release numbers are not consecutive
                 tagging = number % 20 == 0

@@ -95,7 +95,7 @@ def write_emotions_csv(
         If the folder exists and was not simulated, or a parameter does not fit.
     """
     target = Path(folder) / "emotions"
-    earlier(target)  # refused before anything is computed
+    earlier(target, "emotions-csv")  # refused before anything is computed
     lengths = [float(t) for t in seconds]
     if len(lengths) != 2 or min(lengths) < 2:
         raise InputError(f"seconds={seconds!r} came.", fits="two lengths, of a clip and of a neutral one, 2 s or more")
@@ -170,7 +170,7 @@ def write_muse_csv(
         If the folder exists and was not simulated, or a parameter does not fit.
     """
     target = Path(folder) / "muse-mental-state"
-    earlier(target)  # refused before anything is computed
+    earlier(target, "muse-mental-state")  # refused before anything is computed
     if not (isinstance(subjects, int) and 1 <= subjects <= 26 and isinstance(takes, int) and takes >= 1):
         raise InputError(f"subjects={subjects!r}, takes={takes!r} came.", fits="1 to 26 subjects, one take or more")
     trials = 3 * takes

@@ -72,7 +72,7 @@ def write_ravdess(
     settings = {key: value for key, value in locals().items() if key != "folder"}
     soundfile = require("soundfile", "speech")
     target = Path(folder) / "ravdess"
-    earlier(target)
+    earlier(target, "ravdess")
     known("form", [form], FORMS)
     codes = [EMOTIONS.index(name) + 1 for name in known("emotion", emotions, EMOTIONS)]
     if whole("actors", actors, 1) > ACTORS or whole("repetitions", repetitions, 1) > 2 or sfreq not in RATES:

@@ -67,7 +67,7 @@ def write_wesad(
     """
     settings = {key: value for key, value in locals().items() if key != "folder"}
     target = Path(folder) / "wesad"
-    earlier(target)
+    earlier(target, "wesad")
     if whole("subjects", subjects, 1) > len(SUBJECTS):
         raise InputError(f"subjects={subjects} came.", fits=f"1 to {len(SUBJECTS)}")
     seconds = round(number("seconds", seconds, 1, "s") * 4) / 4  # whole samples at every rate
