@@ -1,8 +1,11 @@
 """Checks of the simulator: that what was put in is found again, and nothing else.
 
-Every number is computed from the signals as an analyst would, with its seeds and its goal beside it. Parts: signs of
-every effect, honest accuracy with the effect and leaky accuracy with the fingerprint, heart rate and responses of the
-skin, faces of unseen people, voices of unseen speakers, true pairing of modalities, and independence of subjects.
+Every number is computed from the signals, with its seeds and its goal beside it. Signs of the effects in the EEG are
+taken from the difference to the same random numbers without any effect: they say what was put in, not what an analyst
+would find. Signs in the body, heart rate, responses of the skin, faces of unseen people, voices of unseen speakers, and
+honest and leaky accuracy are found as an analyst would. Pairing by label is a permutation within labels, so that its
+correlation of 0 is what re-pairing does by construction; what is measured is that of the true pairing. At last,
+independence of subjects.
 
     python benchmarks/simulator.py --out results/simulator.json      (some ten minutes on one core)
     python benchmarks/simulator.py --parts faces speech

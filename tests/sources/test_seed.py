@@ -1,12 +1,13 @@
 import h5py
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from thymos.base.errors import DataError, InputError
 from thymos.sources.seed import (
     CHANNELS,
     SEED,
+    SEED_DATES,
     SEED_LABELS,
     SEED_SECONDS,
     SEEDIV,
@@ -215,3 +216,38 @@ def test_version_7_3_is_read_as_version_5(folder):
             file.create_dataset(f"djc_eeg{k}", data=values(k).T).attrs["MATLAB_class"] = np.bytes_("double")
     after = [r.signal("eeg").data for r in SEED(folder).recordings()]
     assert all(map(np.array_equal, before, after))
+
+
+def test_a_published_date_tells_its_session_even_if_another_is_missing(tmp_path):
+    for date in ("20140629", "20140611"):  # the third and the second of subject 3
+        put(tmp_path / "Preprocessed_EEG", f"3_{date}")
+    dates = SEED(tmp_path).table().drop_duplicates("session").set_index("session")["date"].to_dict()
+    assert dates == {"2": "20140611", "3": "20140629"}
+    assert [len(dates) for dates in SEED_DATES] == [3] * 15
+    assert SEED_DATES[9] == ["20131130", "20131204", "20131211"]
+
+
+def test_an_asymmetry_is_not_taken_for_another_that_ends_like_it(tmp_path):
+    path = put_features(tmp_path / "ExtractedFeatures", "1_20131027", n_channels=54, feature="asm")
+    more = {f"{name}_LDS{k}": np.zeros((27, 3, 5)) for name in ("dasm", "rasm") for k in range(1, 16)}
+    savemat(path, {k: v for k, v in loadmat(path).items() if k[0] != "_"} | more)
+    data = next(iter(SEEDFeatures(tmp_path, feature="asm").recordings())).signal("features").data
+    assert data.shape == (270, 3)
+    assert data[0, 0] == 10_000
+
+
+def test_folders_of_both_windows_are_told_apart_and_a_wrong_one_is_refused(tmp_path, words):
+    four = [round(n / 4) for n in SEED_SECONDS]
+    for name, lengths in (("ExtractedFeatures_1s", list(SEED_SECONDS)), ("ExtractedFeatures_4s", four)):
+        put_features(tmp_path / "both" / name, "1_20131027", lengths=lengths)
+    for window, lengths in ((1, SEED_SECONDS), (4, four)):
+        made = [r.signal("features") for r in SEEDFeatures(tmp_path / "both", window=window).recordings()]
+        assert [s.data.shape[1] for s in made] == list(lengths)
+        assert {s.sfreq for s in made} == {1 / window}
+    put_features(tmp_path / "plain" / "ExtractedFeatures", "1_20131027", lengths=four)
+    with pytest.raises(DataError) as error:
+        next(iter(SEEDFeatures(tmp_path / "plain").recordings())).signal("features")
+    words(error.value, "windows of a clip of 235 s", "set window to 4")
+    assert next(iter(SEEDFeatures(tmp_path / "plain", window=4).recordings())).signal("features").sfreq == 0.25
+    with pytest.raises(InputError, match="1 or 4 seconds"):
+        SEEDFeatures(tmp_path, window=2)

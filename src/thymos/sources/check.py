@@ -492,7 +492,7 @@ def _twins(meta: pd.DataFrame, groups: Iterable[tuple[int, ...]]) -> list[str]:
         for pair in combinations(sorted({subject[row] for row in rows}), 2):
             shared[pair] += 1
     size = Counter(subject)
-    return [f"{a} and {b}" for (a, b), n in shared.items() if n >= _SAME * min(size[a], size[b])]
+    return [f"{a} and {b}" for (a, b), n in shared.items() if n >= max(2, _SAME * min(size[a], size[b]))]
 
 
 def _words(error: ThymosError) -> str:

@@ -263,3 +263,29 @@ def test_what_is_no_matlab_file_is_said_in_words(content, tmp_path, words):
     words(error.value, "a.mat", "a MATLAB file of version 5 or 7.3")
     with pytest.raises(DataError, match="There is no file"):
         MatFile(tmp_path / "gone.mat")
+
+
+def test_references_that_multiply_end_in_an_error(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w") as file:
+        file["level0"] = np.zeros(1)
+        for level in range(1, 13):
+            made = file.create_dataset(f"level{level}", (10, 1), h5py.ref_dtype)
+            made[:, 0] = [file[f"level{level - 1}"].ref] * 10
+            made.attrs["MATLAB_class"] = np.bytes_("cell")
+    with pytest.raises(DataError, match="nests more than"):
+        MatFile(path).read("level12")
+
+
+def test_what_lies_in_another_file_is_not_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "secret").write_bytes(b"root:x:0:0:root:/root")
+    with h5py.File(tmp_path / "other.mat", "w") as file:
+        file["x"] = np.ones(3)
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file["linked"] = h5py.ExternalLink("other.mat", "x")
+        file.create_dataset("outside", (8,), "u1", external=[(str(tmp_path / "secret"), 0, 8)])
+    for name in ("linked", "outside"):
+        with pytest.raises(DataError, match=r"link|another file"):
+            MatFile(tmp_path / "a.mat").read(name)

@@ -216,3 +216,50 @@ def test_a_pickle_with_a_wrong_byte_is_read_or_is_our_error(read):
             read(bytes(content))
         except DataError:
             continue
+
+
+def python_two(array, protocol):
+    """Return a pickle of {'data': array} as Python 2 wrote it: bytes as text, escaped in protocol 0."""
+    from struct import pack
+
+    raw = array.tobytes()
+    shape = "".join(f"I{n}\n" for n in array.shape)
+    if protocol == 0:
+        content = "S'" + "".join(f"\\x{b:02x}" for b in raw) + "'\n"
+        return (
+            "(dp0\nS'data'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntS'b'\ntRp4\n"
+            f"(I1\n({shape}tcnumpy\ndtype\np5\n(S'f8'\nI0\nI1\ntRp6\n(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\n{content}tbs."
+        ).encode("ascii")
+    head = b"\x80\x02}U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R("
+    kind = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    sizes = b"".join(b"K" + bytes([n]) for n in array.shape) + b"\x86"
+    return head + b"K\x01" + sizes + kind + b"\x89T" + pack("<i", len(raw)) + raw + b"tbs."
+
+
+@pytest.mark.parametrize("protocol", [0, 2])
+def test_pickles_of_python_2_are_read_whatever_their_bytes(tmp_path, protocol):
+    array = np.random.default_rng(0).standard_normal((3, 4))
+    assert any(b >= 0x80 for b in array.tobytes())
+    path = tmp_path / "a.dat"
+    path.write_bytes(python_two(array, protocol))
+    assert np.array_equal(read_pickle(path)["data"], array)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError):
+        read_pickle(path)
+
+
+def test_arrays_that_share_their_bytes_share_them_once_read(tmp_path):
+    import pickletools
+
+    one = python_two(np.arange(4.0).reshape(2, 2), 2)
+    assert any(opcode.name == "BINSTRING" for opcode, *_ in pickletools.genops(one))
+    text = b"\x80\x02}(U\x01tT" + (2**20).to_bytes(4, "little") + bytes(2**20) + b"q\x01"
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01J\x00\x00\x02\x00\x85"
+        b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89h\x01tb"
+    )
+    path = tmp_path / "a.dat"
+    path.write_bytes(text + b"".join(b"U\x02" + f"{k:02d}".encode() + array for k in range(20)) + b"u.")
+    made = read_pickle(path)
+    assert made["00"].shape == (2**17,)
+    assert len({made[f"{k:02d}"].__array_interface__["data"][0] for k in range(20)}) == 1
