@@ -267,7 +267,7 @@ def simulate(
     layout: Annotated[str, typer.Argument(help="Name of the source that will read it, such as emotions-csv.")],
     out: Annotated[Path, typer.Option("--out", help="Data folder; the corpus' own folder is made in it.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")] = 0,
-    subjects: Annotated[int, typer.Option("--subjects", min=0, help="People; as in the corpus by default.")] = 0,
+    subjects: Annotated[int, typer.Option("--subjects", min=0, help="People; a few by default.")] = 0,
     null: Annotated[bool, typer.Option("--null", help="No emotion in the signal; labels stay.")] = False,
     parameters: Settings = None,
 ) -> None:
@@ -277,9 +277,8 @@ def simulate(
     row = LAYOUTS[layout]
     write = row.load()
     own = ("folder", "random_state", "null", *row.parameters)
-    settings = {**row.parameters, **_settings(parameters, write, f"The layout {layout!r}", own)}
-    if subjects:
-        settings["subjects"] = subjects
+    given = [*(parameters or []), *([f"subjects={subjects}"] if subjects else [])]
+    settings = {**row.parameters, **_settings(given, write, f"The layout {layout!r}", own)}
     console = _console()
     with console.status("simulating"):
         folder = write(out, random_state=seed, null=null, **settings)

@@ -12,7 +12,7 @@ import numpy as np
 from thymos.base.errors import DataError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, signal
 from thymos.sources.dreamer import HEADSET
 from thymos.sources.safe import MatFile
 
@@ -93,12 +93,7 @@ class AMIGOS(Corpus):
                 raise DataError(f"{where}: the ratings are {scores[:_RATINGS]}.", fits="1 to 9")
             name = str(video) if isinstance(video, (str, np.str_)) and video else f"film{k + 1:02d}"
             meta = {
-                "source": "amigos",
-                "subject": subject,
-                "session": "1" if k < SHORT else "2",
-                "trial": f"{subject}-{k + 1:02d}",
-                "stimulus": name,
-                "recording": f"{subject}-{k + 1:02d}",
+                **identity("amigos", subject, f"{subject}-{k + 1:02d}", name, "1" if k < SHORT else "2"),
                 "video": "short" if k < SHORT else "long",
                 **dict(zip(REPORTS, scores.tolist(), strict=True)),
             }

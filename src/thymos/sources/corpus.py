@@ -18,7 +18,7 @@ from thymos.base.recording import Recording, Signal
 from thymos.sources.base import TRUTH, Source
 from thymos.sources.safe.files import walk
 
-__all__ = ["MICRO", "Corpus", "expect", "find", "kept", "published", "signal"]
+__all__ = ["MICRO", "Corpus", "expect", "find", "identity", "kept", "published", "signal"]
 
 #: Volts in a microvolt, siemens in a microsiemens.
 MICRO = 1e-6
@@ -173,6 +173,12 @@ def expect(where: object, what: str, value: Any, *shape: int | str, kinds: str =
     if value.ndim != len(shape) or any(n != m for n, m in fixed) or not value.size:
         raise DataError(f"{where}: {what} has the shape {value.shape}.", fits=words, do=_AGAIN)
     return value
+
+
+def identity(source: str, subject: str, trial: str, stimulus: str, session: str = "1") -> dict[str, str]:
+    """Return the metadata that every recording needs; a trial is one recording here."""
+    ids = {"source": source, "subject": subject, "session": session, "trial": trial, "stimulus": stimulus}
+    return {**ids, "recording": trial}
 
 
 def published(corpus: Corpus, n: int, name: str) -> int | str:

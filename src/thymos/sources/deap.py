@@ -13,7 +13,7 @@ import pandas as pd
 from thymos.base.errors import DataError
 from thymos.base.recording import Frames, Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, kept, published, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, kept, published, signal
 from thymos.sources.safe import read_csv, read_pickle, read_video
 from thymos.sources.safe.files import numbers
 
@@ -114,12 +114,7 @@ class DEAP(Corpus):
         more = self._more(subject, labels)
         for k in range(len(labels)):
             meta = {
-                "source": "deap",
-                "subject": subject,
-                "session": "1",
-                "trial": f"{subject}-{k + 1:02d}",
-                "stimulus": f"video{k + 1:02d}",
-                "recording": f"{subject}-{k + 1:02d}",
+                **identity("deap", subject, f"{subject}-{k + 1:02d}", f"video{k + 1:02d}"),
                 **dict(zip(RATINGS, labels[k].tolist(), strict=True)),
                 **{name: values[k] for name, values in more.items()},
             }

@@ -13,7 +13,7 @@ import numpy as np
 from thymos.base.errors import DataError
 from thymos.base.recording import Lazy, Recording
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, kept, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, kept, signal
 from thymos.sources.safe import MatFile
 
 __all__ = ["DREAMER", "HEADSET"]
@@ -79,12 +79,7 @@ class DREAMER(Corpus):
         for k, emotion in enumerate(CLIP_EMOTION):
             trial = f"{subject}-{k + 1:02d}"
             meta = {
-                "source": "dreamer",
-                "subject": subject,
-                "session": "1",
-                "trial": trial,
-                "stimulus": f"clip{k + 1:02d}",
-                "recording": trial,
+                **identity("dreamer", subject, trial, f"clip{k + 1:02d}"),
                 "emotion": emotion,
                 **{name: float(values[k]) for name, values in scores.items()},
                 "sex": _text(person.get("Gender")),

@@ -13,7 +13,7 @@ import numpy as np
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Frames, Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, kept, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, kept, signal
 from thymos.sources.safe import MatFile, read_audio, read_video
 
 __all__ = ["EAV"]
@@ -112,12 +112,7 @@ class EAV(Corpus):
             if task in self.tasks:
                 trial = f"{subject}-{k + 1:03d}"
                 meta = {
-                    "source": "eav",
-                    "subject": subject,
-                    "session": "1",
-                    "trial": trial,
-                    "stimulus": f"turn{k + 1:03d}",
-                    "recording": trial,
+                    **identity("eav", subject, trial, f"turn{k + 1:03d}"),
                     "emotion": emotion,
                     "emotion_code": int(row // 2),
                     "task": task,

@@ -13,7 +13,7 @@ import numpy as np
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, kept, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, kept, signal
 from thymos.sources.safe import MatFile, read_pickle
 
 __all__ = ["FACED", "FACEDFeatures"]
@@ -72,12 +72,7 @@ class _FACED(Corpus):
         for k, emotion in enumerate(CLIP_EMOTION):
             trial = f"{subject}-{k + 1:02d}"
             meta: dict[str, Any] = {
-                "source": self.name,
-                "subject": subject,
-                "session": "1",
-                "trial": trial,
-                "stimulus": f"clip{k + 1:02d}",
-                "recording": trial,
+                **identity(self.name, subject, trial, f"clip{k + 1:02d}"),
                 "emotion": emotion,
                 "emotion_code": EMOTIONS.index(emotion),
                 "polarity": POLARITY[emotion],

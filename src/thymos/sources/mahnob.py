@@ -14,7 +14,7 @@ import numpy as np
 from thymos.base.errors import DataError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import Corpus, find, signal
+from thymos.sources.corpus import Corpus, find, identity, signal
 from thymos.sources.safe import readable
 from thymos.sources.signal_files import UNITS, Header, open_signal, read_header
 
@@ -98,12 +98,7 @@ class MAHNOB(Corpus):
             first, last = self._clip(header)
             trial = f"{subject}-{int(number):04d}"
             meta = {
-                "source": "mahnob",
-                "subject": subject,
-                "session": "1",
-                "trial": trial,
-                "stimulus": about["mediaFile"],
-                "recording": trial,
+                **identity("mahnob", subject, trial, about["mediaFile"]),
                 "emotion": about["emotion"],
                 **{name: float(about[field]) for name, field in RATINGS.items() if field in about},
             }

@@ -17,7 +17,7 @@ import numpy as np
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, signal
 from thymos.sources.safe import MatFile
 
 __all__ = ["SEED", "SEEDIV", "SEEDFeatures", "SEEDIVFeatures"]
@@ -128,12 +128,13 @@ class _SEED(Corpus):
                 code = self.labels[int(session) - 1][k]
                 trial = f"{subject}-{session}-{k + 1:02d}"
                 meta = {
-                    "source": self.name,
-                    "subject": subject,
-                    "session": session,
-                    "trial": trial,
-                    "stimulus": f"clip{k + 1:02d}" if self.same_clips else f"clip{session}-{k + 1:02d}",
-                    "recording": trial,
+                    **identity(
+                        self.name,
+                        subject,
+                        trial,
+                        f"clip{k + 1:02d}" if self.same_clips else f"clip{session}-{k + 1:02d}",
+                        session,
+                    ),
                     "date": date,
                     "emotion": self.names[code],
                     "emotion_code": code,

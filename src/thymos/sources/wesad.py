@@ -13,7 +13,7 @@ import numpy as np
 from thymos.base.errors import DataError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import Corpus, expect, find, signal
+from thymos.sources.corpus import Corpus, expect, find, identity, signal
 from thymos.sources.safe.pickles import read_pickle
 
 __all__ = ["CONDITIONS", "RATE", "SIGNALS", "SUBJECTS", "WESAD"]
@@ -141,12 +141,7 @@ def _blocks(path: Path, subject: str, signals: Mapping[str, np.ndarray], label: 
         count[code] += 1
         trial = f"{subject}-{CONDITIONS[code]}-{count[code]}"
         meta = {
-            "source": "wesad",
-            "subject": subject,
-            "session": "1",
-            "trial": trial,
-            "stimulus": CONDITIONS[code],
-            "recording": trial,
+            **identity("wesad", subject, trial, CONDITIONS[code]),
             "condition": CONDITIONS[code],
             "onset": begin / RATE,
         }

@@ -64,7 +64,7 @@ class MatFile:
         If it is no MATLAB file, or is truncated.
     """
 
-    def __init__(self, path: str | os.PathLike, limit: int = LARGEST):
+    def __init__(self, path: str | os.PathLike, limit: int = LARGEST // 2):
         self.path, self.limit = Path(path), limit
         with readable(self.path, _FITS, ValueError), self.path.open("rb") as file:
             head = file.read(_HEADER)

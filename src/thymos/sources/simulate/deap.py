@@ -23,7 +23,7 @@ _COLUMNS = "Participant_id,Trial,Experiment_id,Start_time,Valence,Arousal,Domina
 def write_deap(
     folder: str | Path,
     random_state: int = 0,
-    subjects: int = 32,
+    subjects: int = 4,
     trials: int = TRIALS,
     seconds: float = 60.0,
     effect: float = 1.0,

@@ -9,7 +9,7 @@ import numpy as np
 
 from thymos.base.random import generator
 from thymos.sources import amigos
-from thymos.sources.dreamer import CLIP_EMOTION, CLIPS, HEADSET, MODALITIES, RATINGS, SUBJECTS
+from thymos.sources.dreamer import CLIP_EMOTION, CLIPS, HEADSET, MODALITIES, RATINGS
 from thymos.sources.simulate.folder import cell, simulated, write_mat
 from thymos.sources.simulate.latent import Felt
 from thymos.sources.simulate.meanings import nearest_of, placed
@@ -21,7 +21,7 @@ __all__ = ["write_amigos", "write_dreamer"]
 def write_dreamer(
     folder: str | Path,
     random_state: int = 0,
-    subjects: int = SUBJECTS,
+    subjects: int = 4,
     seconds: float = 60.0,
     baseline: float = 61.0,
     effect: float = 1.0,
@@ -80,7 +80,7 @@ def write_dreamer(
 def write_amigos(
     folder: str | Path,
     random_state: int = 0,
-    subjects: int = 40,
+    subjects: int = 4,
     videos: int = amigos.VIDEOS,
     seconds: float = 60.0,
     effect: float = 1.0,

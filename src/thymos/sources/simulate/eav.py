@@ -27,8 +27,8 @@ _FRAMES = 30.0  # pictures a second
 def write_eav(
     folder: str | Path,
     random_state: int = 0,
-    subjects: int = 42,
-    turns: int = TRIALS,
+    subjects: int = 1,
+    turns: int = 40,
     seconds: float = 20.0,
     size: int = 96,
     video: bool = True,

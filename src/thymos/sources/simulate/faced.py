@@ -24,7 +24,7 @@ _GREATEST = 7
 def write_faced(
     folder: str | Path,
     random_state: int = 0,
-    subjects: int = 123,
+    subjects: int = 4,
     seconds: float = SECONDS,
     features: bool = False,
     effect: float = 1.0,

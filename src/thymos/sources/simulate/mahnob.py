@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from thymos.base.optional import require
-from thymos.sources.mahnob import EMOTIONS, SESSIONS, SUBJECTS
+from thymos.sources.mahnob import EMOTIONS, SESSIONS
 from thymos.sources.simulate.eeg import MONTAGES
 from thymos.sources.simulate.folder import simulated
 from thymos.sources.simulate.latent import Felt
@@ -25,7 +25,7 @@ _STATUS = 2**23
 def write_mahnob(
     folder: str | Path,
     random_state: int = 0,
-    subjects: int = SUBJECTS,
+    subjects: int = 4,
     trials: int = SESSIONS,
     seconds: float = 60.0,
     rest: float = 30.0,
