@@ -159,7 +159,7 @@ SMALL = {
     "amigos": {"subjects": 3, "videos": 4, "seconds": 1.0},
     "deap": {"subjects": 2, "trials": 3, "seconds": 1.0, "films": 1},
     "dreamer": {"subjects": 2, "seconds": 1.0, "baseline": 1.0},
-    "eav": {"subjects": 1, "turns": 16, "seconds": 1.0, "size": 32},
+    "eav": {"subjects": 1, "turns": 8, "seconds": 1.0, "size": 32},
     "emotions-csv": {"seconds": [3.0, 6.0]},
     "faced": {"subjects": 1, "seconds": 1.0},
     "faced-features": {"subjects": 2, "seconds": 2.0},
@@ -168,12 +168,12 @@ SMALL = {
     "images": {"people": 5, "photos": 4},
     "mahnob": {"subjects": 2, "trials": 3, "seconds": 2.0, "rest": 1.0},
     "muse-mental-state": {"subjects": 2, "takes": 1, "seconds": 4.0},
-    "ravdess": {"actors": 2, "repetitions": 1, "sfreq": 16000.0},
+    "ravdess": {"actors": 1, "repetitions": 1, "sfreq": 16000.0, "form": "wav"},
     "seed": {"subjects": 1, "sessions": 1, "scale": 0.004},
-    "seed-features": {"subjects": 2, "sessions": 1, "scale": 0.02},
-    "seed-iv": {"subjects": 1, "sessions": 1, "scale": 0.01},
+    "seed-features": {"subjects": 2, "sessions": 1, "scale": 0.01},
+    "seed-iv": {"subjects": 1, "sessions": 1, "scale": 0.004},
     "seed-iv-features": {"subjects": 1, "sessions": 1, "scale": 0.05},
-    "wesad": {"subjects": 2, "seconds": 5.0},
+    "wesad": {"subjects": 1, "seconds": 2.0},
 }
 
 

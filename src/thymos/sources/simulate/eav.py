@@ -98,9 +98,9 @@ def write_wav(path: Path, data: np.ndarray, sfreq: float) -> None:
 
 
 def write_film(path: Path, frames: np.ndarray, sfreq: float) -> None:
-    """Write pictures, shape (n_frames, 1 or 3, height, width), uint8, as an mp4."""
+    """Write pictures, shape (n_frames, 1 or 3, height, width), uint8, in the container of the path's ending."""
     av = require("av", "video")
-    with av.open(str(path), "w", options={"fflags": "+bitexact", "movflags": "+faststart"}) as film:
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as film:
         stream = film.add_stream("mpeg4", rate=round(sfreq))
         stream.height, stream.width, stream.pix_fmt = frames.shape[2], frames.shape[3], "yuv420p"
         stream.bit_rate = 4_000_000

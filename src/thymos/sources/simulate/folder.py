@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -123,9 +123,23 @@ def earlier(folder: Path, layout: str) -> list[Path]:
     ]
 
 
+class _PythonTwo(pickle._Pickler):
+    """Writes bytes and names as Python 2 did, where both were text; Python 3 would need half as much space again."""
+
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+
+    def _text(self, value: bytes | str) -> None:
+        content = value if isinstance(value, bytes) else value.encode("latin1")
+        self.write(pickle.BINSTRING + len(content).to_bytes(4, "little") + content)
+        self.memoize(value)
+
+    dispatch[bytes] = dispatch[str] = _text
+
+
 def write_pickle(path: Path, content: Any) -> None:
-    """Write arrays as Python 2 did: protocol 2."""
-    path.write_bytes(pickle.dumps(content, protocol=2))
+    """Write arrays as Python 2 did, protocol 2."""
+    with path.open("wb") as file:
+        _PythonTwo(file, protocol=2).dump(content)
 
 
 def write_mat(path: Path, **variables: Any) -> None:
