@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import DataError, SourceNotFoundError
-from thymos.sources.safe import Tree, bounded, listed, numbers, read_csv, readable
+from thymos.sources.safe import Tree, bounded, numbers, read_csv, readable
 from thymos.sources.safe.files import csv_chunks, once, refuse
 
 FILES = {
@@ -79,18 +79,6 @@ def test_a_damaged_or_absent_archive_is_said_in_words(trees, tmp_path, words):
         Tree(path).read("b.txt")
     with pytest.raises(SourceNotFoundError, match=r"There is no .*gone"):
         Tree(tmp_path / "gone.zip")
-
-
-def test_files_are_listed_as_numbers_are_counted(tmp_path, words):
-    for name in ("s10.csv", "s2.csv", "s1.csv", ".s3.csv", "notes.txt"):
-        (tmp_path / name).write_text("")
-    (tmp_path / "s4.csv").mkdir()
-    assert [p.name for p in listed(tmp_path, "*.csv", "csv")] == ["s1.csv", "s2.csv", "s10.csv"]
-    with pytest.raises(DataError) as error:
-        listed(tmp_path, "*.mat", "some files")
-    words(error.value, "holds no *.mat", "some files", "point it at")
-    with pytest.raises(SourceNotFoundError, match="There is no folder"):
-        listed(tmp_path / "gone", "*", "some files")
 
 
 def test_of_copies_the_shallowest_is_kept():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thymos.sources.safe.files import Tree, bounded, listed, numbers, read_csv, readable
+from thymos.sources.safe.files import Tree, bounded, numbers, read_csv, readable
 from thymos.sources.safe.mat import MatFile
 from thymos.sources.safe.media import audio_facts, read_audio, read_image, read_npy, read_video
 from thymos.sources.safe.pickles import read_pickle
@@ -12,7 +12,6 @@ __all__ = [
     "Tree",
     "audio_facts",
     "bounded",
-    "listed",
     "numbers",
     "read_audio",
     "read_csv",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 import warnings
 import zipfile
 import zlib
@@ -24,7 +23,6 @@ __all__ = [
     "Tree",
     "bounded",
     "csv_chunks",
-    "listed",
     "numbers",
     "once",
     "read_csv",
@@ -92,28 +90,6 @@ def readable(path: str | os.PathLike, fits: str, *errors: type[Exception]) -> It
     except errors as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(f"{path} cannot be read: {reason}.", fits=fits, do=_AGAIN) from None
-
-
-def listed(root: str | os.PathLike, pattern: str, fits: str, do: str = "") -> list[Path]:
-    """Return the files below a folder that match a pattern, sorted as numbers are.
-
-    Raises
-    ------
-    SourceNotFoundError, DataError
-        If there is no such folder, or no file in it matches.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise SourceNotFoundError(f"There is no folder {root}.", fits=fits, do=do)
-    files = sorted((p for p in root.glob(pattern) if p.is_file() and p.name[0] != "."), key=_natural)
-    if not files:
-        raise DataError(f"{root} holds no {pattern}.", fits=fits, do=do or "point it at the folder of the corpus")
-    return files
-
-
-def _natural(path: Path) -> tuple:
-    """Return a key that sorts s2 before s10."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.as_posix()))
 
 
 def once(names: Sequence[str], key: Callable[[str], Hashable]) -> tuple[list[str], list[tuple[str, str]]]:
