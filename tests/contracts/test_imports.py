@@ -1,8 +1,10 @@
 """Imports run one way only, and nothing heavy is imported before it is used."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,17 @@ def test_nothing_in_the_package_can_run_code_from_a_file():
                 assert called not in calls or isinstance(node.func, ast.Attribute), f"{path}: {called}"
                 assert (owner, called) not in {("pickle", "load"), ("pickle", "loads"), ("yaml", "load")}, path
                 assert not any(k.arg == "allow_pickle" and getattr(k.value, "value", 0) is True for k in node.keywords)
+
+
+def test_every_extra_that_is_asked_for_can_be_installed():
+    asked = {
+        (path.name, match[1])
+        for path in SRC.rglob("*.py")
+        for match in re.finditer(r'require\("[\w.]+", "(\w+)"\)', path.read_text())
+    }
+    extras = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert len(asked) > 5
+    assert {extra for _, extra in asked} <= set(extras), asked
+    assert set(re.findall(r"\w+", extras["dev"][0].partition("[")[2])) == set(extras) - {"dev"}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thymos.base.errors import DataError, SourceNotFoundError
+from thymos.base.errors import DataError, MissingExtraError, SourceNotFoundError
 from thymos.base.labels import MEDIAN, Label, Rule
 from thymos.base.recording import Frames, Lazy, Recording, Signal
 from thymos.sources.base import Note, Source, SourceRow
@@ -316,3 +316,19 @@ def test_a_simulated_source_is_called_so(tmp_path):
     assert check_source(source, "fake", ROW).level == "green"
     (tmp_path / "SIMULATED.json").write_text("{}")
     one(check_source(source, "fake", ROW), "yellow", "these data were simulated")
+
+
+@pytest.mark.parametrize("place", ["signals", "baseline", "check"])
+def test_a_missing_library_is_no_fault_of_the_files(place):
+    error = MissingExtraError("This needs 'soundfile'.", do="pip install 'thymos[speech]'")
+
+    def missing():
+        raise error
+
+    def change(number, recording):
+        parts = {"signals": recording.signals, "baseline": {}} | {place: Lazy({"eeg": missing})}
+        return Recording(parts["signals"], recording.meta, baseline=parts["baseline"])
+
+    source = Fake(check=error) if place == "check" else Fake(change)
+    with pytest.raises(MissingExtraError, match="soundfile"):
+        check_source(source, "fake", ROW)

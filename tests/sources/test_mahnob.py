@@ -147,5 +147,5 @@ def test_two_recordings_of_one_session_are_refused(tmp_path, words):
     put(tmp_path)
     put(tmp_path, trial=2)
     with pytest.raises(DataError) as error:
-        MAHNOB(tmp_path).subjects()
-    words(error.value, "holds 2 recordings")
+        MAHNOB(tmp_path).table()
+    words(error.value, "holds 2 recordings", "remove the copy")

@@ -12,7 +12,7 @@ import numpy as np
 from thymos.base.errors import DataError
 from thymos.base.recording import Lazy, Recording, Signal
 from thymos.sources.base import Note
-from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, signal
+from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, kept, signal
 from thymos.sources.dreamer import HEADSET
 from thymos.sources.safe import MatFile
 
@@ -57,16 +57,14 @@ class AMIGOS(Corpus):
 
     def __init__(self, root: str | os.PathLike):
         super().__init__(root)
+        self._content = kept(_content)
 
     def files(self) -> dict[str, Path]:
         """Return the file of every subject."""
         return {f"P{int(n):02d}": p for (n,), p in find(self.root, r"Data_Preprocessed_P(\d+)\.mat", _FITS).items()}
 
     def _subject(self, subject: str, files: Path, skipped: list[Note] | None = None) -> Iterator[Recording]:
-        content = MatFile(files)
-        cells = _cells(files, content, "joined_data")
-        reports = _cells(files, content, "labels_selfassessment")
-        videos = _cells(files, content, "VideoIDs") if "VideoIDs" in content.names else [None] * len(cells)
+        cells, reports, videos = self._content(files)
         if not len(cells) == len(reports) == len(videos) <= VIDEOS:
             raise DataError(
                 f"{files} holds {len(cells)} signals, {len(reports)} self-assessments, {len(videos)} names of films.",
@@ -98,23 +96,30 @@ class AMIGOS(Corpus):
                 **dict(zip(REPORTS, scores.tolist(), strict=True)),
             }
             yield Recording(
-                Lazy({m: partial(_part, where, data, m, slice(first, None), 0.0) for m in MODALITIES}),
+                Lazy({m: partial(self._part, files, k, m, slice(first, None), 0.0) for m in MODALITIES}),
                 meta,
-                baseline=Lazy({m: partial(_part, where, data, m, slice(0, first), -BASELINE) for m in MODALITIES}),
+                baseline=Lazy({m: partial(self._part, files, k, m, slice(first), -BASELINE) for m in MODALITIES}),
             )
+
+    def _part(self, path: Path, k: int, modality: str, part: slice, start: float) -> Signal:
+        columns, names, unit, factor = MODALITIES[modality]
+        data = self._content(path)[0][k]
+        return signal(f"{path}, film {k + 1}", data[part, columns].T, SFREQ, names, unit, factor, start)
 
     def check(self) -> list[Note]:
         """Say what is left out of this copy, and why."""
         skipped: list[Note] = []
-        for subject, path in sorted(self.files().items()):
+        for subject, path in self._files.items():
             for _ in self._subject(subject, path, skipped):
                 pass
         return skipped
 
 
-def _part(where: str, data: np.ndarray, modality: str, part: slice, start: float) -> Signal:
-    columns, names, unit, factor = MODALITIES[modality]
-    return signal(where, data[part, columns].T, SFREQ, names, unit, factor, start)
+def _content(path: Path) -> tuple[list, list, list]:
+    """Return signals, self-assessments and names of the films of one person."""
+    content = MatFile(path)
+    cells, reports = (_cells(path, content, name) for name in ("joined_data", "labels_selfassessment"))
+    return cells, reports, _cells(path, content, "VideoIDs") if "VideoIDs" in content.names else [None] * len(cells)
 
 
 def _cells(path: Path, content: MatFile, name: str) -> list:

@@ -89,7 +89,7 @@ _FACED = SourceRow(
     trials=3444,
     folder="faced",
     cautions=(
-        "What people said they felt is another emotion than the clip's in about a fifth of the trials: say "
+        "What people said they felt is often another emotion than the clip's (the check counts how often): say "
         "which of the two is predicted.",
     ),
 )
@@ -176,8 +176,8 @@ SOURCES = Catalogue(
             modalities=("features",),
             cautions=(
                 *_FACED.cautions,
-                "The published entropies correlate by about 0.55 only with entropies of the published signals: "
-                "results on one of them say little about the other.",
+                "By a published audit these entropies correlate by about 0.55 only with entropies of the published "
+                "signals: results on one of them say little about the other.",
             ),
         ),
         "eav": SourceRow(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thymos.base.errors import ThymosError
+from thymos.base.errors import MissingExtraError, ThymosError
 from thymos.base.labels import KINDS, MEDIAN, Label, Rule
 from thymos.base.recording import Frames, Recording, Signal
 from thymos.sources.base import Source, SourceRow, is_simulated
@@ -143,10 +143,17 @@ def check_source(
     -------
     Check
         Errors of the files are red lines in it; none is raised.
+
+    Raises
+    ------
+    MissingExtraError
+        If a library is missing that reads such files: that says nothing about them.
     """
     check = Check(name)
     try:
         subjects = source.subjects()
+    except MissingExtraError:
+        raise
     except ThymosError as error:
         check.add("red", "files", _words(error), error.do)
         return check
@@ -179,6 +186,8 @@ def check_source(
     if not errors:  # a check of the reader's own reads the files again and would stop at the first bad one
         try:
             notes = source.check()
+        except MissingExtraError:
+            raise
         except ThymosError as error:
             check.add("red", "files", _words(error), error.do)
         else:
@@ -236,6 +245,8 @@ def _guarded(recordings: Iterator[Recording]) -> Iterator[Recording | ThymosErro
             yield next(recordings)
         except StopIteration:
             return
+        except MissingExtraError:
+            raise
         except ThymosError as error:
             yield error
             return
@@ -247,11 +258,15 @@ def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[Thy
     for modality in recording.baseline:
         try:
             recording.baseline[modality]
+        except MissingExtraError:
+            raise
         except ThymosError as error:
             errors.append(error)
     for modality in recording.signals:
         try:
             signal = recording.signals[modality]
+        except MissingExtraError:
+            raise
         except ThymosError as error:
             errors.append(error)
             continue

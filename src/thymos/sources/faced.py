@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -83,11 +84,13 @@ class _FACED(Corpus):
     def _clip(self, path: Path, k: int) -> Signal:
         return self._signal(path, k, self._content(path)[k])
 
+    @abstractmethod
     def _data(self, path: Path) -> np.ndarray:
-        raise NotImplementedError
+        """Read the array of a subject, first axis: clips."""
 
+    @abstractmethod
     def _signal(self, path: Path, k: int, data: np.ndarray) -> Signal:
-        raise NotImplementedError
+        """Return the signal of one clip."""
 
     def _modality(self) -> str:
         return "eeg"
@@ -188,7 +191,7 @@ class FACEDFeatures(_FACED):
 
     The modality ``features`` has the channels ``<feature>-<band>-<electrode>``, band by band, and a rate of 1 Hz. They
     were computed from less processed signals than the ones published: entropies of :class:`FACED` correlate with them
-    by about 0.55 only, so results on one say little about the other.
+    by about 0.55 only (a published audit), so results on one say little about the other.
 
     Parameters
     ----------

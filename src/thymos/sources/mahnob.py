@@ -73,6 +73,9 @@ class MAHNOB(Corpus):
             recordings = sorted(p for p in path.parent.iterdir() if p.name.lower().endswith("_emotion.bdf"))
             try:
                 about: dict[str, str] | DataError = _session(path)
+                if len(recordings) > 1:
+                    what = f"{path.parent} holds {len(recordings)} recordings."
+                    raise DataError(what, fits="one", do="remove the copy")
             except DataError as error:  # said when its subject is read, so that the others can be
                 about = error
                 subject = re.search(r"part_(\d+)_", " ".join(p.name.lower() for p in recordings))
@@ -82,15 +85,13 @@ class MAHNOB(Corpus):
                 self.skipped["of the tagging experiment"].append(number)
             elif not recordings:
                 self.skipped["without a recording"].append(number)
-            elif len(recordings) > 1:
-                raise DataError(f"{path.parent} holds {len(recordings)} recordings.", fits="one", do="remove the copy")
             else:
                 files.setdefault(f"{int(about['subject']):02d}", []).append((number, recordings[0], about))
         if not files:
             raise DataError(f"{self.root} holds no session with ratings and a recording.", fits=_FITS)
         return files
 
-    def _subject(self, subject: str, files: list[tuple[str, Path, dict[str, str]]]) -> Iterator[Recording]:
+    def _subject(self, subject: str, files: list[tuple[str, Path, dict[str, str] | DataError]]) -> Iterator[Recording]:
         for number, path, about in files:
             if isinstance(about, DataError):
                 raise about
