@@ -143,9 +143,11 @@ def test_a_session_that_does_not_fit_is_said_in_words(tmp_path, words, options, 
     words(error.value, *expected)
 
 
-def test_two_recordings_of_one_session_are_refused(tmp_path, words):
+def test_two_recordings_of_one_session_are_refused_and_cost_their_subject_only(tmp_path, words):
     put(tmp_path)
     put(tmp_path, trial=2)
+    put(tmp_path, number=4, subject="2")
+    assert [r.meta["trial"] for r in MAHNOB(tmp_path).load(["02"])] == ["02-0004"]
     with pytest.raises(DataError) as error:
         MAHNOB(tmp_path).table()
     words(error.value, "holds 2 recordings", "remove the copy")

@@ -13,6 +13,7 @@ import pandas as pd
 from thymos.base.errors import DataError
 from thymos.base.recording import Recording, Signal, Span
 from thymos.sources.base import Note, Source
+from thymos.sources.safe import read_csv
 
 __all__ = ["MuseMentalState"]
 
@@ -174,19 +175,7 @@ class MuseMentalState(Source):
 
 def _table(path: Path, ch_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Read time stamps in seconds and channels in volts, shape (n_times, n_channels); missing values as NaN."""
-    fits = f"a csv with the columns {_TIME}, {', '.join(ch_names)}"
-    try:
-        table = pd.read_csv(path, skipinitialspace=True, index_col=False)
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path} is empty.", fits=fits, do="download it again") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", fits=fits, do="download it again") from None
-    absent = [c for c in (_TIME, *ch_names) if c not in table.columns]
-    if absent:
-        raise DataError(
-            f"{path} has no column {', '.join(absent)}; it has {', '.join(map(str, table.columns)) or 'none'}.",
-            fits=fits,
-        )
+    table = read_csv(path, (_TIME, *ch_names))
     if len(table) < 2:
         raise DataError(f"{path} has {len(table)} rows.", fits="a header and at least two rows", do="download it again")
     values = {}
