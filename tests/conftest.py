@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ from thymos.evaluation.catalogue import PROTOCOLS
 from thymos.sources.catalogue import SOURCES
 
 torch.set_num_threads(1)
+
+# the user's own cache is not the tests' to fill; commands that tests start inherit this
+_CACHE = tempfile.TemporaryDirectory(prefix="thymos-test-cache-")
+os.environ["THYMOS_CACHE"] = _CACHE.name
 
 ROOT = Path(__file__).resolve().parent.parent
 

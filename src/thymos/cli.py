@@ -13,8 +13,9 @@ import typer
 from thymos import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from thymos.base.cache import Cache
     from thymos.evaluation.auditor import Audit
     from thymos.evaluation.study import Study
     from thymos.sources.check import Check
@@ -28,6 +29,9 @@ app = typer.Typer(
 
 Data = Annotated[Path | None, typer.Option("--data", envvar="THYMOS_DATA", help="Folder that holds the corpora.")]
 Budget = Annotated[str, typer.Option("--budget", help="tiny, quick or full: how much of the study is computed.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Make samples anew and in memory; keep none (see `thymos cache`).")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Further parameters as name=value, such as subjects=2.")
 ]
@@ -172,6 +176,7 @@ def run(
     data: Data = None,
     budget: Budget = "quick",
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 for one per core.")] = 0,
+    no_cache: NoCache = False,
 ) -> None:
     """Run a study, or what is missing of it, and write its report."""
     from thymos.evaluation.runner import default_jobs, run_study
@@ -184,7 +189,7 @@ def run(
     console.print(f"target: {plan.target}", highlight=False)
     try:
         with _progress() as progress:
-            outcome = run_study(plan, out, data, jobs or default_jobs(), progress)
+            outcome = run_study(plan, out, data, jobs or default_jobs(), progress, _cache(no_cache))
     except KeyboardInterrupt:
         print("thymos: stopped. Finished fits are stored; the same command continues from there.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -204,6 +209,7 @@ def audit(
     study: Annotated[str, typer.Argument(help="A study (name or .yaml), or the folder of a run.", metavar="STUDY|RUN")],
     data: Data = None,
     budget: Budget = "quick",
+    no_cache: NoCache = False,
 ) -> None:
     """Look for leaks and shortcuts. Status 0: clean; 1: something was found; 2: the input cannot be used."""
     from thymos.base.errors import InputError
@@ -220,7 +226,7 @@ def audit(
     else:
         plan = load_study(study, budget)
     with console.status("auditing") as status:
-        found = audit_study(plan, data, results, status.update)
+        found = audit_study(plan, data, results, status.update, _cache(no_cache))
     _print_audit(found, plan)
     raise typer.Exit(0 if found.clean else 1)
 
@@ -305,6 +311,127 @@ def _settings(given: list[str] | None, target: Callable, owner: str, own: tuple[
 
 
 @app.command()
+def features(
+    source: Annotated[str, typer.Argument(help="Name of a source, see `thymos sources`.")],
+    path: Annotated[
+        Path | None, typer.Argument(help="Its folder, found below --data by default; or the file of a manifest.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Table to write: .csv or .parquet.")] = Path("features.csv"),
+    data: Data = None,
+    modality: Annotated[
+        list[str] | None, typer.Option("--modality", help="Which signals; all that have features by default.")
+    ] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option("--feature", help="Other features for a signal: modality=name, as eeg=hjorth.")
+    ] = None,
+    window: Annotated[float | None, typer.Option("--window", help="Seconds; whole recordings by default.")] = None,
+    step: Annotated[float | None, typer.Option("--step", help="Seconds between two starts.")] = None,
+    parameters: Settings = None,
+) -> None:
+    """Compute features of all recordings as a table. Status 1: of some there are none, listed in a table beside it."""
+    from thymos.base.catalogue import catalogue
+    from thymos.base.errors import InputError
+    from thymos.signals.table import feature_table
+    from thymos.sources.base import open_source
+
+    if out.suffix not in {".csv", ".parquet"}:
+        raise InputError(f"--out {out} came.", fits="a table that ends in .csv or .parquet")
+    row = catalogue("source")[source]
+    settings = _settings(parameters, row.load(), f"The source {source!r}", (row.file, "root"))
+    steps = _features_of(row.modalities, modality, feature)
+    reader = open_source(source, row, path, data, settings)
+    with _progress() as progress:
+        table, failures = feature_table(reader.load().watched(progress), steps, window, step)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    (table.to_csv if out.suffix == ".csv" else table.to_parquet)(out, index=False)
+    console = _console()
+    for name, count in table[[c for c in table if c.split("_")[0] in steps]].isna().sum().items():
+        if count:
+            console.print(f"  {name}: no value in {count} of {len(table)} rows", highlight=False)
+    console.print(f"{len(table)} rows, {table.shape[1]} columns: {out}", highlight=False, soft_wrap=True)
+    if len(failures):
+        listed = out.with_name(f"{out.stem}.failures.csv")
+        failures.to_csv(listed, index=False)
+        kinds = failures["reason"].str.replace(r"\d[\d.e-]*", "#", regex=True)
+        for (which, reason), count in failures.groupby(["modality", kinds]).size().items():
+            console.print(f"  {which}: {reason}: {count}", highlight=False)
+        console.print(f"{len(failures)} failures, by trial and reason: {listed}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _features_of(there: Sequence[str], modalities: list[str] | None, given: list[str] | None) -> dict[str, Any]:
+    """Return what is computed of each modality."""
+    from thymos.base.catalogue import near
+    from thymos.base.errors import InputError
+    from thymos.signals.catalogue import OF_MODALITY, TRANSFORMERS
+
+    named = {}
+    for text in given or []:
+        kind, equals, name = text.partition("=")
+        if not equals:
+            raise InputError(f"--feature {text} came.", fits="modality=name, as eeg=hjorth")
+        named[kind] = (name, {})
+    wanted = list(dict.fromkeys([*(modalities or []), *named])) or [m for m in there if m in OF_MODALITY]
+    for kind in wanted:
+        if kind not in there or kind not in {**OF_MODALITY, **named}:
+            fits = [m for m in there if m in OF_MODALITY]
+            raise InputError(f"Of {kind!r} no features can be computed here.{near(kind, fits)}", fits=", ".join(fits))
+    chosen = {kind: named.get(kind) or OF_MODALITY[kind] for kind in wanted}
+    made = {kind: (TRANSFORMERS[name], parameters) for kind, (name, parameters) in chosen.items()}
+    return {kind: row.load()(**{**row.parameters, **parameters}) for kind, (row, parameters) in made.items()}
+
+
+cache_app = typer.Typer(no_args_is_help=True, help="What has been derived from corpora and is kept for next time.")
+app.add_typer(cache_app, name="cache")
+
+
+@cache_app.command("list")
+def cache_list() -> None:
+    """List what is kept, and where."""
+    from rich.table import Table
+
+    from thymos.base.cache import Cache
+
+    cache = Cache()
+    entries = cache.entries()
+    table = Table("key", "made", "MB", "source", "what", "state", title=f"Cache {cache.folder}", title_justify="left")
+    for entry in entries:
+        facts = entry.facts
+        kind = "features" if "features" in facts else "windows"
+        what = " + ".join(code.partition(":")[2] for code, _ in facts.get("features", [])) or kind
+        source = str(facts.get("source", ["?"])[0]).partition(":")[2]
+        state = "broken" if not entry.whole else "in use" if entry.current else "of other code"
+        table.add_row(entry.key[:8], entry.created, f"{entry.size / 1e6:.1f}", source, what, state)
+    console = _console()
+    console.print(table)
+    console.print(f"{len(entries)} entries, {sum(e.size for e in entries) / 1e6:.1f} MB", highlight=False)
+
+
+@cache_app.command("clear")
+def cache_clear(
+    keys: Annotated[list[str] | None, typer.Argument(help="First letters of keys; all by default.")] = None,
+    stale: Annotated[bool, typer.Option("--stale", help="Only what is broken or of other code.")] = False,
+) -> None:
+    """Remove what is kept; it is made again when it is needed. Nothing else is touched."""
+    from thymos.base.cache import Cache
+    from thymos.base.errors import InputError
+
+    cache = Cache()
+    chosen = None
+    if keys or stale:
+        entries = cache.entries()
+        for key in keys or []:
+            if not any(entry.key.startswith(key) for entry in entries):
+                raise InputError(f"There is no entry {key!r} in {cache.folder}.", fits="a key of `thymos cache list`")
+        chosen = [
+            entry.key
+            for entry in entries
+            if (not keys or entry.key.startswith(tuple(keys))) and not (stale and entry.whole and entry.current)
+        ]
+    _console().print(f"{cache.clear(chosen) / 1e6:.1f} MB removed from {cache.folder}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Write report.html from stored results only."""
     _finish(run)
@@ -327,6 +454,12 @@ def _finish(folder: Path) -> None:
     console = _console()
     console.print(table)
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def _cache(no_cache: bool) -> Cache | None:
+    from thymos.base.cache import Cache
+
+    return None if no_cache else Cache()
 
 
 def _console():

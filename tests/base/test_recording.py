@@ -40,16 +40,16 @@ def test_a_signal_that_is_there_already_needs_no_maker():
     assert Lazy({"eeg": signal})["eeg"] is signal
 
 
-def test_a_lazy_map_waits_and_leaves_the_original_alone():
+def test_a_lazy_signal_is_replaced_without_being_made_and_the_original_stays():
     maker, applied = Maker(), []
     signals = Lazy({"eeg": maker, "ecg": Maker(7.0)})
-    mapped = signals.map("eeg", lambda s: applied.append(1) or doubled(s))
+    changed = signals.replace("eeg", lambda: applied.append(1) or doubled(signals["eeg"]))
     assert (maker.calls, applied) == (0, [])
-    assert mapped["eeg"].data.max() == mapped["eeg"].data.min() == 2
+    assert changed["eeg"].data.max() == changed["eeg"].data.min() == 2
     assert signals["eeg"].data.max() == 1
     assert (maker.calls, applied) == (1, [1])
-    assert mapped["ecg"].data.max() == 7
-    assert mapped.map("eeg", doubled)["eeg"].data.max() == 4
+    assert changed["ecg"].data.max() == 7
+    assert changed.replace("eeg", lambda: doubled(changed["eeg"]))["eeg"].data.max() == 4
 
 
 def test_a_recording_maps_one_modality_and_stays_lazy():
@@ -60,10 +60,31 @@ def test_a_recording_maps_one_modality_and_stays_lazy():
     assert maker.calls == 0
     assert (mapped.signal("eeg").data.max(), recording.signal("eeg").data.max()) == (2, 1)
     assert mapped.signal("ecg").data.max() == 7
-    assert mapped.baseline["eeg"].data.max() == 3
+    assert mapped.baseline["eeg"].data.max() == 6, "the rest before the stimulus is processed alike"
+    assert recording.baseline["eeg"].data.max() == 3
     plain = Recording({"eeg": maker()}, META)
     assert plain.map("eeg", doubled).signal("eeg").data.max() == 2
     assert plain.signal("eeg").data.max() == 1
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_function_may_take_the_rest_before_the_stimulus_together_with_the_signal(lazy):
+    signals, rest = {"eeg": Maker(5.0)()}, {"eeg": Maker(2.0)()}
+    calls = []
+
+    def less(signal, baseline):
+        calls.append(1)
+        mean = 0 if baseline is None else baseline.data.mean()
+        return signal.replace(data=signal.data - mean), baseline and baseline.replace(data=baseline.data - mean)
+
+    recording = Recording(Lazy(signals) if lazy else signals, META, baseline=Lazy(rest) if lazy else rest)
+    mapped = recording.map("eeg", less, paired=True)
+    assert len(calls) == (0 if lazy else 1)
+    assert (mapped.signal("eeg").data.max(), mapped.baseline["eeg"].data.max()) == (3, 0)
+    assert len(calls) == 1, "decided once for both"
+    alone = Recording(signals, META).map("eeg", less, paired=True)
+    assert alone.signal("eeg").data.max() == 5
+    assert not alone.baseline
 
 
 def test_a_modality_that_is_not_there_is_named_with_those_that_are(words):

@@ -12,12 +12,13 @@ from thymos.base.catalogue import CATALOGUES, catalogue
 from thymos.base.recording import META_COLUMNS, Recording
 from thymos.models.catalogue import MODELS
 from thymos.signals.catalogue import PROCESSES, TRANSFORMERS
-from thymos.sources.base import Source
+from thymos.sources.base import Recordings, Source
 from thymos.sources.catalogue import SOURCES
 
 #: scikit-learn's data have no sampling rate: one band over everything, and few epochs on few samples.
 FOR_CHECKS = {
     "differential_entropy": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
+    "band_power": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "bird_features": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}, "window": None},
     "random_forest": {"n_estimators": 10},
     "rnn_time": {"lr": 1e-2, "max_epochs": 20},
@@ -131,17 +132,27 @@ def test_equal_seeds_give_equal_models(name, make_samples):
     assert np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", PROCESSES)
-def test_processes_keep_channels_unit_and_start(name):
-    from thymos.base.recording import Signal
+#: Parameters without which a process cannot be, and processes of other things than EEG.
+FOR_PROCESSES = {"band_pass": {"low": 1.0, "high": 40.0}, "resample": {"to": 64.0}}
 
-    data = np.random.default_rng(0).normal(0, 1e-5, (2, 600)).astype(np.float32)
-    signal = Signal(data, 128.0, ("Fz", "Cz"), start=4.0)
-    parameters = {"band_pass": {"low": 1.0, "high": 40.0}, "notch": {}, "resample": {"to": 64.0}}[name]
-    made = PROCESSES[name].load()(signal, **parameters)
-    assert (made.ch_names, made.unit, made.start) == (signal.ch_names, "V", 4.0)
-    assert made.data.dtype == np.float32
-    assert made.duration == pytest.approx(signal.duration, abs=0.01)
+
+@pytest.fixture(scope="module")
+def one_recording():
+    return next(iter(SOURCES["simulated-eeg"].load()(subjects=1, trials=1, seconds=12.0).load()))
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_processes_keep_channels_unit_and_start(name, one_recording):
+    signal = one_recording.signal("eeg").replace(start=4.0)
+    rest = signal.replace(data=signal.data[:, :256], start=2.0)
+    recording = Recording({"eeg": signal}, one_recording.meta, baseline={"eeg": rest})
+    walked = Recordings(lambda: iter([recording])).process(name, **FOR_PROCESSES.get(name, {}))
+    processed = next(iter(walked))
+    for made, given in ((processed.signal("eeg"), signal), (processed.baseline["eeg"], rest)):
+        assert (made.ch_names, made.unit, made.start) == (given.ch_names, "V", given.start)
+        assert made.data.dtype == np.float32
+        assert made.duration == pytest.approx(given.duration, abs=0.01)
+    assert recording.signal("eeg") is signal
 
 
 def write_manifest(muse_folder):

@@ -83,7 +83,7 @@ def test_windows_equal_those_cut_by_hand(n, channels, step, seed):
 def test_blocks_do_not_change_the_result(monkeypatch):
     x = np.random.default_rng(4).normal(0, 1e-5, (50, 3, 256)).astype(np.float32)
     whole = differential_entropy(x, 128.0, "deap", window=1.0, step=0.5)
-    monkeypatch.setattr("thymos.signals.spectral._BLOCK", 1000)
+    monkeypatch.setattr("thymos.signals.windows._BLOCK", 1000)
     assert np.allclose(differential_entropy(x, 128.0, "deap", window=1.0, step=0.5), whole, atol=1e-5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ class Signal:
         SI unit of the values: ``V``, ``S``, ``K``, ``s``; empty where there is none.
     start : float
         Seconds on the recording's clock of the first sample.
+    notes : tuple of str
+        What processing decided for this recording, in words.
     """
 
     data: np.ndarray
@@ -62,6 +65,7 @@ class Signal:
     ch_names: tuple[str, ...]
     unit: str = "V"
     start: float = 0.0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.data.ndim != 2 or self.data.shape[0] != len(self.ch_names):
@@ -94,11 +98,14 @@ class Frames:
         Frames per second; 0 for photographs, which have no clock.
     start : float
         Seconds on the recording's clock of the first frame.
+    notes : tuple of str
+        What processing decided for this recording, in words.
     """
 
     data: np.ndarray
     sfreq: float = 0.0
     start: float = 0.0
+    notes: tuple[str, ...] = ()
 
     #: Grey values have no SI unit.
     unit = ""
@@ -147,9 +154,9 @@ class Lazy(Mapping):
     def __len__(self) -> int:
         return len(self._makers)
 
-    def map(self, modality: str, function: Callable) -> Lazy:
-        """Return a copy in which `function` is applied to one modality, once it is asked for."""
-        return Lazy({**self._makers, modality: lambda: function(self[modality])})
+    def replace(self, modality: str, maker: Callable) -> Lazy:
+        """Return a copy in which another function makes one modality, once it is asked for."""
+        return Lazy({**self._makers, modality: maker})
 
 
 @dataclass(frozen=True)
@@ -187,12 +194,30 @@ class Recording:
                 fits="source, subject, session, trial and stimulus for every recording",
             )
 
-    def map(self, modality: str, function: Callable) -> Recording:
-        """Return a copy in which `function` has been applied to one modality."""
+    def map(self, modality: str, function: Callable, paired: bool = False) -> Recording:
+        """Return a copy in which `function` has been applied to one modality, and to the rest before it.
+
+        Parameters
+        ----------
+        modality : str
+            Which signal.
+        function : callable
+            Signal to signal. The rest before the stimulus, where there is any, is processed alone.
+        paired : bool
+            `function` is given the signal and the rest before it, or None, together, and returns both.
+        """
         self._require(modality)
-        if isinstance(self.signals, Lazy):
-            return replace(self, signals=self.signals.map(modality, function))
-        return replace(self, signals={**self.signals, modality: function(self.signals[modality])})
+        rest = modality in self.baseline
+        if paired:
+            both = cache(lambda: function(self.signals[modality], self.baseline[modality] if rest else None))
+            makers = (lambda: both()[0]), (lambda: both()[1])
+        else:
+            makers = (lambda: function(self.signals[modality])), (lambda: function(self.baseline[modality]))
+        return replace(
+            self,
+            signals=_replaced(self.signals, modality, makers[0]),
+            baseline=_replaced(self.baseline, modality, makers[1]) if rest else self.baseline,
+        )
 
     def signal(self, modality: str) -> Signal | Frames:
         """Return the signal of one modality, or say which ones there are."""
@@ -205,3 +230,7 @@ class Recording:
                 f"The recording {self.meta['trial']!r} has no modality {modality!r}.",
                 fits=f"one of {', '.join(self.signals)}",
             )
+
+
+def _replaced(signals: Mapping, modality: str, maker: Callable) -> Mapping:
+    return signals.replace(modality, maker) if isinstance(signals, Lazy) else {**signals, modality: maker()}

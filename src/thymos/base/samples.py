@@ -18,10 +18,10 @@ import pandas as pd
 from thymos.base.catalogue import near
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import META_COLUMNS
+from thymos.base.writer import FORMAT, SamplesWriter, array_file
 
 __all__ = ["Samples"]
 
-_FORMAT = "thymos-samples-1"
 _IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
 _MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
 
@@ -218,13 +218,9 @@ class Samples:
         fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
         fresh.mkdir()
         try:
-            for name, array in self._arrays().items():
-                np.save(_array_file(fresh, name, isinstance(self.X, dict)), array, allow_pickle=False)
-            if self.y is not None:
-                np.save(fresh / "y.npy", self.y, allow_pickle=False)
-            self.meta.to_parquet(fresh / "meta.parquet")
-            info = {"format": _FORMAT, "modalities": sorted(self.X) if isinstance(self.X, dict) else None}
-            (fresh / "info.json").write_text(json.dumps({**info, "info": self.info}, indent=1, default=_json))
+            with SamplesWriter(fresh) as writer:
+                writer.add(self.X, self.meta, self.y)
+                writer.finish(self.info)
             if folder.exists():
                 retired = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
                 folder.rename(retired)
@@ -255,12 +251,12 @@ class Samples:
         folder = Path(folder)
         try:
             head = json.loads((folder / "info.json").read_text())
-            if head.get("format") != _FORMAT:
+            if head.get("format") != FORMAT:
                 raise ValueError(f"the format is {head.get('format')!r}")
             names = head["modalities"] or ["X"]
             arrays = {}
             for name in names:
-                path = _array_file(folder, name, head["modalities"] is not None)
+                path = array_file(folder, name, head["modalities"] is not None)
                 mapped = path.stat().st_size > _MMAP_BYTES if mmap is None else mmap
                 arrays[name] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
             y = np.load(folder / "y.npy", allow_pickle=False) if (folder / "y.npy").exists() else None
@@ -268,27 +264,13 @@ class Samples:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{folder} cannot be read as samples: {error}.",
-                fits=f"a folder written by Samples.save ({_FORMAT})",
+                fits=f"a folder written by Samples.save ({FORMAT})",
                 do="write it again from its source",
             ) from None
         return cls(arrays if head["modalities"] else arrays["X"], y, meta, head["info"])
 
     def _arrays(self) -> dict[str, np.ndarray]:
         return self.X if isinstance(self.X, dict) else {"X": self.X}
-
-
-def _array_file(folder: Path, name: str, modality: bool) -> Path:
-    """Return where an array lies: ``X.npy``, or ``X/<modality>.npy``."""
-    if not modality:
-        return folder / f"{name}.npy"
-    (folder / "X").mkdir(exist_ok=True)
-    return folder / "X" / f"{name}.npy"
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    raise InputError(f"info holds {value!r}, which is no number, text, list or mapping.", fits="plain values")
 
 
 def _plain(y: Any) -> np.ndarray:

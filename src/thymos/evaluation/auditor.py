@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from thymos.base.cache import Cache
 from thymos.base.catalogue import resolve
 from thymos.base.errors import DataError, StudyError, ThymosError
 from thymos.base.labels import settled
@@ -87,6 +88,7 @@ def audit_study(
     data: str | None = None,
     results: Results | None = None,
     progress: Callable[[str], None] | None = None,
+    cache: Cache | None = None,
 ) -> Audit:
     """Audit a study, or a run of it.
 
@@ -100,6 +102,8 @@ def audit_study(
         methods. Without it a 1-nearest neighbour on the first method's features stands for the methods.
     progress : callable, optional
         Called with what is being done.
+    cache : Cache, optional
+        Where samples are kept, and taken from if the same were made before.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def audit_study(
     """
     say = progress or (lambda text: None)
     say("reading data")
-    samples = make_samples(study, data)
+    samples = make_samples(study, data, cache, lambda done, total, text: say(text))
     classes = classes_of(study, samples)
     protocols = {name: make_protocol(study, name) for name in study.protocols}
     folds = {name: protocol.folds(samples.meta, samples.y) for name, protocol in protocols.items()}

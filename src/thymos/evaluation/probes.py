@@ -137,7 +137,8 @@ class _MeanByValue(RegressorMixin, BaseEstimator):
 
 def _windows(samples: Samples) -> np.ndarray | None:
     """Return windows (n_samples, n_channels, n_times), or None for tables and several modalities."""
-    if isinstance(samples.X, dict) or samples.X.ndim != 3 or samples.X.shape[2] < _LEAST_TIMES:
+    raw = not isinstance(samples.X, dict) and "features" not in samples.info
+    if not raw or samples.X.ndim != 3 or samples.X.shape[2] < _LEAST_TIMES:
         return None
     return samples.X
 

@@ -8,7 +8,6 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from typing import Any
 import numpy as np
 
 import thymos
+from thymos.base.code import code_digest
 from thymos.base.samples import Samples
 from thymos.evaluation.splitters import Fold
 
-__all__ = ["code_digest", "environment", "split_digest"]
+__all__ = ["environment", "split_digest"]
 
 _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "skorch", "mne")
 
@@ -37,17 +37,6 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Return a hash of the package's Python files, so that rows of different code are told apart."""
-    folder = Path(thymos.__file__).resolve().parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        if path.relative_to(folder).parts[0] not in {"report", "cli.py"}:  # these change no result
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def split_digest(samples: Samples, folds: list[Fold]) -> str:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +21,9 @@ import numpy as np
 import pandas as pd
 
 from thymos import __version__
+from thymos.base.cache import Cache
 from thymos.base.catalogue import resolve
+from thymos.base.code import code_digest
 from thymos.base.errors import InputError, ProtocolError, ThymosError
 from thymos.base.labels import settled
 from thymos.base.random import child_seed
@@ -29,10 +31,10 @@ from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.auditor import Audit, audit_run, try_method
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_estimator
-from thymos.evaluation.provenance import code_digest, environment, split_digest
+from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold
-from thymos.evaluation.study import Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
+from thymos.evaluation.study import Step, Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
 
 __all__ = ["Outcome", "Task", "run_study", "tasks_of"]
 
@@ -87,6 +89,7 @@ def run_study(
     data: str | Path | None = None,
     jobs: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
+    cache: Cache | None = None,
 ) -> Outcome:
     """Run a study, or what is missing of it.
 
@@ -100,7 +103,9 @@ def run_study(
     jobs : int
         Processes.
     progress : callable, optional
-        Called with the number of finished fits, of all fits, and a text.
+        Called with the number of finished fits, of all fits, and a text; while data are read, with numbers of subjects.
+    cache : Cache, optional
+        Where samples are kept, and taken from if the same were made before.
 
     Raises
     ------
@@ -116,7 +121,7 @@ def run_study(
     results.check_writable()
     _refuse_others(results, study)
     say(0, 0, "reading data")
-    samples = make_samples(study, data)
+    samples = make_samples(study, data, cache, say)
     classes, whole = classes_of(study, samples), settled(samples)
     say(0, 0, "cutting folds")
     folds = _cut(study, samples)
@@ -353,6 +358,8 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
     row = resolve(study.source.name, "source")
     meta = samples.meta.assign(label=samples.y.astype(str))
     marks = meta["marks"].str.split(",").explode() if "marks" in meta else pd.Series(dtype=str)
+    trials = meta.drop_duplicates("recording" if "recording" in meta else "trial")
+    notes = trials["notes"].str.split("; ").explode() if "notes" in meta else pd.Series(dtype=str)
     by_subject = meta.groupby(["subject", "label"]).size().unstack(fill_value=0).to_dict("index")
     rated = {} if classes else samples.meta.assign(y=samples.y).drop_duplicates("trial")["y"].astype(float)
     return {
@@ -376,7 +383,25 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         else {},
         "windows_by_label": meta["label"].value_counts().sort_index().to_dict() if classes else {},
         "marks": marks[marks != ""].value_counts().to_dict(),
+        "processing": [*_told(study.process, "process"), *_told(study.features, "transformer", samples.info)],
+        "notes": notes[notes != ""].value_counts().to_dict(),
     }
+
+
+def _told(steps: list[Step], kind: str, info: Mapping[str, Any] | None = None) -> list[str]:
+    """Return what was done to each recording before windows were cut, and what of it cannot be done on a stream."""
+    told = []
+    for step in steps:
+        row = resolve(step.name, kind)
+        parameters = {**row.parameters, **step.parameters}
+        words = f"{step.name}: {row.summary}"
+        words += f" ({', '.join(f'{k}={v}' for k, v in parameters.items())})" if parameters else ""
+        if kind == "process":
+            live = parameters.get("causal") or getattr(row, "live", False)
+        else:
+            live = row.load().__name__ not in (info or {}).get("offline", [])
+        told.append(words + ("" if live else "; offline: a value depends on what follows it"))
+    return told
 
 
 def _simulated(samples: Samples) -> list[str]:

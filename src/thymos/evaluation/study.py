@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from thymos.base.cache import Cache
 from thymos.base.catalogue import check_parameters, load_object, near, resolve
 from thymos.base.errors import DataError, InputError, StudyError, ThymosError
 from thymos.base.labels import Rule, grouped, settled
@@ -79,9 +80,9 @@ Named = Annotated[Step, BeforeValidator(_step)]
 
 
 class Windows(_Strict):
-    """How recordings are cut."""
+    """How recordings are cut; ``seconds: null`` takes whole recordings, for features that can."""
 
-    seconds: float = Field(gt=0, allow_inf_nan=False)
+    seconds: float | None = Field(gt=0, allow_inf_nan=False)
     step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     drop: list[str] = Field(default_factory=list)
 
@@ -204,6 +205,13 @@ class Study(_Strict):
     process : list of Step
         Applied to each recording alone, before windows are cut.
     windows : Windows
+    features : list of Step
+        Transformers that learn nothing, computed once, recording by recording, before any split; the first one sees a
+        whole recording. Methods are given what they return, instead of signals.
+    subtract_baseline : bool
+        Subtract the mean of the first feature over the rest before the stimulus.
+    incomplete : {'error', 'drop'}
+        What becomes of samples in which a feature has no value.
     target : Target
     protocols : mapping of str to ProtocolSpec
         At least one honest one; a leaky one must be the ``twin_of`` an honest one.
@@ -232,6 +240,9 @@ class Study(_Strict):
     modality: str = "eeg"
     process: list[Named] = Field(default_factory=list)
     windows: Windows
+    features: list[Named] = Field(default_factory=list)
+    subtract_baseline: bool = False
+    incomplete: Literal["error", "drop"] = "error"
     target: Target
     protocols: dict[str, ProtocolSpec] = Field(min_length=1)
     methods: dict[str, Method] = Field(min_length=1)
@@ -257,6 +268,8 @@ class Study(_Strict):
         kind, known = ("rating", _RATING_METRICS) if self.target.rating else ("class", _CLASS_METRICS)
         if self.metric not in known:
             raise ValueError(f"metric: {self.metric!r} does not measure a {kind}; one of {', '.join(known)} does")
+        if not self.features and (self.windows.seconds is None or self.subtract_baseline):
+            raise ValueError("windows.seconds: null and subtract_baseline: true are for studies with features")
         for name, spec in self.protocols.items():
             row = resolve(spec.split or name, "protocol")
             protocol = row.load()
@@ -411,8 +424,23 @@ def stored_study(results: Any) -> Study:
         ) from None
 
 
-def make_samples(study: Study, data: str | Path | None = None) -> Samples:
-    """Read, process and window the study's source, and set the target.
+def make_samples(
+    study: Study,
+    data: str | Path | None = None,
+    cache: Cache | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Samples:
+    """Read, process and window the study's source, compute features, and set the target.
+
+    Parameters
+    ----------
+    study : Study
+    data : path, optional
+        Folder that holds the corpora.
+    cache : Cache, optional
+        Where samples are kept, and taken from if the same were made before.
+    progress : callable, optional
+        Called with the numbers of subjects begun and in all, and a text.
 
     Raises
     ------
@@ -431,7 +459,14 @@ def make_samples(study: Study, data: str | Path | None = None) -> Samples:
     recordings = source.load()
     for step in study.process:
         recordings = recordings.process(step.name, study.modality, **step.parameters)
-    samples = recordings.windows(study.windows.seconds, study.windows.step, study.modality, study.windows.drop)
+    cut = {**study.windows.model_dump(), "modality": study.modality, "cache": cache, "progress": progress}
+    if study.features:
+        steps = [_build(step, {}) for step in study.features]
+        samples = recordings.features(
+            *steps, **cut, subtract_baseline=study.subtract_baseline, incomplete=study.incomplete
+        )
+    else:
+        samples = recordings.windows(**cut)
     if "root" in parameters and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
     return _labelled(samples, study.target)
@@ -535,8 +570,9 @@ def _build(step: Step, info: Mapping[str, Any]) -> Any:
     made = row.load()
     parameters = {**row.parameters, **step.parameters}
     check_parameters(made, parameters, f"The step {step.name!r}")
-    if "sfreq" in inspect.signature(made).parameters and "sfreq" in info:
-        parameters.setdefault("sfreq", info["sfreq"])
+    for fact in ("sfreq", "ch_names"):
+        if fact in inspect.signature(made).parameters and fact in info:
+            parameters.setdefault(fact, info[fact])
     return _call(f"The step {step.name!r}", made, parameters)
 
 

@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from thymos.base.catalogue import Catalogue, Row
 
-__all__ = ["PROCESSES", "TRANSFORMERS"]
+__all__ = ["OF_MODALITY", "PROCESSES", "TRANSFORMERS", "ProcessRow"]
 
-#: Functions ``Signal -> Signal``; they see one uninterrupted recording and learn nothing.
+
+@dataclass(frozen=True)
+class ProcessRow(Row):
+    """A process of the catalogue.
+
+    Parameters
+    ----------
+    live : bool
+        Whether it uses nothing that comes later, so that a stream can have it too. Filters that can be told to do so
+        have a parameter ``causal``.
+    """
+
+    live: bool = False
+
+
+#: Functions ``Signal -> Signal``; they see one uninterrupted recording and learn nothing from others. Those with a
+#: parameter ``baseline`` take the rest before the stimulus too, and return both.
 PROCESSES = Catalogue(
     "process",
     {
-        "band_pass": Row("thymos.signals.filters:band_pass_signal", "zero-phase Butterworth band-pass"),
-        "notch": Row("thymos.signals.filters:notch_signal", "zero-phase removal of one line, such as mains"),
-        "resample": Row("thymos.signals.filters:resample_signal", "polyphase change of the sampling rate"),
+        "band_pass": ProcessRow("thymos.signals.filters:band_pass_signal", "band-pass filter, zero-phase or causal"),
+        "notch": ProcessRow(
+            "thymos.signals.filters:notch_signal", "removal of one line such as mains, zero-phase or causal"
+        ),
+        "resample": ProcessRow("thymos.signals.filters:resample_signal", "polyphase change of the sampling rate"),
+        "reference": ProcessRow(
+            "thymos.signals.preprocessing:reference_signal", "refer EEG to the mean of all or some channels", live=True
+        ),
+        "interpolate_bad_channels": ProcessRow(
+            "thymos.signals.preprocessing:interpolate_bad_channels_signal",
+            "flat, loud and odd channels of EEG replaced by splines through the others",
+            citation="Kumaravel et al. 2022; Bigdely-Shamlo et al. 2015; Perrin et al. 1989",
+        ),
+        "remove_ocular": ProcessRow(
+            "thymos.signals.preprocessing:remove_ocular_signal",
+            "independent components of EEG that go with the eyes removed",
+            citation="Hyvarinen 1999, FastICA",
+        ),
+        "subtract_baseline": ProcessRow(
+            "thymos.signals.preprocessing:subtract_baseline_signal",
+            "each channel less its mean over the rest before the stimulus",
+            live=True,
+        ),
     },
 )
 
@@ -25,6 +63,21 @@ TRANSFORMERS = Catalogue(
             "differential entropy per band, channel and window",
             citation="Shi et al. 2013; Duan, Zhu & Lu 2013",
         ),
+        "band_power": Row("thymos.signals.spectral:BandPower", "power per band, channel and window"),
+        "power_spectral_density": Row("thymos.signals.spectral:PowerSpectralDensity", "periodogram of each window"),
+        "hjorth": Row(
+            "thymos.signals.statistics:Hjorth", "activity, mobility and complexity of each window", "Hjorth 1970"
+        ),
+        "asymmetry": Row(
+            "thymos.signals.asymmetry:Asymmetry",
+            "features compared between electrodes that mirror each other",
+            citation="Duan, Zhu & Lu 2013; Zheng & Lu 2015",
+        ),
+        "smooth": Row(
+            "thymos.signals.smoothing:Smooth",
+            "features smoothed over the windows of a trial; not causal",
+            citation="Shi & Lu 2010",
+        ),
         "bird_features": Row(
             "thymos.signals.bird:BirdFeatures",
             "the feature generator of the public Muse tables, as published or corrected",
@@ -36,3 +89,8 @@ TRANSFORMERS = Catalogue(
         "flatten": Row("thymos.signals.scaling:Flatten", "all axes of a sample into one row"),
     },
 )
+
+#: What `thymos features` computes of a modality: name and parameters.
+OF_MODALITY: dict[str, tuple[str, dict]] = {
+    "eeg": ("differential_entropy", {}),
+}

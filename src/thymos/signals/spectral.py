@@ -1,18 +1,31 @@
-"""Differential entropy of band-limited signals (methods A2; Shi et al. 2013, Duan et al. 2013)."""
+"""Spectra, band power and differential entropy (Shi et al. 2013, Duan et al. 2013) of windows of a signal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import fft
+from scipy import signal as sps
 
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
-from thymos.signals.filters import band_pass
-from thymos.signals.transformer import ArrayTransformer
-from thymos.signals.windows import sliding_windows
+from thymos.signals.filters import butterworth, floating, require_finite, ringing
+from thymos.signals.transformer import WindowFeatures, in_windows
+from thymos.signals.windows import channels_last, in_blocks, sliding_windows
 
-__all__ = ["BANDS", "DifferentialEntropy", "band_variance", "differential_entropy"]
+__all__ = [
+    "BANDS",
+    "BandPower",
+    "DifferentialEntropy",
+    "PowerSpectralDensity",
+    "band_power",
+    "band_variance",
+    "check_bands",
+    "differential_entropy",
+    "frequencies",
+    "power_spectral_density",
+]
 
 #: Named sets of frequency bands in Hz, half-open [low, high).
 BANDS: dict[str, dict[str, tuple[float, float]]] = {
@@ -23,8 +36,9 @@ BANDS: dict[str, dict[str, tuple[float, float]]] = {
 }
 
 _FLOOR = 1e-20  # V^2, that is 1e-8 uV^2: far below the noise of any amplifier
-_SIGNALS = 32  # signals filtered at once
-_BLOCK = 2**23  # values per block of windows; bounds the extra memory to some tens of megabytes
+_SCALES = ("power", "decibel", "relative")
+_SIGNALS = 8  # signals filtered at once, so that they fit a cache
+_RINGING = 1e-4  # share of the response of a filter that is left where the extension of a signal ends
 
 
 def differential_entropy(
@@ -68,8 +82,7 @@ def differential_entropy(
         the signal.
     """
     variance = band_variance(x, sfreq, bands, method, window, step)
-    dtype = np.float64 if np.asarray(x).dtype == np.float64 else np.float32
-    return (0.5 * np.log(2 * np.pi * np.e * np.maximum(variance, floor))).astype(dtype)
+    return (0.5 * np.log(2 * np.pi * np.e * np.maximum(variance, floor))).astype(floating(x))
 
 
 def band_variance(
@@ -89,22 +102,117 @@ def band_variance(
     """
     x = np.asarray(x)
     limits = check_bands(bands, sfreq)
-    size = x.shape[-1] if window is None else round(window * sfreq)
-    hop = size if step is None else round(step * sfreq)
-    if x.ndim < 2 or not 1 < size <= x.shape[-1]:
-        raise InputError(
-            f"A signal of shape {x.shape} at {sfreq:g} Hz came for windows of {size} samples.",
-            fits="(..., n_channels, n_times), at least one window of two samples long",
-        )
+    if x.ndim < 2:
+        raise InputError(f"A signal of shape {x.shape} came.", fits="(..., n_channels, n_times)")
+    size, hop = in_windows(x.shape[-1], sfreq, window, step)
     if method == "spectral":
-        windows = sliding_windows(x.reshape(-1, x.shape[-1]), size, hop)
-        result = _spectral_variance(windows, sfreq, limits).reshape(*x.shape[:-1], -1, len(limits))
-    elif method == "filter":
-        result = _filtered_variance(x.reshape(-1, x.shape[-1]), sfreq, limits, size, hop)
-        result = result.reshape(*x.shape[:-1], -1, len(limits))
-    else:
-        raise InputError(f"There is no method {method!r}.{near(method, ['spectral', 'filter'])}", "spectral or filter")
-    return np.moveaxis(result, -1, -3)  # (..., C, W, B) -> (..., B, C, W)
+        basis, pool = _spectrum(size, sfreq, limits, x.dtype)
+        return in_blocks(x, size, hop, lambda windows: _pooled(windows, basis, pool))
+    if method == "filter":
+        return _filtered_variance(x, sfreq, limits, size, hop)
+    raise InputError(f"There is no method {method!r}.{near(method, ['spectral', 'filter'])}", "spectral or filter")
+
+
+def band_power(
+    x: np.ndarray,
+    sfreq: float,
+    bands: str | Mapping[str, tuple[float, float]] = "seed",
+    method: str = "spectral",
+    window: float | None = None,
+    step: float | None = None,
+    scale: str = "power",
+) -> np.ndarray:
+    """Power of the signal in each band and window.
+
+    Parameters
+    ----------
+    x, sfreq, bands, method, window, step
+        As :func:`differential_entropy`.
+    scale : {'power', 'decibel', 'relative'}
+        ``power`` in V²; ``decibel`` relative to 1 V² (1 µV² is -120 dB); ``relative``, the share of the sum over
+        all bands, which has no unit and does not know the gain of an electrode.
+
+    Returns
+    -------
+    ndarray, shape (..., n_bands, n_channels, n_windows), float32 (float64 for float64)
+
+    Raises
+    ------
+    InputError
+        As :func:`differential_entropy`, and for an unknown scale.
+    """
+    power = band_variance(x, sfreq, bands, method, window, step)
+    if scale == "decibel":
+        power = 10 * np.log10(np.maximum(power, _FLOOR))
+    elif scale == "relative":
+        power = power / np.maximum(power.sum(axis=-3, keepdims=True), _FLOOR)
+    elif scale != "power":
+        raise InputError(f"There is no scale {scale!r}.{near(scale, _SCALES)}", fits=", ".join(_SCALES))
+    return power.astype(floating(x))
+
+
+def power_spectral_density(
+    x: np.ndarray,
+    sfreq: float,
+    low: float = 0.0,
+    high: float | None = None,
+    window: float | None = None,
+    step: float | None = None,
+) -> np.ndarray:
+    """Periodogram of each Hann-windowed window without its mean.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n_channels, n_times)
+        Signals in volts.
+    sfreq : float
+        Sampling rate in Hz.
+    low, high : float
+        First and last frequency in Hz; up to the Nyquist frequency by default. :func:`frequencies` returns them.
+    window, step : float, optional
+        In seconds, as :func:`differential_entropy`.
+
+    Returns
+    -------
+    ndarray, shape (..., n_frequencies, n_channels, n_windows), float32 (float64 for float64)
+        One-sided, in V²/Hz: its sum times the distance of two frequencies is the variance of the window.
+
+    Raises
+    ------
+    InputError
+        If no frequency lies in the range, or the window does not fit the signal.
+    """
+    x = np.asarray(x)
+    size, hop = in_windows(x.shape[-1], sfreq, window, step)
+    kept = _kept(size, sfreq, low, high)
+    volts = x.dtype == np.float64
+
+    def density(windows: np.ndarray) -> np.ndarray:
+        # unit variance inside: volts squared would underflow in float32
+        scaled = windows if volts else windows * np.float32(1e6)
+        found = sps.periodogram(scaled, sfreq, "hann", detrend="constant", axis=-1)[1][..., kept]
+        return found if volts else found * np.float64(1e-12)
+
+    return in_blocks(x, size, hop, density).astype(floating(x))
+
+
+def frequencies(
+    n_times: int, sfreq: float, low: float = 0.0, high: float | None = None, window: float | None = None
+) -> np.ndarray:
+    """Return the frequencies in Hz of :func:`power_spectral_density` for signals of `n_times` samples."""
+    size, _ = in_windows(n_times, sfreq, window, None)
+    return np.fft.rfftfreq(size, 1 / sfreq)[_kept(size, sfreq, low, high)]
+
+
+def _kept(size: int, sfreq: float, low: float, high: float | None) -> np.ndarray:
+    bins = np.fft.rfftfreq(size, 1 / sfreq)
+    kept = (bins >= low) & (bins <= (sfreq / 2 if high is None else high))
+    if not kept.any():
+        raise InputError(
+            f"Frequencies from {low} to {high} Hz were asked for of windows of {size} samples at {sfreq:g} Hz.",
+            fits=f"a range that holds a multiple of {sfreq / size:g} Hz up to {sfreq / 2:g} Hz",
+        )
+    return kept
 
 
 def check_bands(bands: str | Mapping[str, tuple[float, float]], sfreq: float) -> list[tuple[float, float]]:
@@ -123,13 +231,14 @@ def check_bands(bands: str | Mapping[str, tuple[float, float]], sfreq: float) ->
     return list(bands.values())
 
 
-def _spectral_variance(windows: np.ndarray, sfreq: float, limits: list[tuple[float, float]]) -> np.ndarray:
-    """Sum the power spectral density of Hann-windowed windows, shape (n_signals, n_windows, size), over each band.
+def _spectrum(
+    size: int, sfreq: float, limits: list[tuple[float, float]], dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix that turns Hann-windowed windows into a spectrum, and the one that sums its power over bands.
 
     The discrete Fourier transform of the bins in use is one matrix product, several times faster than an FFT of all
     bins for short windows. Subtracting the mean of the window is folded into the matrix.
     """
-    n_signals, n_windows, size = windows.shape
     bins = np.arange(size // 2 + 1) * sfreq / size
     nyquist = sfreq / 2
     members = np.array(
@@ -146,47 +255,56 @@ def _spectral_variance(windows: np.ndarray, sfreq: float, limits: list[tuple[flo
     hann = np.hanning(size + 1)[:-1]
     phase = 2 * np.pi * np.outer(np.arange(size), used) / size
     basis = hann[:, None] * np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
-    basis = (basis - basis.mean(axis=0)).astype(np.float64 if windows.dtype == np.float64 else np.float32)
+    basis = (basis - basis.mean(axis=0)).astype(np.float64 if dtype == np.float64 else np.float32)
     one_sided = np.where((used == 0) | (2 * used == size), 1.0, 2.0) / (size * np.sum(hann**2))
     pool = (members[:, used] * one_sided).T
-    result = np.empty((n_signals, n_windows, len(limits)))
-    per_block = max(1, _BLOCK // max(size * n_windows, 1))
-    for begin in range(0, n_signals, per_block):  # overlapping windows are copied one block at a time
-        spectrum = windows[begin : begin + per_block].reshape(-1, size) @ basis
-        power = np.square(spectrum, dtype=np.float64)  # volts squared would underflow in float32
-        power = (power[:, : len(used)] + power[:, len(used) :]) @ pool
-        result[begin : begin + per_block] = power.reshape(-1, n_windows, len(limits))
-    return result
+    return basis, np.concatenate([pool, pool])  # the same for real and imaginary parts
+
+
+def _pooled(windows: np.ndarray, basis: np.ndarray, pool: np.ndarray) -> np.ndarray:
+    """Return the power in each band, (n_signals, n_windows, n_bands), of windows, (n_signals, n_windows, size)."""
+    spectrum = windows.reshape(-1, windows.shape[-1]) @ basis
+    power = np.square(spectrum, dtype=np.float64) @ pool  # volts squared would underflow in float32
+    return power.reshape(*windows.shape[:-1], -1)
 
 
 def _filtered_variance(
     x: np.ndarray, sfreq: float, limits: list[tuple[float, float]], size: int, hop: int
 ) -> np.ndarray:
-    """Variance in windows of band-passed signals (n_signals, n_times), a few at a time so that they fit a cache."""
-    blocks = []
-    for begin in range(0, len(x), _SIGNALS):
-        part = x[begin : begin + _SIGNALS].astype(np.float64)
-        edges = ((low or None, high if high < sfreq / 2 else None) for low, high in limits)
-        bands = (part if edge == (None, None) else band_pass(part, sfreq, *edge) for edge in edges)
-        blocks.append(np.stack([sliding_windows(band, size, hop).var(axis=-1) for band in bands], axis=-1))
-    return np.concatenate(blocks)
+    """Variance in windows of band-passed signals.
 
-
-class DifferentialEntropy(ArrayTransformer):
-    """Differential entropy of each sample; learns nothing, so it cannot leak.
-
-    Parameters
-    ----------
-    sfreq : float
-        Sampling rate of the samples in Hz.
-    bands, method, window, step
-        As :func:`differential_entropy`. ``window=None`` gives one value per sample, band and channel.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Size of the second axis of the samples seen in `fit`.
+    Filtering forward and backward multiplies the spectrum by the squared magnitude of the response, so one Fourier
+    transform of a signal serves all bands: several times faster than filtering it once for each band. Both ends are
+    extended by the point reflection of the signal until the response has died away.
     """
+    require_finite(x)
+    n, dtype = x.shape[-1], floating(x)
+    edges = [(low or None, high if high < sfreq / 2 else None) for low, high in limits]
+    filters = [None if edge == (None, None) else butterworth(sfreq, *edge) for edge in edges]
+    pad = min(n - 1, max((ringing(sos, _RINGING) for sos in filters if sos is not None), default=0))
+    length = fft.next_fast_len(n + 2 * pad, real=True)
+    omega = 2 * np.pi * np.fft.rfftfreq(length)
+    gains = [None if sos is None else (np.abs(sps.freqz_sos(sos, omega)[1]) ** 2).astype(dtype) for sos in filters]
+
+    def variance(signals: np.ndarray) -> np.ndarray:
+        # in double: an offset may be a thousand times the signal
+        part = (signals - signals.mean(axis=-1, keepdims=True, dtype=np.float64)).astype(dtype)
+        left, right = 2 * part[..., :1] - part[..., pad:0:-1], 2 * part[..., -1:] - part[..., -2 : -pad - 2 : -1]
+        spectrum = fft.rfft(np.concatenate([left, part, right], axis=-1), length)
+        found = []
+        for gain in gains:
+            band = part if gain is None else fft.irfft(spectrum * gain, length)[..., pad : pad + n]
+            windows = sliding_windows(band, size, hop)
+            found.append(np.einsum("...i,...i->...", windows, windows) / size - windows.mean(axis=-1) ** 2)
+        return np.stack(found, axis=-1)
+
+    flat = x.reshape(-1, n)
+    parts = [variance(flat[begin : begin + _SIGNALS]) for begin in range(0, len(flat), _SIGNALS)]
+    return channels_last(np.concatenate(parts), x.shape)
+
+
+class _InBands(WindowFeatures):
+    """Parameters that the features of frequency bands share."""
 
     def __init__(
         self,
@@ -202,20 +320,112 @@ class DifferentialEntropy(ArrayTransformer):
         self.window = window
         self.step = step
 
-    def fit(self, X: np.ndarray, y: object = None) -> DifferentialEntropy:
-        """Check the samples and the bands.
-
-        Parameters
-        ----------
-        X : ndarray, shape (n_samples, n_channels, n_times) or (n_samples, n_times)
-            In volts; two axes mean one channel.
-        y : ignored
-        """
+    def fit(self, X: np.ndarray, y: object = None) -> _InBands:
+        """Check the samples, shape (n_samples, n_channels, n_times) or (n_samples, n_times), and the bands."""
         check_bands(self.bands, self.sfreq)
         return super().fit(X)
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Return shape (n_samples, n_bands, n_channels, n_windows), in nats."""
-        X = self._checked(X)
-        X = X[:, None, :] if X.ndim == 2 else X
+    @property
+    def offline(self) -> bool:
+        """Whether a window's features use samples after it: a zero-phase filter does."""
+        return self.method == "filter"
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the bands."""
+        return tuple(BANDS[self.bands] if isinstance(self.bands, str) else self.bands)
+
+
+class DifferentialEntropy(_InBands):
+    """Differential entropy of each sample; learns nothing, so it cannot leak.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate of the samples in Hz.
+    bands, method, window, step
+        As :func:`differential_entropy`. ``window=None`` gives one value per sample, band and channel.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Size of the second axis of the samples seen in `fit`.
+    """
+
+    def _features(self, X: np.ndarray) -> np.ndarray:
         return differential_entropy(X, self.sfreq, self.bands, self.method, self.window, self.step)
+
+
+class BandPower(_InBands):
+    """Power in frequency bands of each sample.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate of the samples in Hz.
+    bands, method, window, step, scale
+        As :func:`band_power`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Size of the second axis of the samples seen in `fit`.
+    """
+
+    def __init__(
+        self,
+        sfreq: float = 128.0,
+        bands: str | Mapping[str, tuple[float, float]] = "deap",
+        method: str = "spectral",
+        window: float | None = None,
+        step: float | None = None,
+        scale: str = "decibel",
+    ):
+        super().__init__(sfreq, bands, method, window, step)
+        self.scale = scale
+
+    def _features(self, X: np.ndarray) -> np.ndarray:
+        return band_power(X, self.sfreq, self.bands, self.method, self.window, self.step, self.scale)
+
+
+class PowerSpectralDensity(WindowFeatures):
+    """Power spectral density of each sample.
+
+    Parameters
+    ----------
+    sfreq, low, high, window, step
+        As :func:`power_spectral_density`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Size of the second axis of the samples seen in `fit`.
+    n_times_ : int
+        Length of the samples seen in `fit`.
+    """
+
+    def __init__(
+        self,
+        sfreq: float = 128.0,
+        low: float = 0.0,
+        high: float | None = None,
+        window: float | None = None,
+        step: float | None = None,
+    ):
+        self.sfreq = sfreq
+        self.low = low
+        self.high = high
+        self.window = window
+        self.step = step
+
+    def fit(self, X: np.ndarray, y: object = None) -> PowerSpectralDensity:
+        """Check the samples, shape (n_samples, n_channels, n_times) or (n_samples, n_times)."""
+        self.n_times_ = self._checked(X, reset=True).shape[-1]
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """Return the frequencies, as ``10Hz``."""
+        found = frequencies(self.n_times_, self.sfreq, self.low, self.high, self.window)
+        return tuple(f"{f:g}Hz" for f in found)
+
+    def _features(self, X: np.ndarray) -> np.ndarray:
+        return power_spectral_density(X, self.sfreq, self.low, self.high, self.window, self.step)

@@ -8,11 +8,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-__all__ = ["ArrayTransformer"]
+from thymos.base.errors import InputError
+
+__all__ = ["ArrayTransformer", "WindowFeatures", "in_windows"]
 
 
 class ArrayTransformer(TransformerMixin, BaseEstimator):
     """Base of transformers of samples with two axes or more, the first being samples, float32 or float64."""
+
+    #: Whether `fit` learns from the samples. What does not learn may be computed before any split.
+    learns = True
 
     def fit(self, X: np.ndarray, y: Any = None) -> ArrayTransformer:
         """Check the samples, shape (n_samples, ...); `y` is ignored."""
@@ -32,3 +37,58 @@ class ArrayTransformer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+class WindowFeatures(ArrayTransformer):
+    """Base of features of signals that learn nothing, so they cannot leak.
+
+    Samples have shape (n_samples, n_channels, n_times), or (n_samples, n_times) for one channel. A subclass stores
+    its parameters, among them ``sfreq`` in Hz and ``window`` and ``step`` in seconds (``window=None`` takes the sample
+    as one window), and overrides :meth:`_features` and :meth:`names`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Size of the second axis of the samples seen in `fit`.
+    """
+
+    learns = False
+
+    #: Whether a window's features use samples after it, so that they cannot be had while a signal comes in.
+    offline = False
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return shape (n_samples, n_features, n_channels, n_windows); units as of the function of this feature."""
+        X = self._checked(X)
+        return self._features(X[:, None, :] if X.ndim == 2 else X)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the second axis of what `transform` returns."""
+        raise NotImplementedError
+
+    def problems(self, X: np.ndarray) -> list[str]:
+        """Return for each sample, shape (n_samples, n_channels, n_times), why it has no features; else ''."""
+        return [""] * len(X)
+
+    def _features(self, X: np.ndarray) -> np.ndarray:
+        """Compute shape (n_samples, n_features, n_channels, n_windows) of (n_samples, n_channels, n_times)."""
+        raise NotImplementedError
+
+
+def in_windows(n_times: int, sfreq: float, window: float | None, step: float | None) -> tuple[int, int]:
+    """Return length of a window and distance between two starts, in samples, for a signal of `n_times`.
+
+    Raises
+    ------
+    InputError
+        If a window has fewer than two samples or is longer than the signal, or the step is below one sample.
+    """
+    size = n_times if window is None else round(window * sfreq)
+    hop = size if step is None else round(step * sfreq)
+    if not 1 < size <= n_times or hop < 1:
+        raise InputError(
+            f"A signal of {n_times} samples at {sfreq:g} Hz came for windows of {size} samples every {hop}.",
+            fits="at least one window of two samples, and a step of one sample or more",
+            do="give longer signals, or a shorter window (in seconds)",
+        )
+    return size, hop

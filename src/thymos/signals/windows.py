@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
-from thymos.base.recording import SPAN_KINDS, Recording, Span
+from thymos.base.recording import SPAN_KINDS, Recording, Signal, Span
 from thymos.base.samples import Samples
+from thymos.base.writer import Block
 
-__all__ = ["cut_windows", "sliding_windows"]
+__all__ = ["blocks", "channels_last", "cut_windows", "in_blocks", "joined", "sliding_windows", "window_blocks"]
+
+_BLOCK = 2**20  # values per block of windows; bounds the extra memory to some megabytes
 
 
 def sliding_windows(x: np.ndarray, size: int, hop: int) -> np.ndarray:
@@ -40,6 +43,40 @@ def sliding_windows(x: np.ndarray, size: int, hop: int) -> np.ndarray:
     if x.shape[-1] < size:
         return np.empty((*x.shape[:-1], 0, size), dtype=x.dtype)
     return np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)[..., ::hop, :]
+
+
+def in_blocks(x: np.ndarray, size: int, hop: int, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply a function to the windows of a few signals at a time, so that little memory is needed beside the result.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n_channels, n_times)
+        Signals.
+    size, hop : int
+        As :func:`sliding_windows`.
+    function : callable
+        Windows, shape (n_signals, n_windows, size), to features, shape (n_signals, n_windows, n_features).
+
+    Returns
+    -------
+    ndarray, shape (..., n_features, n_channels, n_windows)
+    """
+    windows = sliding_windows(x.reshape(-1, x.shape[-1]), size, hop)
+    count = max(1, _BLOCK // max(windows.shape[1] * size, 1))
+    return channels_last(
+        np.concatenate([function(windows[begin : begin + count]) for begin in range(0, len(windows), count)]), x.shape
+    )
+
+
+def channels_last(features: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Bring features of signals, shape (n_signals, n_windows, n_features), into the order of axes of this room.
+
+    Returns
+    -------
+    ndarray, shape (..., n_features, n_channels, n_windows)
+        For signals of `shape` (..., n_channels, n_times).
+    """
+    return np.moveaxis(features.reshape(*shape[:-1], *features.shape[1:]), -1, -3)
 
 
 def cut_windows(
@@ -73,18 +110,58 @@ def cut_windows(
     InputError
         If a kind is unknown, the recordings differ in channels or rate, or none is long enough for one window.
     """
+    return joined(window_blocks(recordings, seconds, step, modality, drop))
+
+
+def window_blocks(
+    recordings: Iterable[Recording],
+    seconds: float,
+    step: float | None = None,
+    modality: str = "eeg",
+    drop: Iterable[str] = (),
+) -> Iterator[Block]:
+    """Yield what :func:`cut_windows` returns, recording by recording."""
+
+    def cut(signal: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        size, hop = round(seconds * signal.sfreq), round((seconds if step is None else step) * signal.sfreq)
+        windows = np.moveaxis(sliding_windows(signal.data, size, hop), -2, 0)
+        start = signal.start + np.arange(len(windows)) * hop / signal.sfreq
+        return windows, start, start + size / signal.sfreq
+
+    return blocks(recordings, lambda recording: cut(recording.signal(modality)), seconds, step, modality, drop)
+
+
+def blocks(
+    recordings: Iterable[Recording],
+    cut: Callable[[Recording], tuple[np.ndarray, np.ndarray, np.ndarray]],
+    seconds: float | None,
+    step: float | None,
+    modality: str,
+    drop: Iterable[str],
+) -> Iterator[Block]:
+    """Yield the samples that are cut from each recording, with their metadata; parameters as :func:`cut_windows`.
+
+    `cut` returns the samples of a recording and their first and last second on its clock.
+    """
     drop = set(drop)
     for kind in drop - set(SPAN_KINDS):
         raise InputError(f"Windows marked {kind!r} are to be dropped.{near(kind, SPAN_KINDS)}", ", ".join(SPAN_KINDS))
-    step = seconds if step is None else step
-    blocks, tables, info, longest, without = [], [], None, 0.0, None
+    info, longest, without, some = None, 0.0, None, False
     for recording in recordings:
         if modality not in recording.signals:  # as the voice of a turn in which a person listens
             without = without or recording
             continue
         signal = recording.signal(modality)
+        if not isinstance(signal, Signal):
+            raise InputError(
+                f"{modality!r} of the recording {recording.meta['trial']!r} is pictures.",
+                fits="a signal",
+                do="collect pictures with images()",
+            )
         facts = {"sfreq": float(signal.sfreq), "ch_names": list(signal.ch_names), "unit": signal.unit}
-        info = info or {**facts, "modality": modality, "window": float(seconds), "step": float(step)}
+        if info is None:
+            length = None if seconds is None else float(seconds)
+            info = {**facts, "modality": modality, "window": length, "step": length if step is None else float(step)}
         if any(info[key] != value for key, value in facts.items()):
             raise InputError(
                 f"The recording {recording.meta['trial']!r} has {facts}.",
@@ -92,26 +169,42 @@ def cut_windows(
                 do="resample and pick channels before cutting windows",
             )
         longest = max(longest, signal.duration)
-        size, hop = round(seconds * signal.sfreq), round(step * signal.sfreq)
-        windows = np.moveaxis(sliding_windows(signal.data, size, hop), -2, 0)
-        start = signal.start + np.arange(len(windows)) * hop / signal.sfreq
-        stop = start + size / signal.sfreq
+        X, start, stop = cut(recording)
         marks = _marks(start, stop, recording.spans)
         keep = np.array([drop.isdisjoint(f.split(",")) for f in marks], dtype=bool)
         if keep.any():
-            blocks.append(windows[keep].astype(np.float32))
-            columns = {"start": start[keep], "stop": stop[keep], "marks": marks[keep]}
-            tables.append(pd.DataFrame({**recording.meta, **columns}))
+            some = True
+            columns = {"start": start[keep], "stop": stop[keep], "marks": marks[keep], "notes": "; ".join(signal.notes)}
+            yield Block(X[keep].astype(np.float32), pd.DataFrame({**recording.meta, **columns}), info)
     if info is None and without is not None:
         without.signal(modality)  # says which ones there are
-    if not blocks:
+    if not some:
         raise InputError(
             f"No recording yields a window of {seconds} s (the longest has {longest:.2f} s"
             + (f", windows touching {', '.join(sorted(drop))} are dropped)." if drop else ")."),
             fits="recordings at least one window long",
             do="shorten the window",
         )
-    return Samples(np.concatenate(blocks), meta=pd.concat(tables, ignore_index=True), info=info)
+
+
+def joined(parts: Iterable[Block]) -> Samples:
+    """Return the samples of all blocks, in memory.
+
+    Raises
+    ------
+    InputError
+        If they differ in shape.
+    """
+    parts = list(parts)
+    shapes = {part.X.shape[1:]: part.meta["trial"].iloc[0] for part in parts}
+    if len(shapes) > 1:
+        raise InputError(
+            "Samples differ in shape: " + ", ".join(f"{shape} ({trial})" for shape, trial in shapes.items()) + ".",
+            fits="the same shape for every recording",
+            do="cut windows of one length",
+        )
+    meta = pd.concat([part.meta for part in parts], ignore_index=True)
+    return Samples(np.concatenate([part.X for part in parts]), meta=meta, info=parts[0].info)
 
 
 def _marks(start: np.ndarray, stop: np.ndarray, spans: Iterable[Span]) -> np.ndarray:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from thymos.base.cache import Cache
 from thymos.base.catalogue import Row, check_parameters, resolve
+from thymos.base.code import code_of
 from thymos.base.errors import InputError, SourceNotFoundError, ThymosError
 from thymos.base.labels import Label
 from thymos.base.recording import Recording, Signal
 from thymos.base.samples import Samples
+from thymos.base.writer import Block
 from thymos.signals.frames import collect_frames
-from thymos.signals.windows import cut_windows
+from thymos.signals.stream import feature_blocks
+from thymos.signals.windows import joined, window_blocks
+
+Progress = Callable[[int, int, str], None]
 
 __all__ = ["TRUTH", "Note", "Recordings", "Source", "SourceRow", "is_simulated", "locate", "open_source"]
 
@@ -91,36 +101,122 @@ class Recordings:
     ----------
     read : callable
         Returns a fresh iterator of :class:`~thymos.base.recording.Recording`.
-    steps : tuple of (str, str, callable)
-        Name, modality and function applied to each recording on its way.
+    steps : tuple of (str, str, callable, bool)
+        Name, modality and function applied to each recording on its way, and whether it takes the rest before the
+        stimulus together with the signal.
+    source : Source, optional
+        What is read; a cache needs it.
+    subjects : tuple of str, optional
+        Those that are read; all by default.
     """
 
     def __init__(
         self,
         read: Callable[[], Iterator[Recording]],
-        steps: tuple[tuple[str, str, Callable[[Signal], Signal]], ...] = (),
+        steps: tuple[tuple[str, str, Callable, bool], ...] = (),
+        source: Source | None = None,
+        subjects: tuple[str, ...] | None = None,
     ):
         self._read = read
         self._steps = steps
+        self._source = source
+        self._subjects = subjects
 
     def __iter__(self) -> Iterator[Recording]:
         for recording in self._read():
-            for name, modality, function in self._steps:
-                recording = recording.map(modality, _named(name, recording.meta["trial"], function))
+            for name, modality, function, paired in self._steps:
+                recording = recording.map(modality, _named(name, recording.meta["trial"], function), paired)
             yield recording
 
     def process(self, name: str, modality: str = "eeg", **parameters: Any) -> Recordings:
         """Apply a process of the catalogue (``band_pass``, ``notch``, ``resample``, ...) to each recording alone."""
         function = resolve(name, "process").load()
-        check_parameters(function, parameters, f"The process {name!r}", skip=["signal"])
-        step = name, modality, lambda signal: function(signal, **parameters)
-        return Recordings(self._read, (*self._steps, step))
+        check_parameters(function, parameters, f"The process {name!r}", skip=["signal", "frames", "baseline"])
+        paired = "baseline" in inspect.signature(function).parameters
+        step = name, modality, partial(function, **parameters), paired
+        return Recordings(self._read, (*self._steps, step), self._source, self._subjects)
 
     def windows(
-        self, seconds: float, step: float | None = None, modality: str = "eeg", drop: Iterable[str] = ()
+        self,
+        seconds: float,
+        step: float | None = None,
+        modality: str = "eeg",
+        drop: Iterable[str] = (),
+        cache: Cache | None = None,
+        progress: Progress | None = None,
     ) -> Samples:
-        """Cut windows; see :func:`thymos.signals.windows.cut_windows`."""
-        return cut_windows(self, seconds, step, modality, drop)
+        """Cut windows.
+
+        Parameters
+        ----------
+        seconds, step, modality, drop
+            As :func:`thymos.signals.windows.cut_windows`.
+        cache : Cache, optional
+            Where the samples are kept, written recording by recording, and mapped into memory from; without one they
+            are in memory.
+        progress : callable, optional
+            Called with the numbers of subjects begun and in all, and a text.
+        """
+        given = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
+        return self._collected(lambda walked: window_blocks(walked, **given), {"windows": given}, cache, progress)
+
+    def features(
+        self,
+        *steps: Any,
+        seconds: float | None = None,
+        step: float | None = None,
+        modality: str = "eeg",
+        drop: Iterable[str] = (),
+        subtract_baseline: bool = False,
+        incomplete: str = "error",
+        cache: Cache | None = None,
+        progress: Progress | None = None,
+    ) -> Samples:
+        """Compute features recording by recording.
+
+        Parameters
+        ----------
+        *steps, seconds, step, modality, drop, subtract_baseline, incomplete
+            As :func:`thymos.signals.stream.feature_blocks`.
+        cache, progress
+            As :meth:`windows`.
+        """
+        given = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
+        given |= {"subtract_baseline": subtract_baseline, "incomplete": incomplete}
+        facts = {"features": [[code_of(made), made.get_params()] for made in steps], **given}
+        return self._collected(lambda walked: feature_blocks(walked, steps, **given), facts, cache, progress)
+
+    def _collected(
+        self,
+        make: Callable[[Iterable[Recording]], Iterator[Block]],
+        facts: Mapping[str, Any],
+        cache: Cache | None,
+        progress: Progress | None,
+    ) -> Samples:
+        walked = self if progress is None else self.watched(progress)
+        source = self._source
+        files = None if source is None else source.content()
+        if cache is None or source is None or files is None:
+            return joined(make(walked))
+        root = getattr(source, "root", None)
+        places = {path.parent for path in files} if root is None else {Path(root)}
+        everything = {
+            "source": [code_of(source), {k: v for k, v in source.given.items() if k not in {"root", "path"}}],
+            "files": cache.digest(files, None if root is None else Path(root)),
+            "subjects": self._subjects,
+            "process": [[name, modality, code_of(f.func), f.keywords] for name, modality, f, _ in self._steps],
+            **facts,
+        }
+        return cache.samples(everything, lambda: make(walked), places)
+
+    def watched(self, progress: Progress) -> Iterator[Recording]:
+        """Walk the recordings and say to `progress` how many subjects are done, of how many, and what is read."""
+        total = len(self._source.subjects() if self._subjects is None else self._subjects) if self._source else 0
+        seen = {}
+        for recording in self:
+            seen.setdefault(recording.meta["subject"], len(seen) + 1)
+            progress(len(seen) - 1, total, f"reading {recording.meta['trial']}")
+            yield recording
 
     def images(self, size: tuple[int, int] | None = None, grey: bool = True, modality: str = "face") -> Samples:
         """Collect pictures; see :func:`thymos.signals.frames.collect_frames`."""
@@ -130,9 +226,9 @@ class Recordings:
 def _named(name: str, trial: str, function: Callable) -> Callable:
     """Return a process that says, when it fails, what it is and on what it failed."""
 
-    def apply(signal: Signal) -> Signal:
+    def apply(*signals: Signal | None) -> Any:
         try:
-            return function(signal)
+            return function(*signals)
         except (ThymosError, TypeError, ValueError) as error:
             raise InputError(
                 f"The process {name!r} fails on {trial!r}: {getattr(error, 'came', error)}",
@@ -144,7 +240,34 @@ def _named(name: str, trial: str, function: Callable) -> Callable:
 
 
 class Source(ABC):
-    """One corpus, or one way of making data."""
+    """One corpus, or one way of making data.
+
+    Attributes
+    ----------
+    given : dict
+        Parameters of the constructor, as they were given.
+    """
+
+    given: Mapping[str, Any] = MappingProxyType({})
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Source:
+        made = super().__new__(cls)
+        with suppress(TypeError):  # the constructor says what is wrong; a copy brings its own
+            bound = inspect.signature(cls.__init__).bind(made, *args, **kwargs)
+            bound.apply_defaults()
+            made.given = dict(list(bound.arguments.items())[1:])
+        return made
+
+    def content(self) -> list[Path] | None:
+        """Return the files that decide on what is read; None if that cannot be told, and nothing is cached then.
+
+        All files below ``root``, for sources that have one; none for data that are made.
+        """
+        root = getattr(self, "root", None)
+        if root is None:
+            return [] if is_simulated(self) else None
+        root = Path(root)
+        return [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")] if root.is_dir() else [root]
 
     @abstractmethod
     def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:
@@ -191,7 +314,7 @@ class Source(ABC):
                 raise InputError(
                     f"There is no subject {', '.join(unknown)}.", fits=f"subjects {', '.join(self.subjects())}"
                 )
-        return Recordings(lambda: self.recordings(subjects))
+        return Recordings(lambda: self.recordings(subjects), (), self, None if subjects is None else tuple(subjects))
 
 
 def _subject(name: str | int, known: list[str]) -> str:

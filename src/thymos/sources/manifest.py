@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,11 @@ class Manifest(Source):
         for stretches in recordings:
             if chosen is None or stretches[0].row.subject in chosen:
                 yield self._read(stretches, readers)
+
+    def content(self) -> list[Path]:
+        """Return the manifest, its files, and what lies beside them under the same name (``.eeg``, ``.fdt``, ...)."""
+        beside = {p for row in self._rows for p in row.path.parent.glob(f"{glob.escape(row.path.stem)}.*")}
+        return [self.path, *sorted(beside)]
 
     def check(self) -> list[Note]:
         """Read every file and say what is remarkable about these recordings."""

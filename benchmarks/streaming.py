@@ -1,0 +1,84 @@
+"""A corpus larger than the memory: 8 GB in SEED's layout, featurised in a process that may have 2 GB.
+
+Run: python benchmarks/streaming.py [--folder DIR] [--subjects 8]
+
+Writes simulated data in SEED's layout (62 channels, 200 Hz, three sessions a person; kept in DIR if one is given, and
+used again), then starts two processes whose whole address space is limited. One computes differential entropy,
+filtered over each trial and smoothed, and cuts 4 s windows of the signals; both go to a cache, piece by piece. The
+other tries to have all windows in memory, to see that the limit holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+LIMIT = 2 * 2**30  # bytes of address space
+
+CHILD = """
+import json, os, resource, sys, time
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
+from thymos.base.cache import Cache
+from thymos.signals.smoothing import Smooth
+from thymos.signals.spectral import DifferentialEntropy
+from thymos.sources import SEED
+recordings = SEED({folder!r}).load()
+result = {{}}
+def run(name, call):
+    begin = time.perf_counter()
+    samples = call()
+    result[name] = [list(samples.X.shape), samples.X.nbytes, time.perf_counter() - begin]
+if {memory}:
+    run("windows in memory", lambda: recordings.windows(4.0))
+else:
+    cache = Cache({cache!r})
+    steps = DifferentialEntropy(bands="seed", method="filter", window=1.0), Smooth()
+    run("features", lambda: recordings.features(*steps, seconds=4.0, cache=cache))
+    run("features, from the cache", lambda: recordings.features(*steps, seconds=4.0, cache=cache))
+    run("windows", lambda: recordings.windows(4.0, cache=cache))
+result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps(result))
+"""
+
+
+def child(folder: Path, cache: Path, memory: bool) -> subprocess.CompletedProcess:
+    code = CHILD.format(limit=LIMIT, folder=str(folder), cache=str(cache), memory=memory)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--subjects", type=int, default=8)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        if not (folder / "seed").is_dir():
+            from thymos.sources.simulate.seed import write_seed
+
+            begin = time.perf_counter()
+            write_seed(folder, random_state=0, subjects=given.subjects, scale=1.0)
+            print(f"written in {time.perf_counter() - begin:.0f} s")
+        size = sum(p.stat().st_size for p in (folder / "seed").rglob("*") if p.is_file())
+        print(f"corpus {size / 1e9:.2f} GB in {folder}; address space limited to {LIMIT / 1e9:.2f} GB")
+        whole = child(folder / "seed", Path(temporary) / "cache", memory=True)
+        reason = (whole.stderr.strip().splitlines() or ["it went through: the limit does not hold"])[-1]
+        print(f"windows in memory: {reason}")
+        streamed = child(folder / "seed", Path(temporary) / "cache", memory=False)
+        if streamed.returncode:
+            sys.exit(streamed.stderr)
+        found = json.loads(streamed.stdout)
+        peak = found.pop("peak")
+        for name, (shape, size, seconds) in found.items():
+            print(f"{name}: {shape}, {size / 1e9:.2f} GB, {seconds:.0f} s")
+        print(f"peak of memory in use, mapped pages of the cache included: {peak / 1e9:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Features of many recordings and modalities as one table, and what could not be computed, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import InputError, MissingExtraError, ThymosError
+from thymos.base.recording import Recording
+from thymos.signals.stream import featurise
+
+__all__ = ["FAILURES", "feature_table"]
+
+#: Columns of the table of failures.
+FAILURES = ("trial", "modality", "reason")
+
+
+def feature_table(
+    recordings: Iterable[Recording],
+    steps: Mapping[str, Any],
+    seconds: float | None = None,
+    step: float | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one row of features for each recording, or for each window of it.
+
+    Parameters
+    ----------
+    recordings : iterable of Recording
+        Read once, one at a time.
+    steps : mapping of str to WindowFeatures
+        Modality to what is computed of it.
+    seconds, step : float, optional
+        Length of a window and distance between two starts; whole recordings by default.
+
+    Returns
+    -------
+    table : DataFrame
+        Metadata, ``start`` and ``stop`` in seconds on the recording's clock, and a column for each feature, named
+        ``modality_feature``, with ``_channel`` behind it where there are several. What has no value is missing; a
+        recording of which nothing could be computed keeps a row.
+    failures : DataFrame
+        Trial, modality and reason wherever a whole recording, or some window of it, has no feature at all.
+
+    Raises
+    ------
+    InputError
+        If no recording has one of the modalities.
+    """
+    rows, failures, there = [], [], set()
+    for recording in recordings:
+        parts = [pd.DataFrame(columns=["stop"], dtype=float)]
+        for modality in (name for name in steps if name in recording.signals):
+            there.add(modality)
+            try:
+                part, reason = _part(recording, modality, steps[modality], seconds, step)
+                parts.append(part)
+            except MissingExtraError:
+                raise
+            except ThymosError as error:
+                reason = error.came
+            if reason:
+                failures.append((recording.meta["trial"], modality, reason))
+        made = pd.concat(parts, axis=1)
+        stop = made.pop("stop")
+        stop = stop.max(axis=1) if isinstance(stop, pd.DataFrame) else stop
+        made = made if len(made) else made.reindex([np.nan])
+        meta = {key: value for key, value in recording.meta.items() if key not in {"start", "stop"}}
+        head = pd.DataFrame({**meta, "start": made.index, "stop": stop.reindex(made.index).to_numpy()})
+        rows.append((head, made.reset_index(drop=True)))
+    missing = [name for name in steps if name not in there]
+    if missing or not steps:
+        raise InputError(
+            f"No recording has {', '.join(missing)}." if missing else "No features were asked for.",
+            fits="modalities that the source has",
+        )
+    table = pd.concat([pd.concat([head, made], axis=1) for head, made in rows], ignore_index=True)
+    first = [name for name in rows[0][0].columns if name in table]
+    return table[[*first, *(name for name in table if name not in first)]], pd.DataFrame(failures, columns=FAILURES)
+
+
+def _part(
+    recording: Recording, modality: str, made: Any, seconds: float | None, step: float | None
+) -> tuple[pd.DataFrame, str]:
+    """Return the features of one modality by the start of their window, and why a window has none."""
+    found = featurise(recording, [made], seconds, step, modality)
+    channels = recording.signal(modality).ch_names
+    names = [
+        f"{modality}_{name}" if found.X.shape[2] == 1 else f"{modality}_{name}_{channel}"
+        for name in found.first.names()
+        for channel in channels[: found.X.shape[2]]
+    ]
+    table = pd.DataFrame(found.X.reshape(len(found.X), -1), columns=names, index=np.round(found.start, 6))
+    table.insert(0, "stop", found.stop)
+    empty = np.isnan(found.X).reshape(len(found.X), -1).all(axis=1) if len(found.X) else np.ones(1, bool)
+    if not empty.any():
+        return table, ""
+    if not len(found.X):
+        return table, f"{recording.signal(modality).duration:g} s, shorter than a window"
+    return table, found.problem or f"{empty.sum()} of {len(empty)} windows have no features"
