@@ -4,7 +4,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thymos.base.errors import InputError
-from thymos.signals.spectral import BANDS, DifferentialEntropy, band_variance, differential_entropy
+from thymos.signals.filters import band_pass
+from thymos.signals.spectral import (
+    BANDS,
+    BandPower,
+    DifferentialEntropy,
+    PowerSpectralDensity,
+    band_power,
+    band_variance,
+    differential_entropy,
+    frequencies,
+    power_spectral_density,
+)
+from thymos.signals.windows import sliding_windows
 
 
 @pytest.mark.parametrize(("method", "tolerance"), [("spectral", 0.03), ("filter", 0.06)])  # a filter has slopes
@@ -117,3 +129,60 @@ def test_the_transformer_wraps_the_function_and_takes_one_channel_as_a_table():
     assert np.array_equal(made, differential_entropy(x, 128.0, "deap", window=1.0))
     one = DifferentialEntropy(128.0, "deap").fit_transform(x[:, 0])
     assert np.allclose(one, differential_entropy(x[:, :1], 128.0, "deap"))
+
+
+def test_filter_variances_are_those_of_the_filtered_signal_away_from_the_ends():
+    rng = np.random.default_rng(7)
+    x = (rng.standard_normal((2, 3, 2560)).cumsum(axis=-1) * 1e-6 + 4e-3).astype(np.float32)  # drift, a large offset
+    found = band_variance(x, 128.0, "deap", "filter", window=1.0, step=0.5)
+    filtered = [band_pass(x.astype(np.float64), 128.0, *edges) for edges in BANDS["deap"].values()]
+    by_hand = np.stack([sliding_windows(y, 128, 64).var(axis=-1) for y in filtered], axis=1)
+    assert found.shape == (2, 4, 3, 39)
+    assert np.allclose(found[..., 4:-4], by_hand[..., 4:-4], rtol=0.01)
+    assert np.corrcoef(np.log(found).ravel(), np.log(by_hand).ravel())[0, 1] > 0.999
+
+
+def test_a_filter_is_refused_where_values_are_missing():
+    x = np.zeros((1, 512))
+    x[0, 100] = np.nan
+    with pytest.raises(InputError, match="1 values are missing"):
+        differential_entropy(x, 128.0, "deap", "filter", window=1.0)
+
+
+def test_the_power_of_a_sine_lies_in_its_band_and_is_half_its_squared_height():
+    t = np.arange(2 * 128) / 128
+    x = (2e-5 * np.sin(2 * np.pi * 10 * t)).astype(np.float32)[None]
+    power = band_power(x, 128.0, "deap")[:, 0, 0]
+    assert power[1] == pytest.approx(2e-10, rel=1e-3)
+    assert power[[0, 2, 3]].max() < 1e-6 * power[1]
+    assert band_power(x, 128.0, "deap", scale="decibel")[1, 0, 0] == pytest.approx(-96.99, abs=0.01)
+    assert band_power(x, 128.0, "deap", scale="relative").sum() == pytest.approx(1)
+    filtered = band_power(np.tile(x, 4), 128.0, "deap", "filter")
+    assert filtered[1, 0, 0] == pytest.approx(2e-10, rel=0.02)
+    with pytest.raises(InputError, match="Did you mean 'decibel'"):
+        band_power(x, 128.0, "deap", scale="decibels")
+
+
+def test_a_density_sums_to_the_variance_and_peaks_at_the_frequency_of_a_sine():
+    rng = np.random.default_rng(8)
+    x = (rng.normal(0, 1e-5, (3, 2, 500)) + 1e-5 * np.sin(np.arange(500) * 2 * np.pi * 20 / 100)).astype(np.float32)
+    density = power_spectral_density(x, 100.0, window=1.0)
+    f = frequencies(500, 100.0, window=1.0)
+    assert density.shape == (3, len(f), 2, 5)
+    assert (f[density.mean(axis=(0, 2, 3)).argmax()], f[1] - f[0]) == (20, 1)
+    hann = np.hanning(101)[:-1]
+    windows = x.reshape(3, 2, 5, 100) - x.reshape(3, 2, 5, 100).mean(axis=-1, keepdims=True)
+    assert np.allclose(density.sum(axis=1), ((windows * hann) ** 2).sum(axis=-1) / (hann**2).sum(), rtol=0.05)
+    some = PowerSpectralDensity(100.0, low=4.0, high=30.0, window=1.0).fit(x)
+    assert np.array_equal(some.transform(x), density[:, 4:31])
+    assert (some.names()[0], some.names()[-1]) == ("4Hz", "30Hz")
+    with pytest.raises(InputError, match="multiple of 1 Hz up to 50 Hz"):
+        power_spectral_density(x, 100.0, low=60.0, high=70.0, window=1.0)
+
+
+def test_a_filter_over_the_whole_signal_is_marked_as_offline_and_bands_have_names():
+    assert DifferentialEntropy(method="filter").offline
+    assert not DifferentialEntropy().offline
+    assert not DifferentialEntropy().learns
+    assert BandPower(bands={"low": (1, 4)}).names() == ("low",)
+    assert DifferentialEntropy(bands="seed").names() == ("delta", "theta", "alpha", "beta", "gamma")

@@ -210,20 +210,19 @@ class Cache:
 
     def _install(self, fresh: Path, place: Path) -> Samples:
         """Put a finished entry in its place, unless another process was faster."""
-        for _ in range(3):
-            try:
-                fresh.rename(place)
-            except OSError:
-                if not place.exists():
-                    raise
+        try:
+            fresh.rename(place)
+        except OSError:
             found = _read(place)
             if found is not None:
                 return found
-            broken = self.folder / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
-            with suppress(OSError):
-                place.rename(broken)
+            if not place.exists():
+                raise
+            broken = self.folder / f"{fresh.name}-broken"
+            place.rename(broken)
             shutil.rmtree(broken, ignore_errors=True)
-        raise ThymosError(f"{place} cannot be replaced.", do="thymos cache clear")
+            fresh.rename(place)
+        return Samples.load(place)
 
     def _places(self) -> Iterator[Path]:
         if self.folder.is_dir():
@@ -251,7 +250,7 @@ class Cache:
             return  # elsewhere there is no harmless way to ask for a process
         for path in self.folder.glob(f"{_PREFIX}{socket.gethostname()}-*"):
             try:
-                os.kill(int(path.name.rsplit("-", 2)[1]), 0)
+                os.kill(int(path.name.removesuffix("-broken").rsplit("-", 2)[1]), 0)
             except ProcessLookupError:
                 shutil.rmtree(path, ignore_errors=True)
             except (ValueError, PermissionError):

@@ -46,6 +46,11 @@ PROCESSES = Catalogue(
             "independent components of EEG that go with the eyes removed",
             citation="Hyvarinen 1999, FastICA",
         ),
+        "heart_rate": ProcessRow(
+            "thymos.signals.heart:heart_rate_signal",
+            "heart rate and its slope at 4 Hz from a pulse or an electrocardiogram",
+            citation="Orphanidou et al. 2015 (likeness of beats)",
+        ),
         "subtract_baseline": ProcessRow(
             "thymos.signals.preprocessing:subtract_baseline_signal",
             "each channel less its mean over the rest before the stimulus",
@@ -78,6 +83,24 @@ TRANSFORMERS = Catalogue(
             "features smoothed over the windows of a trial; not causal",
             citation="Shi & Lu 2010",
         ),
+        "heart_features": Row(
+            "thymos.signals.heart:HeartFeatures",
+            "heart rate, its variability and the size of beats, from a pulse or an electrocardiogram",
+            citation="Task Force 1996; Brennan et al. 2001; Zechmeister & Kürster 2009; Orphanidou et al. 2015",
+        ),
+        "electrodermal_features": Row(
+            "thymos.signals.electrodermal:ElectrodermalFeatures",
+            "level and responses of the skin conductance",
+            citation="Boucsein 2012; Eilers & Boelens 2005",
+        ),
+        "respiration_features": Row(
+            "thymos.signals.respiration:RespirationFeatures",
+            "rate, depth and regularity of breathing",
+            citation="Boiten et al. 1994",
+        ),
+        "temperature_features": Row(
+            "thymos.signals.temperature:TemperatureFeatures", "level, spread and trend of the skin temperature"
+        ),
         "bird_features": Row(
             "thymos.signals.bird:BirdFeatures",
             "the feature generator of the public Muse tables, as published or corrected",
@@ -93,4 +116,9 @@ TRANSFORMERS = Catalogue(
 #: What `thymos features` computes of a modality: name and parameters.
 OF_MODALITY: dict[str, tuple[str, dict]] = {
     "eeg": ("differential_entropy", {}),
+    "ecg": ("heart_features", {"kind": "ecg"}),
+    "bvp": ("heart_features", {"kind": "bvp"}),
+    "eda": ("electrodermal_features", {}),
+    "resp": ("respiration_features", {}),
+    "temp": ("temperature_features", {}),
 }

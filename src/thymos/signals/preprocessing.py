@@ -186,7 +186,7 @@ def remove_ocular_signal(
     baseline: Signal | None = None,
     eyes: Sequence[str] = ("Fp1", "Fp2"),
     components: float | int = 0.99,
-    threshold: float = 3.0,
+    threshold: float = 0.7,
     random_state: int = 0,
 ) -> tuple[Signal, Signal | None]:
     """Remove independent components that go with the electrodes next to the eyes.
@@ -202,7 +202,8 @@ def remove_ocular_signal(
     components : float or int
         Number of components, or the share of the variance that they explain.
     threshold : float
-        Standard scores of the correlation with such a channel beyond which a component is removed.
+        Correlation with such a channel, from 1 to 10 Hz, beyond which a component is removed. A standard score over
+        components, the other usual measure, cannot be large where there are few of them.
     random_state : int
         Seed of the decomposition.
 
@@ -238,7 +239,7 @@ def remove_ocular_signal(
         slow = raw.copy().filter(_HIGH_PASS, None, verbose="ERROR")
         ica = ICA(components, method="fastica", random_state=random_state, max_iter="auto", verbose="ERROR")
         ica.fit(slow, verbose="ERROR")
-        found, _ = ica.find_bads_eog(slow, ch_name=there, threshold=threshold, verbose="ERROR")
+        found, _ = ica.find_bads_eog(slow, ch_name=there, measure="correlation", threshold=threshold, verbose="ERROR")
 
     def clean(part: Signal) -> Signal:
         cleaned = ica.apply(to_mne(part), exclude=found, verbose="ERROR").get_data()

@@ -74,7 +74,7 @@ def feature_blocks(
 
     def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = featurise(recording, steps, seconds, step, modality, subtract_baseline)
-        bad = np.isnan(found.X).reshape(len(found.X), -1).any(axis=1)
+        bad = np.isnan(found.X).any(axis=tuple(range(1, found.X.ndim)))
         if bad.any() and incomplete == "error":
             raise InputError(
                 f"{bad.sum()} of {len(bad)} samples of {recording.meta['trial']!r} have no value for some feature"

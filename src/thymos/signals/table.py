@@ -42,7 +42,7 @@ def feature_table(
         ``modality_feature``, with ``_channel`` behind it where there are several. What has no value is missing; a
         recording of which nothing could be computed keeps a row.
     failures : DataFrame
-        Trial, modality and reason wherever a whole recording, or some window of it, has no feature at all.
+        Trial, modality and reason wherever a recording cannot be used, or a window of it has no feature at all.
 
     Raises
     ------
@@ -92,11 +92,9 @@ def _part(
         for name in found.first.names()
         for channel in channels[: found.X.shape[2]]
     ]
-    table = pd.DataFrame(found.X.reshape(len(found.X), -1), columns=names, index=np.round(found.start, 6))
+    table = pd.DataFrame(found.X.reshape(-1, len(names)), columns=names, index=np.round(found.start, 6))
     table.insert(0, "stop", found.stop)
-    empty = np.isnan(found.X).reshape(len(found.X), -1).all(axis=1) if len(found.X) else np.ones(1, bool)
-    if not empty.any():
-        return table, ""
     if not len(found.X):
         return table, f"{recording.signal(modality).duration:g} s, shorter than a window"
-    return table, found.problem or f"{empty.sum()} of {len(empty)} windows have no features"
+    empty = np.isnan(found.X).all(axis=tuple(range(1, found.X.ndim))).sum()
+    return table, found.problem or (f"{empty} of {len(found.X)} windows have no features" if empty else "")

@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+
+from thymos.base.errors import InputError
+from thymos.base.recording import Recording, Signal, Span
+from thymos.signals.asymmetry import Asymmetry
+from thymos.signals.scaling import ChannelScaler
+from thymos.signals.smoothing import Smooth
+from thymos.signals.spectral import DifferentialEntropy, differential_entropy
+from thymos.signals.statistics import Hjorth, WindowStatistics
+from thymos.signals.stream import feature_blocks
+from thymos.signals.table import feature_table
+from thymos.signals.transformer import WindowFeatures
+from thymos.signals.windows import joined
+
+NAMES = ("F3", "F4", "P3")
+
+
+def recording(trial="a", seconds=20.0, seed=0, **signals) -> Recording:
+    rng = np.random.default_rng(seed)
+    eeg = Signal(rng.normal(0, 1e-5, (3, round(100 * seconds))).astype(np.float32), 100.0, NAMES)
+    rest = eeg.replace(data=rng.normal(0, 3e-5, (3, 300)).astype(np.float32), start=-3.0)
+    meta = {"source": "made", "subject": "s", "session": "1", "trial": trial, "stimulus": "k", "mood": "calm"}
+    return Recording({"eeg": eeg, **signals}, meta, (Span(7.0, 7.5, "rail"),), {"eeg": rest})
+
+
+def computed(*steps, recordings=None, **options):
+    return joined(feature_blocks(recordings or [recording(), recording("b", 13.5, 1)], steps, **options))
+
+
+def test_samples_are_cut_from_features_of_the_whole_recording():
+    entropy = DifferentialEntropy(method="filter", window=1.0, step=0.5)
+    found = computed(entropy, seconds=6.0)
+    assert found.X.shape == (5, 4, 3, 11), "a sample of 6 s holds 11 windows of 1 s every 0.5 s"
+    assert found.meta["start"].tolist() == [0, 6, 12, 0, 6]
+    assert (found.meta["stop"] - found.meta["start"]).eq(6).all()
+    assert found.meta["mood"].eq("calm").all()
+    whole = differential_entropy(recording().signal("eeg").data, 100.0, "deap", "filter", 1.0, 0.5)
+    assert np.array_equal(found.X[1], whole[..., 12:23])
+    assert found.info["offline"] == ["DifferentialEntropy"]
+    assert "sfreq" not in found.info, "the last axis has another rate"
+    assert "method='filter'" in found.info["features"][0]
+
+
+def test_a_feature_without_windows_of_its_own_takes_the_samples_as_windows():
+    found = computed(Hjorth(), seconds=2.0, step=1.0)
+    assert found.X.shape == (19 + 12, 3, 3, 1)
+    one = Hjorth(100.0).fit_transform(recording().signal("eeg").data[None, :, 300:500])
+    assert np.array_equal(found.X[3], one[0])
+    whole = computed(WindowStatistics())
+    assert whole.X.shape == (2, 6, 3, 1)
+    assert whole.meta["stop"].tolist() == [20, 13.5]
+
+
+def test_later_steps_see_the_whole_trial_and_no_other():
+    entropy = DifferentialEntropy(window=1.0)
+    both = computed(entropy, Smooth(), Asymmetry(), seconds=4.0)
+    alone = computed(entropy, Smooth(), Asymmetry(), seconds=4.0, recordings=[recording("b", 13.5, 1)])
+    assert np.array_equal(both.X[-3:], alone.X)
+    assert both.X.shape == (8, 4, 1, 4), "one pair: F3 and F4"
+    assert "ch_names" not in both.info
+    rough = computed(entropy, Asymmetry(), seconds=4.0)
+    assert np.diff(both.X[0], axis=-1).std() < 0.8 * np.diff(rough.X[0], axis=-1).std()
+    assert (both.info["offline"], rough.info["offline"]) == (["Smooth"], [])
+
+
+def test_the_rest_before_the_stimulus_is_subtracted_from_the_first_feature():
+    entropy = DifferentialEntropy(window=1.0)
+    plain, less = (computed(entropy, seconds=2.0, subtract_baseline=s) for s in (False, True))
+    rest = recording().baseline["eeg"]
+    mean = differential_entropy(rest.data, 100.0, "deap", window=1.0).mean(axis=-1, keepdims=True)
+    assert np.allclose(less.X[0], plain.X[0] - mean, atol=1e-5)
+    assert abs(less.X.mean() + np.log(3)) < 0.1
+    with pytest.raises(InputError, match="no rest before"):
+        computed(entropy, recordings=[Recording(recording().signals, recording().meta)], subtract_baseline=True)
+
+
+def test_marked_samples_can_be_left_out():
+    kept = computed(Hjorth(), seconds=2.0, drop=["rail"])
+    assert 6.0 not in kept.meta["start"].tolist()
+    assert len(kept) == 10 + 6 - 2
+
+
+class Gaps(WindowFeatures):
+    """A feature that the second half of a recording does not have."""
+
+    def __init__(self, window=None, step=None, sfreq=1.0):
+        self.window, self.step, self.sfreq = window, step, sfreq
+
+    def names(self):
+        return ("gap",)
+
+    def problems(self, X):
+        return ["the sensor fell off"] * len(X)
+
+    def _features(self, X):
+        made = Hjorth(self.sfreq, self.window, self.step).fit(X).transform(X)[:, :1]
+        made[..., made.shape[-1] // 2 :] = np.nan
+        return made
+
+
+def test_samples_without_a_value_are_refused_dropped_or_kept(words):
+    with pytest.raises(InputError) as error:
+        computed(Gaps(), seconds=2.0)
+    words(error.value, "5 of 10 samples of 'a'", "the sensor fell off", "incomplete: drop")
+    assert len(computed(Gaps(), seconds=2.0, incomplete="drop")) == 5 + 3
+    kept = computed(Gaps(), seconds=2.0, incomplete="keep")
+    assert np.isnan(kept.X[:, 0, 0, 0]).sum() == 5 + 3
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "expected"),
+    [
+        ([ChannelScaler()], {}, "ChannelScaler learns from data"),
+        ([Smooth()], {}, "Smooth is no feature of a signal"),
+        ([], {}, "at least one transformer"),
+        ([Hjorth(window=3.0)], {"seconds": 2.0}, "windows of 3 s"),
+        ([Hjorth(window=1.0)], {"seconds": 2.0, "step": 0.5}, "every whole multiple"),
+        ([Hjorth()], {"seconds": 2.0, "incomplete": "skip"}, "error, drop, keep"),
+        ([Hjorth()], {"seconds": 30.0}, "longest has 20.00 s"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words(steps, options, expected, words):
+    with pytest.raises(InputError) as error:
+        computed(*steps, **options)
+    words(error.value, expected)
+
+
+def test_recordings_of_different_length_have_no_common_shape_but_a_mean():
+    with pytest.raises(InputError, match=r"differ in shape: \(4, 3, 20\) \(a\), \(4, 3, 13\) \(b\)"):
+        computed(DifferentialEntropy(window=1.0))
+
+
+def test_a_table_has_a_row_for_each_recording_and_a_reason_for_each_failure(words):
+    pulse = Signal(np.ones((1, 640), np.float32), 32.0, ("BVP",), "")
+    recordings = [recording(bvp=pulse), recording("b", 13.5, 1), recording("c", 0.01, 2, bvp=pulse)]
+    table, failures = feature_table(recordings, {"eeg": Hjorth(), "bvp": Gaps()})
+    assert table["trial"].tolist() == ["a", "b", "c"]
+    assert table.loc[0, "eeg_mobility_F4"] == pytest.approx(
+        Hjorth(100.0).fit_transform(recording().signal("eeg").data[None])[0, 1, 1, 0]
+    )
+    assert np.isnan(table.loc[2, "eeg_activity_P3"])
+    assert table["bvp_gap"].isna().all()
+    assert table["stop"].tolist() == [20, 13.5, 20]
+    by_trial = failures.set_index(["trial", "modality"])["reason"]
+    assert by_trial["a", "bvp"] == by_trial["c", "bvp"] == "the sensor fell off"
+    assert "1 samples at 100 Hz" in by_trial["c", "eeg"]
+    assert len(failures) == 3
+    windows, failed = feature_table(recordings[:2], {"eeg": Hjorth(), "bvp": Gaps()}, 2.0)
+    assert windows.groupby("trial").size().tolist() == [10, 6]
+    assert failed["reason"].tolist() == ["the sensor fell off"]
+    assert windows["bvp_gap"].notna().sum() == 5
+    with pytest.raises(InputError) as error:
+        feature_table(recordings, {"ecg": Gaps()})
+    words(error.value, "No recording has ecg")
