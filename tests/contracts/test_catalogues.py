@@ -20,6 +20,9 @@ FOR_CHECKS = {
     "differential_entropy": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "band_power": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "bird_features": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}, "window": None},
+    "log_mel": {"sfreq": 10.0, "n_mels": 3, "fmin": 0.0, "window": None, "step": None},
+    "mfcc": {"sfreq": 10.0, "n_mfcc": 2, "n_mels": 3, "fmin": 0.0, "window": None, "step": None},
+    "connectivity": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "random_forest": {"n_estimators": 10},
     "rnn_time": {"lr": 1e-2, "max_epochs": 20},
     "lstm_single": {"lr": 1e-2},
@@ -132,8 +135,11 @@ def test_equal_seeds_give_equal_models(name, make_samples):
     assert np.array_equal(first, second)
 
 
-#: Parameters without which a process cannot be, and processes of other things than EEG.
+#: Parameters without which a process cannot be.
 FOR_PROCESSES = {"band_pass": {"low": 1.0, "high": 40.0}, "resample": {"to": 64.0}}
+
+#: Processes of other things than EEG, or to other things; their own tests say what they keep.
+OTHERS = ("heart_rate", "crop_faces", "normalise_faces")
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +147,7 @@ def one_recording():
     return next(iter(SOURCES["simulated-eeg"].load()(subjects=1, trials=1, seconds=12.0).load()))
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("name", [name for name in PROCESSES if name not in OTHERS])
 def test_processes_keep_channels_unit_and_start(name, one_recording):
     signal = one_recording.signal("eeg").replace(start=4.0)
     rest = signal.replace(data=signal.data[:, :256], start=2.0)

@@ -336,3 +336,40 @@ def test_a_fault_of_the_audit_does_not_take_the_results_along(muse_folder, tmp_p
     outcome = run_study(study(permuted=[]), tmp_path / "run", muse_folder)
     assert outcome.failed == {}
     assert "the audit itself failed (RuntimeError: a fault)" in outcome.results.read_facts("audit")["skipped"][0]
+
+
+def test_the_data_card_lists_what_was_done_and_decided_before_the_split(tmp_path):
+    from thymos.base.cache import Cache
+    from thymos.report.page import write_report
+    from thymos.report.view import RunView
+
+    plan = {
+        **STUDY,
+        "source": {"simulated-eeg": {"subjects": 2, "trials": 6, "seconds": 4, "montage": "deap32"}},
+        "process": [{"notch": {"causal": True}}, "reference", {"interpolate_bad_channels": {"threshold": 1.2}}],
+        "windows": {"seconds": 2.0},
+        "features": [{"differential_entropy": {"window": 1.0}}, {"smooth": {"method": "moving_average"}}],
+        "target": {"label": "valence", "above": "median"},
+        "protocols": {
+            "trial": {"parameters": {"n_splits": 2}},
+            "random_window": {"parameters": {"n_splits": 2}, "twin_of": "trial"},
+        },
+        "methods": {"svm": {"steps": ["flatten", "svm"]}},
+        "permuted": [],
+    }
+    outcome = run_study(parse_study(plan), tmp_path / "run", cache=Cache(tmp_path / "cache"))
+    assert not outcome.failed
+    card = outcome.results.read_facts("data")
+    done = card["processing"]
+    assert [text.split(":")[0] for text in done] == [
+        *("notch", "reference", "interpolate_bad_channels"),
+        *("differential_entropy", "smooth"),
+    ]
+    assert ["offline" in text for text in done] == [False, False, True, False, True]
+    assert "(method=moving_average)" in done[-1]
+    assert all(text.startswith("interpolated ") for text in card["notes"])
+    assert 1 <= sum(card["notes"].values()) <= 12 * 8
+    page = write_report(RunView(outcome.results.folder)).read_text()
+    assert "each recording alone" in page
+    assert next(iter(card["notes"])) in page
+    assert "Smooth make the windows of a trial depend on each other: random_window" in page

@@ -312,3 +312,56 @@ def test_a_path_in_a_study_is_relative_to_the_study_and_no_part_of_its_digest(tm
         with pytest.raises(ThymosError, match=str(folder / "mine.csv")):
             make_samples(studies[-1])
     assert studies[0].digest() == studies[1].digest()
+
+
+FEATURED = {
+    **RATED,
+    "process": [{"band_pass": {"low": 1.0, "high": 45.0}}],
+    "windows": {"seconds": 2.0},
+    "features": [{"differential_entropy": {"method": "filter", "window": 1.0, "step": 0.5}}, "smooth"],
+    "target": {"label": "valence"},
+}
+
+
+def test_features_of_a_study_are_computed_before_the_split_and_kept(tmp_path):
+    from thymos.base.cache import Cache
+
+    cache, told = Cache(tmp_path / "cache"), []
+    samples = make_samples(parse_study(FEATURED), cache=cache, progress=lambda *words: told.append(words))
+    assert samples.X.shape == (16, 4, 4, 3)
+    assert samples.info["offline"] == ["DifferentialEntropy", "Smooth"]
+    assert set(samples.y) == {"high", "low"}
+    assert {total for _, total, _ in told} == {2}
+    told.clear()
+    other = parse_study({**FEATURED, "target": {"label": "arousal"}, "seeds": 3})
+    again = make_samples(other, cache=cache, progress=lambda *words: told.append(words))
+    assert np.array_equal(again.X, samples.X)
+    assert not told, "another target of the same data is not computed anew"
+    whole = make_samples(parse_study({**FEATURED, "windows": {"seconds": None}, "features": ["hjorth"]}))
+    assert whole.X.shape == (16, 3, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"features": ["channel_scaler"]}, "ChannelScaler learns from data"),
+        ({"features": ["differential_entrpy"]}, "Did you mean 'differential_entropy'"),
+        ({"features": [{"hjorth": {"windw": 1}}]}, "Did you mean 'window'"),
+        ({"features": [], "windows": {"seconds": None}}, "windows.seconds: null"),
+        ({"features": [], "subtract_baseline": True}, "subtract_baseline"),
+        ({"subtract_baseline": True}, "no rest before the stimulus"),
+        ({"incomplete": "keep"}, "incomplete"),
+        ({"windows": {}}, "windows.seconds: this key is required"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused_in_words(changes, expected, words):
+    with pytest.raises(ThymosError) as error:
+        make_samples(parse_study({**FEATURED, **changes}))
+    words(error.value, expected)
+
+
+def test_steps_are_told_the_names_of_the_channels():
+    steps = [{"differential_entropy": {"bands": "deap"}}, "asymmetry", "flatten", "lda"]
+    plan = parse_study(changed(("methods", "lda", "steps"), steps))
+    pipe = make_estimator(plan, "lda", {"sfreq": 64.0, "ch_names": ["F3", "F4"]})
+    assert pipe[1].ch_names == ["F3", "F4"]

@@ -142,6 +142,12 @@ def test_filter_variances_are_those_of_the_filtered_signal_away_from_the_ends():
     assert np.corrcoef(np.log(found).ravel(), np.log(by_hand).ravel())[0, 1] > 0.999
 
 
+def test_a_band_that_reaches_to_zero_keeps_no_mean_of_a_window():
+    slow = np.sin(2 * np.pi * 0.1 * np.arange(2000) / 100)[None]
+    found = band_variance(slow, 100.0, {"slow": (0, 4)}, "filter", window=1.0)[0, 0]
+    assert np.allclose(found[2:-2], slow.reshape(20, 100).var(axis=1)[2:-2], rtol=0.05, atol=1e-6)
+
+
 def test_a_filter_is_refused_where_values_are_missing():
     x = np.zeros((1, 512))
     x[0, 100] = np.nan

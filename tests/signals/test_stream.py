@@ -81,6 +81,28 @@ def test_marked_samples_can_be_left_out():
     assert len(kept) == 10 + 6 - 2
 
 
+class Loudness(WindowFeatures):
+    """One value for a whole sample."""
+
+    framed = False
+
+    def names(self):
+        return ("loudness",)
+
+    def _features(self, X):
+        return X.std(axis=-1)[:, None, :, None]
+
+
+def test_a_feature_of_a_whole_sample_is_computed_of_samples_cut_first():
+    found = computed(Loudness(), seconds=2.0, step=1.0)
+    data = recording().signal("eeg").data
+    assert found.X.shape == (31, 1, 3, 1)
+    assert np.allclose(found.X[3, 0, :, 0], data[:, 300:500].std(axis=-1))
+    assert found.meta["start"].tolist()[:3] == [0, 1, 2]
+    whole = computed(Loudness())
+    assert np.allclose(whole.X[0, 0, :, 0], data.std(axis=-1))
+
+
 class Gaps(WindowFeatures):
     """A feature that the second half of a recording does not have."""
 

@@ -369,7 +369,7 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "citation": row.citation,
         "licence": getattr(row, "licence", ""),
         "obtain": getattr(row, "obtain", ""),
-        "cautions": [*_simulated(samples), *getattr(row, "cautions", ()), *study.cautions],
+        "cautions": [*_simulated(samples), *_divided(study, samples), *getattr(row, "cautions", ()), *study.cautions],
         "classes": classes,
         "n_samples": len(samples),
         "shape": {"X": list(samples.X.shape)} if not isinstance(samples.X, dict) else {},
@@ -402,6 +402,18 @@ def _told(steps: list[Step], kind: str, info: Mapping[str, Any] | None = None) -
             live = row.load().__name__ not in (info or {}).get("offline", [])
         told.append(words + ("" if live else "; offline: a value depends on what follows it"))
     return told
+
+
+def _divided(study: Study, samples: Samples) -> list[str]:
+    """Return a caution where windows know of each other and some protocol puts windows of one trial on both sides."""
+    offline = samples.info.get("offline")
+    dividing = [name for name in study.protocols if make_protocol(study, name).leaky]
+    if not (offline and dividing):
+        return []
+    return [
+        f"{' and '.join(offline)} make the windows of a trial depend on each other: {' and '.join(dividing)}, which "
+        "divides trials, leaks through them too."
+    ]
 
 
 def _simulated(samples: Samples) -> list[str]:

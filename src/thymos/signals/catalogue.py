@@ -23,7 +23,7 @@ class ProcessRow(Row):
     live: bool = False
 
 
-#: Functions ``Signal -> Signal``; they see one uninterrupted recording and learn nothing from others. Those with a
+#: Functions ``Signal -> Signal`` or ``Frames -> Frames``; they see one uninterrupted recording and learn nothing from others. Those with a
 #: parameter ``baseline`` take the rest before the stimulus too, and return both.
 PROCESSES = Catalogue(
     "process",
@@ -50,6 +50,14 @@ PROCESSES = Catalogue(
             "thymos.signals.heart:heart_rate_signal",
             "heart rate and its slope at 4 Hz from a pulse or an electrocardiogram",
             citation="Orphanidou et al. 2015 (likeness of beats)",
+        ),
+        "crop_faces": ProcessRow(
+            "thymos.signals.faces:crop_faces", "grey square around the largest face, followed through films"
+        ),
+        "normalise_faces": ProcessRow(
+            "thymos.signals.faces:normalise_faces",
+            "whole pictures as grey squares, histogram equalised on demand",
+            live=True,
         ),
         "subtract_baseline": ProcessRow(
             "thymos.signals.preprocessing:subtract_baseline_signal",
@@ -101,6 +109,32 @@ TRANSFORMERS = Catalogue(
         "temperature_features": Row(
             "thymos.signals.temperature:TemperatureFeatures", "level, spread and trend of the skin temperature"
         ),
+        "log_mel": Row(
+            "thymos.signals.speech:LogMel", "log-mel spectrogram in dB", citation="Davis & Mermelstein 1980"
+        ),
+        "mfcc": Row(
+            "thymos.signals.speech:MFCC",
+            "mel-frequency cepstral coefficients, with derivatives on demand",
+            citation="Davis & Mermelstein 1980",
+        ),
+        "prosody": Row(
+            "thymos.signals.speech:Prosody",
+            "pitch, loudness, pauses and pace of an utterance",
+            citation="Mauch & Dixon 2014; de Jong & Wempe 2009",
+        ),
+        "egemaps": Row(
+            "thymos.signals.speech:EGeMAPS",
+            "88 voice parameters by openSMILE, whose licence is for research",
+            citation="Eyben et al. 2016",
+        ),
+        "connectivity": Row(
+            "thymos.signals.connectivity:Connectivity",
+            "coherence or phase locking of channels in each band",
+            citation="Lachaux et al. 1999; Nolte et al. 2004; Vinck et al. 2011",
+        ),
+        "topographic_grid": Row(
+            "thymos.signals.topography:TopographicGrid", "channels as a picture of the scalp, 9 x 9 cells"
+        ),
         "bird_features": Row(
             "thymos.signals.bird:BirdFeatures",
             "the feature generator of the public Muse tables, as published or corrected",
@@ -121,4 +155,5 @@ OF_MODALITY: dict[str, tuple[str, dict]] = {
     "eda": ("electrodermal_features", {}),
     "resp": ("respiration_features", {}),
     "temp": ("temperature_features", {}),
+    "speech": ("prosody", {}),
 }

@@ -134,13 +134,11 @@ def featurise(
     if seconds is not None and signal.duration < seconds:
         nothing = np.empty((0, len(first.names()), len(signal.ch_names), 1))
         return Featurised(nothing, np.empty(0), np.empty(0), "", first)
-    X = first.transform(data)
+    X, size, hop = _over_time(first, signal, seconds, step)
     if subtract_baseline:
         X = X - _rest(recording, modality, first)
     for other in others:
         X = other.fit(X).transform(X)
-    size, hop = in_windows(signal.data.shape[1], signal.sfreq, first.window, first.step)
-    size, hop = size / signal.sfreq, hop / signal.sfreq  # seconds, as they came out in whole samples
     if X.shape[-1] != 1 + int((signal.duration - size) / hop + 1e-6):
         raise InputError(
             f"{type(first).__name__} and what follows give {X.shape[-1]} windows.",
@@ -152,6 +150,21 @@ def featurise(
     stop = start + (count - 1) * hop + size
     problem = first.problems(data)[0] if np.isnan(X).any() else ""
     return Featurised(X, start, stop, problem, first)
+
+
+def _over_time(
+    first: WindowFeatures, signal: Signal, seconds: float | None, step: float | None
+) -> tuple[np.ndarray, float, float]:
+    """Return features, shape (1, ..., n_windows), and length and distance of the windows in seconds."""
+    n, sfreq = signal.data.shape[1], signal.sfreq
+    if first.framed:
+        size, hop = in_windows(n, sfreq, first.window, first.step)
+        X = first.transform(signal.data[None])
+    else:  # one value for each sample, so these are cut first
+        size, hop = in_windows(n, sfreq, seconds, seconds if step is None else step)
+        values = first.transform(np.moveaxis(sliding_windows(signal.data, size, hop), -2, 0))
+        X = np.moveaxis(values[..., 0], 0, -1)[None]
+    return X, size / sfreq, hop / sfreq
 
 
 def _prepared(steps: Sequence[Any], signal: Signal, seconds: float | None, step: float | None) -> list[Any]:
@@ -171,7 +184,7 @@ def _prepared(steps: Sequence[Any], signal: Signal, seconds: float | None, step:
         if number == 0 and not isinstance(given, WindowFeatures):
             raise InputError(f"{name} is no feature of a signal.", fits="first a feature with window and step")
         values = {"sfreq": signal.sfreq, "ch_names": list(signal.ch_names)}
-        if number == 0 and given.window is None:
+        if number == 0 and given.framed and given.window is None:
             values |= {"window": seconds, "step": seconds if step is None else step}
         made.append(clone(given).set_params(**{key: value for key, value in values.items() if key in known}))
     return made

@@ -43,8 +43,8 @@ class WindowFeatures(ArrayTransformer):
     """Base of features of signals that learn nothing, so they cannot leak.
 
     Samples have shape (n_samples, n_channels, n_times), or (n_samples, n_times) for one channel. A subclass stores
-    its parameters, among them ``sfreq`` in Hz and ``window`` and ``step`` in seconds (``window=None`` takes the sample
-    as one window), and overrides :meth:`_features` and :meth:`names`.
+    its parameters, among them ``sfreq`` in Hz and, if it is framed, ``window`` and ``step`` in seconds (``window=None``
+    takes the sample as one window), and overrides :meth:`_features` and :meth:`names`.
 
     Attributes
     ----------
@@ -56,6 +56,9 @@ class WindowFeatures(ArrayTransformer):
 
     #: Whether a window's features use samples after it, so that they cannot be had while a signal comes in.
     offline = False
+
+    #: Whether the last axis follows time, window by window; otherwise there is one value for the whole sample.
+    framed = True
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_features, n_channels, n_windows); units as of the function of this feature."""
