@@ -203,15 +203,22 @@ def test_the_digest_follows_content_and_names_and_reads_unchanged_files_once(cac
     os.utime(paths[0], ns=(times.st_atime_ns, times.st_mtime_ns))
     assert cache.digest(paths, moved) != first, "same size and same time of change, other content"
     assert cache.digest(paths[:1], moved) != cache.digest(paths, moved)
+    assert not (cache.folder / "digests.json").exists(), "files this young may change without their times telling"
     monkeypatch.setattr(module, "_RACY", -1.0)
     second, read = cache.digest(paths, moved), []
     content = module._content
     monkeypatch.setattr(module, "_content", lambda path: read.append(path) or content(path))
     assert cache.digest(paths, moved) == second
     assert read == []
-    paths[1].write_bytes(b"\7" * 1001)
-    assert cache.digest(paths, moved) != second
+    times = paths[1].stat()
+    paths[1].write_bytes(b"\7" * 1000)
+    os.utime(paths[1], ns=(times.st_atime_ns, times.st_mtime_ns))
+    third = cache.digest(paths, moved)
+    assert third != second
     assert read == [paths[1]]
+    paths[0].rename(moved / "c.dat")
+    assert cache.digest([moved / "c.dat", paths[1]], moved) != third, "names decide, too"
+    (moved / "c.dat").rename(paths[0])
     (cache.folder / "digests.json").write_text("[]")
     cache.digest(paths, moved)
     assert len(json.loads((cache.folder / "digests.json").read_text())) == 2

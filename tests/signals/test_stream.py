@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from thymos.base.errors import InputError
+from thymos.base.errors import InputError, MissingExtraError
 from thymos.base.recording import Recording, Signal, Span
 from thymos.signals.asymmetry import Asymmetry
 from thymos.signals.scaling import ChannelScaler
@@ -154,7 +154,7 @@ def test_recordings_of_different_length_have_no_common_shape_but_a_mean():
 
 
 def test_a_table_has_a_row_for_each_recording_and_a_reason_for_each_failure(words):
-    pulse = Signal(np.ones((1, 640), np.float32), 32.0, ("BVP",), "")
+    pulse = Signal(np.ones((1, 608), np.float32), 32.0, ("BVP",), "")
     recordings = [recording(bvp=pulse), recording("b", 13.5, 1), recording("c", 0.01, 2, bvp=pulse)]
     table, failures = feature_table(recordings, {"eeg": Hjorth(), "bvp": Gaps()})
     assert table["trial"].tolist() == ["a", "b", "c"]
@@ -163,15 +163,29 @@ def test_a_table_has_a_row_for_each_recording_and_a_reason_for_each_failure(word
     )
     assert np.isnan(table.loc[2, "eeg_activity_P3"])
     assert table["bvp_gap"].isna().all()
-    assert table["stop"].tolist() == [20, 13.5, 20]
+    assert table["stop"].tolist() == [20, 13.5, 19], "of the longest of the signals that could be used"
     by_trial = failures.set_index(["trial", "modality"])["reason"]
     assert by_trial["a", "bvp"] == by_trial["c", "bvp"] == "the sensor fell off"
     assert "1 samples at 100 Hz" in by_trial["c", "eeg"]
     assert len(failures) == 3
     windows, failed = feature_table(recordings[:2], {"eeg": Hjorth(), "bvp": Gaps()}, 2.0)
     assert windows.groupby("trial").size().tolist() == [10, 6]
+    assert windows["bvp_gap"].notna().sum() == 4
     assert failed["reason"].tolist() == ["the sensor fell off"]
-    assert windows["bvp_gap"].notna().sum() == 5
+    with pytest.raises(InputError, match="No features were asked for"):
+        feature_table(recordings, {})
     with pytest.raises(InputError) as error:
         feature_table(recordings, {"ecg": Gaps()})
     words(error.value, "No recording has ecg")
+
+
+class Absent(Gaps):
+    """A feature whose library is not installed."""
+
+    def _features(self, X):
+        raise MissingExtraError("This needs 'x', which is not installed.", do="pip install 'thymos[x]'")
+
+
+def test_a_missing_library_is_no_fault_of_the_recordings():
+    with pytest.raises(MissingExtraError):
+        feature_table([recording()], {"eeg": Absent()})

@@ -23,8 +23,8 @@ class ProcessRow(Row):
     live: bool = False
 
 
-#: Functions ``Signal -> Signal`` or ``Frames -> Frames``; they see one uninterrupted recording and learn nothing from others. Those with a
-#: parameter ``baseline`` take the rest before the stimulus too, and return both.
+#: Functions ``Signal -> Signal`` or ``Frames -> Frames``; they see one uninterrupted recording and learn nothing from
+#: others. Those with a parameter ``baseline`` take the rest before the stimulus too, and return both.
 PROCESSES = Catalogue(
     "process",
     {
