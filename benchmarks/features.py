@@ -19,8 +19,10 @@ import os
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
+import json
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 from scipy import signal as sps
@@ -109,6 +111,7 @@ def extra_memory(function, x: np.ndarray) -> float:
 
 def main() -> None:
     x, names = subject()
+    stored = {"command": "python benchmarks/features.py", "seed": SEED, "shape": x.shape}
     print(
         f"{x.shape} at {SFREQ} Hz, {x.nbytes / 2**20:.1f} MiB float32, seed {SEED}, medians of {REPEATS}, CPU seconds"
     )
@@ -125,20 +128,26 @@ def main() -> None:
             times[k, 0], theirs = cpu(rival)
             times[k, 1], mine = cpu(ours)
         slow, fast = np.median(times, axis=0)
+        stored[name] = {"loop_seconds": slow, "thymos_seconds": fast, "ratio": slow / fast, "extra_memory": None}
         print(f"{name:12} loop {slow:7.3f}  thymos {fast:6.3f}  ratio {slow / fast:6.1f}")
         if name.endswith("DE"):
             for b, band in enumerate(BANDS["deap"]):
                 apart = np.abs(theirs[:, b] - mine[:, b])
                 inner = apart[..., 1:-1].max()
+                median, most = np.median(apart), apart.max()
                 together = np.corrcoef(theirs[:, b].ravel(), mine[:, b].ravel())[0, 1]
                 print(
                     f"             {band:6} correlation {together:.6f}, difference in nats: median "
-                    f"{np.median(apart):.1e}, largest {apart.max():.1e}, without first and last window {inner:.1e}"
+                    f"{median:.1e}, largest {most:.1e}, without first and last window {inner:.1e}"
                 )
+                agreement = {"correlation": together, "median": median, "largest": most, "largest_inside": inner}
+                stored[name].setdefault("agreement", {})[band] = agreement
         else:
             error = np.max(np.abs(theirs - mine) / (np.abs(theirs) + 1e-12))
             print(f"             largest relative difference {error:.1e}")
-        print(f"             peak extra memory {extra_memory(ours, x):.2f} of the input")
+        stored[name]["extra_memory"] = memory = extra_memory(ours, x)
+        print(f"             peak extra memory {memory:.2f} of the input")
+    Path("results/features.json").write_text(json.dumps(stored, indent=1) + "\n")
 
 
 if __name__ == "__main__":

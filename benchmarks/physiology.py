@@ -11,6 +11,7 @@ In HKU956 there is no truth: heart rates of the two, and of the device, are comp
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import warnings
@@ -79,8 +80,10 @@ def clocked(function, *args, **options):
     return made, time.process_time() - begin
 
 
-def simulated() -> None:
+def simulated() -> dict:
+    """Return errors against the truth of simulated bodies, and milliseconds of CPU for each."""
     bodies = [Physiology(SEED).trial(k, 0, SECONDS, (0.0, (k % 3 - 1) * 0.8)) for k in range(SUBJECTS)]
+    stored = {}
     print(f"{SUBJECTS} simulated bodies, seed {SEED}, {SECONDS:g} s each; CPU in ms per body")
     print(f"{'signal':22}{'method':10}{'F1':>7}{'HR error':>10}{'RMSSD error':>13}{'CPU':>8}")
     for name, sfreq, moved in (("bvp", 64.0, False), ("bvp", 64.0, True), ("ecg", 256.0, False), ("ecg", 256.0, True)):
@@ -98,6 +101,8 @@ def simulated() -> None:
             f, rate, rmssd, cpu = np.nanmean(rows[method], axis=0)
             label = f"{name} {sfreq:g} Hz" + (" shaken" if moved else "")
             print(f"{label:22}{method:10}{f:7.3f}{rate:6.2f} bpm{rmssd:10.1f} ms{cpu:8.1f}")
+            row = {"f1": f, "rate_error_bpm": rate, "rmssd_error_ms": rmssd, "cpu_ms": cpu}
+            stored.setdefault(label, {})[method] = row
     rows = []
     for body in bodies:
         x = body.signal("eda").data[0].astype(float)
@@ -108,9 +113,16 @@ def simulated() -> None:
     true, ours, theirs, cpu, other = np.mean(rows, axis=0)
     print(f"skin responses at 4 Hz, {true:.1f} true on average; mean absolute error of the number")
     print(f"{'eda 4 Hz':22}{'thymos':10}{ours:7.2f}{cpu:41.1f} ms\n{'':22}{'neurokit':10}{theirs:7.2f}{other:41.1f} ms")
+    stored["eda 4 Hz"] = {
+        "true": true,
+        "thymos": {"count_error": ours, "cpu_ms": cpu},
+        "neurokit": {"count_error": theirs, "cpu_ms": other},
+    }
+    return stored
 
 
-def real(folder: Path) -> None:
+def real(folder: Path) -> dict:
+    """Return how far heart rates of the methods and of the device are apart in the records of HKU956."""
     rows, spent = [], np.zeros(2)
     for record in HKU956(folder, zeros="keep").recordings():
         x, device = record.signal("bvp").data[0].astype(float), 60 * record.signal("hr").data.mean(dtype=float)
@@ -126,6 +138,7 @@ def real(folder: Path) -> None:
         rows.append((*rates, device, *covers))
     ours, theirs, device, cover, _ = np.array(rows).T
     good = cover >= 0.5
+    stored = {"records": len(rows), "less than half covered": 1 - good.mean()}
     print(f"HKU956, {len(rows)} records; {1 - good.mean():.1%} of them less than half covered by beats of Thymos")
     print(f"{'heart rate, bpm':28}{'median':>8}{'90 %':>8}   absolute difference per record, all / half covered")
     for name, a, b in (
@@ -136,17 +149,20 @@ def real(folder: Path) -> None:
         gap = np.abs(a - b)
         half, most, half_good, most_good = (np.nanquantile(g, q) for g in (gap, gap[good]) for q in (0.5, 0.9))
         print(f"{name:28}{half:8.2f}{most:8.2f}   /{half_good:8.2f}{most_good:8.2f}")
+        stored[name] = {"all": [half, most], "half covered": [half_good, most_good]}
     print(f"CPU: thymos {spent[0]:.1f} s, neurokit {spent[1]:.1f} s, ratio {spent[1] / spent[0]:.1f}")
+    return {**stored, "cpu_s": dict(zip(METHODS, spent, strict=True))}
 
 
 def main() -> None:
     find_beats(np.random.default_rng(SEED).standard_normal(6400), 64.0, "bvp", "neurokit")  # pay for the import first
-    simulated()
+    stored = {"command": "python benchmarks/physiology.py", "seed": SEED, "bodies": SUBJECTS, **simulated()}
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data/hku956")
     if folder.is_dir():
-        real(folder)
+        stored["hku956"] = real(folder)
     else:
         print(f"HKU956 is not at {folder}")
+    Path("results/physiology.json").write_text(json.dumps(stored, indent=1, default=float) + "\n")
 
 
 if __name__ == "__main__":

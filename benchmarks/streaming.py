@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--subjects", type=int, default=15)
+    parser.add_argument("--out", type=Path, default=Path("results/streaming.json"))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
@@ -69,16 +70,24 @@ def main() -> None:
         size = sum(p.stat().st_size for p in (folder / "seed").rglob("*") if p.is_file())
         print(f"corpus {size / 1e9:.2f} GB in {folder}; memory limited to {LIMIT / 1e9:.2f} GB")
         whole = child(folder / "seed", Path(temporary) / "cache", memory=True)
-        reason = whole.stderr.strip().splitlines()[-1] if whole.returncode else "went through: the limit does not hold"
+        errors = [line for line in whole.stderr.splitlines() if "Error" in line] or ["went through: no limit"]
+        reason = errors[-1]
         print(f"windows in memory: {reason}")
         streamed = child(folder / "seed", Path(temporary) / "cache", memory=False)
         if streamed.returncode:
             sys.exit(streamed.stderr)
         found = json.loads(streamed.stdout)
         peak = found.pop("peak")
-        for name, (shape, size, seconds) in found.items():
-            print(f"{name}: {shape}, {size / 1e9:.2f} GB, {seconds:.0f} s")
-        print(f"peak of memory in use, mapped pages of the cache included: {peak / 1e9:.2f} GB")
+    for name, (shape, made, seconds) in found.items():
+        print(f"{name}: {shape}, {made / 1e9:.2f} GB, {seconds:.0f} s")
+    print(f"peak of memory in use, mapped pages of the cache included: {peak / 1e9:.2f} GB")
+    result = {
+        "command": "python benchmarks/streaming.py",
+        "gb": {"corpus": size / 1e9, "limit": LIMIT / 1e9, "peak": peak / 1e9},
+        "in memory": reason,
+        "made": {name: {"shape": s, "gb": made / 1e9, "seconds": t} for name, (s, made, t) in found.items()},
+    }
+    given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

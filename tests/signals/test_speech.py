@@ -229,7 +229,7 @@ def test_what_does_not_fit_is_said_in_words(words):
         mfcc(noise(), SFREQ, deltas=3)
     with pytest.raises(InputError) as error:
         prosody(noise(), 2000.0)
-    words(error.value, "600 Hz", "below 500 Hz")
+    words(error.value, "800 Hz", "below 500 Hz")
     with pytest.raises(InputError, match="missing or infinite"):
         prosody(np.where(np.arange(8000) == 5, np.nan, noise(0.5)), SFREQ)
     with pytest.raises(InputError, match="Did you mean 'frames'"):

@@ -16,6 +16,7 @@ from scipy.signal import find_peaks, get_window
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.optional import require
+from thymos.signals.filters import band_pass
 from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import sliding_windows
 
@@ -54,6 +55,7 @@ _WINDOW, _STEP = 0.025, 0.010  # s
 _BLOCK = 2**22  # values of spectra held at once
 _PERIODS = 4  # of the lowest voice in a frame for its pitch
 _RESOLUTION = 0.2  # semitones between two candidates of the pitch
+_FORMANTS = 1000.0  # Hz, above which nothing is needed to tell the pitch
 _VOICED = 3  # frames; the fewest that have a mean, a spread and a slope
 _PAUSE, _PEAK = 25.0, 2.0  # dB below the loudest frames, and of a peak above the dips beside it
 _SMOOTH = 2.0  # frames, SD of what smooths the power before peaks are counted
@@ -195,10 +197,11 @@ def mfcc(
     return np.concatenate(parts, axis=-3)
 
 
-def fundamental_frequency(x: np.ndarray, sfreq: float, fmin: float = 60.0, fmax: float = 600.0) -> np.ndarray:
+def fundamental_frequency(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0) -> np.ndarray:
     """Fundamental frequency of a voice by probabilistic YIN, every 10 ms.
 
-    Plain YIN is ten times faster, but decides neither on voicing nor between octaves.
+    Plain YIN is ten times faster, but decides neither on voicing nor between octaves. What lies above 1 kHz is
+    filtered out first: the pitch of shouted voices is lost otherwise.
 
     Parameters
     ----------
@@ -240,9 +243,12 @@ def fundamental_frequency(x: np.ndarray, sfreq: float, fmin: float = 60.0, fmax:
     if not found.size:
         return found
     librosa = require("librosa", "speech")
+    smooth = x.astype(np.float64)
+    if sfreq / 2 > _FORMANTS:
+        smooth = band_pass(smooth, sfreq, high=_FORMANTS)
     for at in np.ndindex(x.shape[:-1]):  # each takes a tenth of a second; all at once would only take memory
         found[at], _, _ = librosa.pyin(
-            x[at] - x[at].mean(dtype=np.float64),
+            smooth[at] - smooth[at].mean(),
             fmin=fmin,
             fmax=fmax,
             sr=sfreq,
@@ -254,7 +260,7 @@ def fundamental_frequency(x: np.ndarray, sfreq: float, fmin: float = 60.0, fmax:
     return found
 
 
-def prosody(x: np.ndarray, sfreq: float, fmin: float = 60.0, fmax: float = 600.0) -> np.ndarray:
+def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0) -> np.ndarray:
     """How an utterance is said: pitch, loudness, pauses and pace, in the order of :data:`PROSODY`.
 
     Frames are 25 ms long, every 10 ms; their level is that of their variance. A frame sounds if it is less than 25 dB
@@ -449,7 +455,7 @@ class Prosody(WindowFeatures):
 
     framed = False
 
-    def __init__(self, sfreq: float = 16_000.0, fmin: float = 60.0, fmax: float = 600.0):
+    def __init__(self, sfreq: float = 16_000.0, fmin: float = 75.0, fmax: float = 800.0):
         self.sfreq = sfreq
         self.fmin = fmin
         self.fmax = fmax
