@@ -99,3 +99,75 @@ def test_the_cost_of_loading_is_the_stored_one():
         assert float(plain.split()[0]) == pytest.approx(rival["seconds"], abs=5.1e-3)
         assert tool == rival["with"]
         assert float(ratio) == pytest.approx(stored[corpus]["ratio"], abs=5.1e-3)
+
+
+def test_the_tables_of_features_and_processes_are_the_catalogues():
+    from thymos.signals.catalogue import PROCESSES, TRANSFORMERS
+
+    shown = rows_of("features.md", 3)
+    names = set(shown) - {"name"} - {name for name in shown if set(name) == {"-"}}
+    assert names == set(TRANSFORMERS) | set(PROCESSES)
+    for name, (_, last) in shown.items():
+        if name in TRANSFORMERS:
+            assert TRANSFORMERS[name].target.startswith(f"thymos.signals.{last.strip('`')}:")
+        elif name in PROCESSES:
+            assert last.startswith("yes") == PROCESSES[name].live
+
+
+def stored_as(name):
+    return json.loads((ROOT / "results" / f"{name}.json").read_text())
+
+
+def test_the_speed_of_features_is_the_stored_one():
+    stored, shown = stored_as("features"), rows_of("features.md", 5)
+    for name in ("filter DE", "spectral DE", "Hjorth"):
+        mine = stored[name]
+        loop, fast, ratio, memory = map(float, shown[name])
+        assert [loop, fast] == pytest.approx([mine["loop_seconds"], mine["thymos_seconds"]], abs=5.1e-3)
+        assert ratio == pytest.approx(mine["ratio"], rel=0.02)
+        assert memory == pytest.approx(mine["extra_memory"], abs=5.1e-3)
+        assert mine["ratio"] >= 3
+        assert memory <= 0.5
+    for band, agreement in stored["filter DE"]["agreement"].items():
+        cells = list(map(float, shown[band]))
+        assert cells[0] == pytest.approx(agreement["correlation"], abs=5.1e-5)
+        assert cells[1:] == pytest.approx([agreement[k] for k in ("median", "largest", "largest_inside")], rel=0.06)
+
+
+def test_the_memory_of_a_large_corpus_is_the_stored_one():
+    stored, shown = stored_as("streaming"), rows_of("features.md", 2)
+    made = stored["made"]
+    words = {
+        "on disk, compressed": stored["gb"]["corpus"],
+        "memory allowed": stored["gb"]["limit"],
+        "peak, pages of mapped files included": stored["gb"]["peak"],
+    }
+    for title, value in words.items():
+        assert float(shown[title][0].split()[0]) == pytest.approx(value, abs=5.1e-3)
+    samples = made["features"]["shape"][0]
+    assert float(shown[f"features, {samples} samples"][0].split()[0]) == pytest.approx(
+        made["features"]["seconds"], abs=0.51
+    )
+    windows = shown[f"windows, {made['windows']['gb']:.2f} GB"]
+    assert float(windows[0].split()[0]) == pytest.approx(made["windows"]["seconds"], abs=0.51)
+    assert stored["gb"]["peak"] < stored["gb"]["limit"] < made["windows"]["gb"]
+    assert "Error" in stored["in memory"]
+
+
+def test_beats_and_voices_are_the_stored_ones():
+    stored, shown = stored_as("physiology"), rows_of("features.md", 5)
+    for name in ("bvp 64 Hz", "bvp 64 Hz shaken", "ecg 256 Hz", "ecg 256 Hz shaken"):
+        ours, theirs = stored[name]["thymos"], stored[name]["neurokit"]
+        values = [ours["f1"], theirs["f1"], ours["rate_error_bpm"], theirs["rate_error_bpm"]]
+        assert list(map(float, shown[name])) == pytest.approx(values, abs=5.1e-3)
+    text = " ".join((ROOT / "docs" / "features.md").read_text().split())
+    real, voices = stored["hku956"], stored_as("voice_and_face")
+    apart = [real[pair]["all"][0] for pair in ("thymos - device", "neurokit - device", "thymos - neurokit")]
+    for expected in (
+        "own by {:.2f} bpm (median; NeuroKit2 {:.2f}), and from NeuroKit2's by {:.2f}".format(*apart),
+        f"in {voices['ravdess']['within_a_semitone_of_opensmile']:.0%} of them".replace("%", " %"),
+        f"r = {voices['ravdess']['correlation_with_opensmile']:.2f}",
+        f"a face in {voices['faces']['cascades']['alt2']['fer2013']:.0%} of".replace("%", " %"),
+        f"{round(real['less than half covered'] * real['records'])} pulses",
+    ):
+        assert expected in text, expected

@@ -345,7 +345,8 @@ def features(
     out.parent.mkdir(parents=True, exist_ok=True)
     (table.to_csv if out.suffix == ".csv" else table.to_parquet)(out, index=False)
     console = _console()
-    for name, count in table[[c for c in table if c.split("_")[0] in steps]].isna().sum().items():
+    computed = [name for name in table if name.startswith(tuple(f"{kind}_" for kind in steps))]
+    for name, count in table[computed].isna().sum().items():
         if count:
             console.print(f"  {name}: no value in {count} of {len(table)} rows", highlight=False)
     console.print(f"{len(table)} rows, {table.shape[1]} columns: {out}", highlight=False, soft_wrap=True)

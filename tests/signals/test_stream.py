@@ -4,6 +4,7 @@ import pytest
 from thymos.base.errors import InputError, MissingExtraError
 from thymos.base.recording import Recording, Signal, Span
 from thymos.signals.asymmetry import Asymmetry
+from thymos.signals.heart import HeartFeatures
 from thymos.signals.scaling import ChannelScaler
 from thymos.signals.smoothing import Smooth
 from thymos.signals.spectral import DifferentialEntropy, differential_entropy
@@ -125,7 +126,8 @@ def test_samples_without_a_value_are_refused_dropped_or_kept(words):
     with pytest.raises(InputError) as error:
         computed(Gaps(), seconds=2.0)
     words(error.value, "5 of 10 samples of 'a'", "the sensor fell off", "incomplete: drop")
-    assert len(computed(Gaps(), seconds=2.0, incomplete="drop")) == 5 + 3
+    dropped = computed(Gaps(), seconds=2.0, incomplete="drop")
+    assert (len(dropped), dropped.info["left_out"]) == (5 + 3, 5 + 3)
     kept = computed(Gaps(), seconds=2.0, incomplete="keep")
     assert np.isnan(kept.X[:, 0, 0, 0]).sum() == 5 + 3
 
@@ -189,3 +191,18 @@ class Absent(Gaps):
 def test_a_missing_library_is_no_fault_of_the_recordings():
     with pytest.raises(MissingExtraError):
         feature_table([recording()], {"eeg": Absent()})
+
+
+def test_some_features_may_be_chosen_by_name(words):
+    pulse = Signal(np.sin(2 * np.pi * 1.2 * np.arange(64 * 30) / 64)[None], 64.0, ("BVP",), "")
+    made = HeartFeatures(only=["rmssd", "rate"])
+    found = computed(made, recordings=[recording(seconds=30.0, bvp=pulse)], modality="bvp")
+    assert found.X.shape == (1, 2, 1, 1), "power below 0.15 Hz, which 30 s do not have, was not asked for"
+    assert found.X[0, 1, 0, 0] == pytest.approx(1.2, abs=0.01)
+    assert made.names() == ("rmssd", "rate")
+    everything = HeartFeatures().fit(pulse.data[None]).transform(pulse.data[None])
+    assert np.array_equal(found.X[0, 0], everything[0, HeartFeatures().names().index("rmssd")].astype(np.float32))
+    for wrong in (["rmsd"], []):
+        with pytest.raises(InputError) as error:
+            HeartFeatures(only=wrong).fit_transform(pulse.data[None])
+        words(error.value, "some of rate", *(["Did you mean 'rmssd'"] if wrong else []))

@@ -155,5 +155,7 @@ OF_MODALITY: dict[str, tuple[str, dict]] = {
     "eda": ("electrodermal_features", {}),
     "resp": ("respiration_features", {}),
     "temp": ("temperature_features", {}),
+    "wrist_eda": ("electrodermal_features", {}),
+    "wrist_temp": ("temperature_features", {}),
     "speech": ("prosody", {}),
 }

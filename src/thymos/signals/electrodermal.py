@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -285,6 +286,8 @@ class ElectrodermalFeatures(WindowFeatures):
         Sampling rate of the samples in Hz.
     window, step, smallest, contact
         As :func:`electrodermal_features`.
+    only : sequence of str, optional
+        Names of the features that are wanted, in this order; all by default.
 
     Attributes
     ----------
@@ -294,6 +297,8 @@ class ElectrodermalFeatures(WindowFeatures):
 
     offline = True
 
+    every = ELECTRODERMAL_FEATURES
+
     def __init__(
         self,
         sfreq: float = 4.0,
@@ -301,16 +306,14 @@ class ElectrodermalFeatures(WindowFeatures):
         step: float | None = None,
         smallest: float = _SMALLEST,
         contact: float = _CONTACT,
+        only: Sequence[str] | None = None,
     ):
         self.sfreq = sfreq
         self.window = window
         self.step = step
         self.smallest = smallest
         self.contact = contact
-
-    def names(self) -> tuple[str, ...]:
-        """Return :data:`ELECTRODERMAL_FEATURES`."""
-        return ELECTRODERMAL_FEATURES
+        self.only = only
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample, shape (n_samples, n_channels, n_times), what is wrong with it as a whole; else ''."""

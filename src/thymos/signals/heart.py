@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
 
@@ -465,6 +466,8 @@ class HeartFeatures(WindowFeatures):
         Sampling rate of the samples in Hz.
     kind, window, step
         As :func:`heart_features`.
+    only : sequence of str, optional
+        Names of the features that are wanted, in this order; all by default.
 
     Attributes
     ----------
@@ -474,15 +477,21 @@ class HeartFeatures(WindowFeatures):
 
     offline = True
 
-    def __init__(self, sfreq: float = 64.0, kind: str = "bvp", window: float | None = None, step: float | None = None):
+    every = HEART_FEATURES
+
+    def __init__(
+        self,
+        sfreq: float = 64.0,
+        kind: str = "bvp",
+        window: float | None = None,
+        step: float | None = None,
+        only: Sequence[str] | None = None,
+    ):
         self.sfreq = sfreq
         self.kind = kind
         self.window = window
         self.step = step
-
-    def names(self) -> tuple[str, ...]:
-        """Return :data:`HEART_FEATURES`."""
-        return HEART_FEATURES
+        self.only = only
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample, shape (n_samples, n_channels, n_times), why no window has features; else ''."""

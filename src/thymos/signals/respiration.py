@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -171,6 +172,8 @@ class RespirationFeatures(WindowFeatures):
         Sampling rate of the samples in Hz.
     window, step
         As :func:`respiration_features`.
+    only : sequence of str, optional
+        Names of the features that are wanted, in this order; all by default.
 
     Attributes
     ----------
@@ -180,14 +183,19 @@ class RespirationFeatures(WindowFeatures):
 
     offline = True
 
-    def __init__(self, sfreq: float = 32.0, window: float | None = None, step: float | None = None):
+    every = RESPIRATION_FEATURES
+
+    def __init__(
+        self,
+        sfreq: float = 32.0,
+        window: float | None = None,
+        step: float | None = None,
+        only: Sequence[str] | None = None,
+    ):
         self.sfreq = sfreq
         self.window = window
         self.step = step
-
-    def names(self) -> tuple[str, ...]:
-        """Return :data:`RESPIRATION_FEATURES`."""
-        return RESPIRATION_FEATURES
+        self.only = only
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample, shape (n_samples, n_channels, n_times), why no window has features; else ''."""

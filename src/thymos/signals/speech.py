@@ -446,6 +446,8 @@ class Prosody(WindowFeatures):
     ----------
     sfreq, fmin, fmax
         As :func:`prosody`.
+    only : sequence of str, optional
+        Names of the features that are wanted, in this order; all by default.
 
     Attributes
     ----------
@@ -455,14 +457,15 @@ class Prosody(WindowFeatures):
 
     framed = False
 
-    def __init__(self, sfreq: float = 16_000.0, fmin: float = 75.0, fmax: float = 800.0):
+    every = PROSODY
+
+    def __init__(
+        self, sfreq: float = 16_000.0, fmin: float = 75.0, fmax: float = 800.0, only: Sequence[str] | None = None
+    ):
         self.sfreq = sfreq
         self.fmin = fmin
         self.fmax = fmax
-
-    def names(self) -> tuple[str, ...]:
-        """Return :data:`PROSODY`."""
-        return PROSODY
+        self.only = only
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample whether its pitch is missing; this takes as long as `transform`."""

@@ -223,14 +223,12 @@ class Hjorth(WindowFeatures):
         Size of the second axis of the samples seen in `fit`.
     """
 
+    every = HJORTH
+
     def __init__(self, sfreq: float = 128.0, window: float | None = None, step: float | None = None):
         self.sfreq = sfreq
         self.window = window
         self.step = step
-
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the parameters."""
-        return HJORTH
 
     def _features(self, X: np.ndarray) -> np.ndarray:
         return hjorth(X, self.sfreq, self.window, self.step)

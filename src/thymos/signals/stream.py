@@ -61,7 +61,8 @@ def feature_blocks(
     ------
     Block
         ``X`` of shape (n_samples, ..., n_windows), float32: as many windows as lie inside a sample. ``info`` names the
-        steps (``features``) and those of them that cannot be done on a stream (``offline``).
+        steps (``features``) and those of them that cannot be done on a stream (``offline``), and counts the samples
+        that were dropped (``left_out``).
 
     Raises
     ------
@@ -72,7 +73,11 @@ def feature_blocks(
     if incomplete not in INCOMPLETE:
         raise InputError(f"incomplete={incomplete!r} came.", fits=", ".join(INCOMPLETE))
 
+    told: dict[str, Any] = {}  # of all blocks, so that what is left out last is counted too
+    left_out = 0
+
     def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        nonlocal left_out
         found = featurise(recording, steps, seconds, step, modality, subtract_baseline)
         bad = np.isnan(found.X).any(axis=tuple(range(1, found.X.ndim)))
         if bad.any() and incomplete == "error":
@@ -80,9 +85,10 @@ def feature_blocks(
                 f"{bad.sum()} of {len(bad)} samples of {recording.meta['trial']!r} have no value for some feature"
                 + (f": {found.problem}." if found.problem else "."),
                 fits="values for all",
-                do="leave such samples out (incomplete: drop), or keep them and fill in inside the fold",
+                do="leave such samples out (incomplete: drop), or choose features that all have, with only",
             )
         keep = ~bad if incomplete == "drop" else slice(None)
+        left_out += int(bad.sum()) if incomplete == "drop" else 0
         return found.X[keep], found.start[keep], found.stop[keep]
 
     features = {
@@ -94,7 +100,9 @@ def feature_blocks(
         info = {key: value for key, value in block.info.items() if key not in {"sfreq", "unit"}}
         if block.X.shape[-2] != len(info["ch_names"]):
             info.pop("ch_names")
-        yield block._replace(info={**info, **features})
+        told.update({**info, **features})
+        yield block._replace(info=told)
+    told["left_out"] = left_out
 
 
 class Featurised(NamedTuple):

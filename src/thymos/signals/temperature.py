@@ -67,14 +67,12 @@ class TemperatureFeatures(WindowFeatures):
         Size of the second axis of the samples seen in `fit`.
     """
 
+    every = TEMPERATURE_FEATURES
+
     def __init__(self, sfreq: float = 4.0, window: float | None = None, step: float | None = None):
         self.sfreq = sfreq
         self.window = window
         self.step = step
-
-    def names(self) -> tuple[str, ...]:
-        """Return :data:`TEMPERATURE_FEATURES`."""
-        return TEMPERATURE_FEATURES
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample, shape (n_samples, n_channels, n_times), what is wrong with it as a whole; else ''."""

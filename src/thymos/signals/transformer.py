@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 
 __all__ = ["ArrayTransformer", "WindowFeatures", "in_windows"]
@@ -57,17 +59,34 @@ class WindowFeatures(ArrayTransformer):
     #: Whether a window's features use samples after it, so that they cannot be had while a signal comes in.
     offline = False
 
+    #: Names of all features, where no parameter decides on them.
+    every: tuple[str, ...] = ()
+
+    #: Names of those that are wanted; all by default. A parameter of features some of which short samples cannot have.
+    only: Sequence[str] | None = None
+
     #: Whether the last axis follows time, window by window; otherwise there is one value for the whole sample.
     framed = True
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_features, n_channels, n_windows); units as of the function of this feature."""
         X = self._checked(X)
-        return self._features(X[:, None, :] if X.ndim == 2 else X)
+        names = self.names() if self.only is not None else ()
+        made = self._features(X[:, None, :] if X.ndim == 2 else X)
+        return made if self.only is None else made[:, [self.every.index(name) for name in names]]
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the second axis of what `transform` returns."""
-        raise NotImplementedError
+        if self.only is None:
+            return self.every
+        names = (self.only,) if isinstance(self.only, str) else tuple(self.only)
+        unknown = [name for name in names if name not in self.every]
+        if unknown or not names:
+            raise InputError(
+                f"only={list(names)} came." + (near(unknown[0], self.every) if unknown else ""),
+                fits=f"some of {', '.join(self.every)}",
+            )
+        return names
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample, shape (n_samples, n_channels, n_times), why it has no features; else ''."""
