@@ -45,7 +45,7 @@ def plan(tmp_path):
 def test_help_lists_the_commands():
     result = thymos("--help")
     assert result.returncode == 0
-    for command in ("sources", "studies", "init", "simulate", "check", "run", "audit", "report"):
+    for command in ("sources", "studies", "init", "simulate", "check", "features", "cache", "run", "audit", "report"):
         assert command in result.stdout
 
 

@@ -49,6 +49,13 @@ def test_features_of_a_corpus_are_one_table_and_one_list_of_failures(thymos, twi
     damaged = f"{flat.parts[-3]}/{flat.name.split('_')[0]}"
     assert "constant" in failures.set_index(["trial", "modality"])["reason"][damaged, "bvp"]
     assert "by trial and reason" in result.output
+    refused = thymos("features", "hku956", copy, "--set", "zeros=keep", "--out", out, raises=ThymosError)
+    assert "table.csv and" in str(refused.exception)
+    assert len(pd.read_csv(out)) == 8
+    arguments = ("--out", out, "--overwrite", "--modality", "temp")
+    assert thymos("features", "hku956", copy, "--set", "zeros=keep", *arguments).exit_code == 0
+    assert not [name for name in pd.read_csv(out) if name.startswith("bvp")]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["table.csv"], "no list of failures that are no more"
 
 
 def test_modalities_features_and_windows_can_be_chosen(thymos, tmp_path):
@@ -60,10 +67,15 @@ def test_modalities_features_and_windows_can_be_chosen(thymos, tmp_path):
     assert {"eeg_mobility_Fp1", "resp_rate"} <= set(table.columns)
     assert not [name for name in table if name.startswith("bvp")]
     assert result.exit_code in (0, 1)
+    small = (*small, "--overwrite")
+    thymos(*small, "--feature", "eeg={band_power: {bands: {slow: [1, 4]}}}")
+    assert "eeg_slow_Fp1" in pd.read_parquet(out)
     for wrong, expected in (
         (("--modality", "eegg"), "Did you mean 'eeg'"),
         (("--modality", "face"), "no features"),
-        (("--feature", "hjorth"), "modality=name"),
+        (("--feature", "hjorth"), "eeg=hjorth"),
+        (("--feature", "eeg=smooth"), "no feature of a signal"),
+        (("--feature", "eeg={hjorth: {windw: 1}}"), "Did you mean 'window'"),
         (("--feature", "eeg=hjort"), "Did you mean 'hjorth'"),
         (("--window", "100"), "shorter than a window"),
     ):
@@ -72,7 +84,7 @@ def test_modalities_features_and_windows_can_be_chosen(thymos, tmp_path):
             assert expected in pd.read_csv(out.with_name("table.failures.csv"))["reason"][0]
         else:
             assert expected in str(thymos(*small, *wrong, raises=ThymosError).exception)
-    assert "ends in .csv" in str(thymos(*small[:-1], tmp_path / "table.xlsx", raises=ThymosError).exception)
+    assert "ends in .csv" in str(thymos(*small[:-2], tmp_path / "table.xlsx", raises=ThymosError).exception)
 
 
 def test_the_cache_is_listed_and_cleared(thymos):

@@ -144,6 +144,9 @@ def test_the_memory_of_a_large_corpus_is_the_stored_one():
     }
     for title, value in words.items():
         assert float(shown[title][0].split()[0]) == pytest.approx(value, abs=5.1e-3)
+    assert float(shown["unpacked, double precision"][0].split()[0]) == pytest.approx(
+        2 * made["windows"]["gb"], abs=0.051
+    )
     samples = made["features"]["shape"][0]
     assert float(shown[f"features, {samples} samples"][0].split()[0]) == pytest.approx(
         made["features"]["seconds"], abs=0.51

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -189,7 +190,7 @@ def run(
     console.print(f"target: {plan.target}", highlight=False)
     try:
         with _progress() as progress:
-            outcome = run_study(plan, out, data, jobs or default_jobs(), progress, _cache(no_cache))
+            outcome = run_study(plan, out, data, jobs or default_jobs(), progress, _cache(no_cache, data))
     except KeyboardInterrupt:
         print("thymos: stopped. Finished fits are stored; the same command continues from there.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -226,7 +227,7 @@ def audit(
     else:
         plan = load_study(study, budget)
     with console.status("auditing") as status:
-        found = audit_study(plan, data, results, status.update, _cache(no_cache))
+        found = audit_study(plan, data, results, status.update, _cache(no_cache, data))
     _print_audit(found, plan)
     raise typer.Exit(0 if found.clean else 1)
 
@@ -322,10 +323,12 @@ def features(
         list[str] | None, typer.Option("--modality", help="Which signals; all that have features by default.")
     ] = None,
     feature: Annotated[
-        list[str] | None, typer.Option("--feature", help="Other features for a signal: modality=name, as eeg=hjorth.")
+        list[str] | None,
+        typer.Option("--feature", help="Others for a signal: eeg=hjorth, or 'eeg={band_power: {bands: seed}}'."),
     ] = None,
     window: Annotated[float | None, typer.Option("--window", help="Seconds; whole recordings by default.")] = None,
     step: Annotated[float | None, typer.Option("--step", help="Seconds between two starts.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a table that is there.")] = False,
     parameters: Settings = None,
 ) -> None:
     """Compute features of all recordings as a table. Status 1: of some there are none, listed in a table beside it."""
@@ -334,16 +337,34 @@ def features(
     from thymos.signals.table import feature_table
     from thymos.sources.base import open_source
 
-    if out.suffix not in {".csv", ".parquet"}:
-        raise InputError(f"--out {out} came.", fits="a table that ends in .csv or .parquet")
     row = catalogue("source")[source]
     settings = _settings(parameters, row.load(), f"The source {source!r}", (row.file, "root"))
     steps = _features_of(row.modalities, modality, feature)
+    listed = out.with_name(f"{out.stem}.failures.csv")
+    there = [str(path) for path in (out, listed) if path.exists()]
+    if out.suffix not in {".csv", ".parquet"} or (there and not overwrite):
+        raise InputError(
+            f"{' and '.join(there)} is there already." if there else f"--out {out} came.",
+            fits="a new name that ends in .csv or .parquet",
+            do="give another --out" + (", or --overwrite" if there else ""),
+        )
     reader = open_source(source, row, path, data, settings)
-    with _progress() as progress:
-        table, failures = feature_table(reader.load().watched(progress), steps, window, step)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    (table.to_csv if out.suffix == ".csv" else table.to_parquet)(out, index=False)
+    fresh = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        fresh.touch()  # not after an hour of computing
+        with _progress() as progress:
+            table, failures = feature_table(reader.load().watched(progress), steps, window, step)
+        (table.to_csv if out.suffix == ".csv" else table.to_parquet)(fresh, index=False)
+        fresh.replace(out)
+        listed.unlink(missing_ok=True)
+        if len(failures):
+            failures.to_csv(listed, index=False)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error}.", fits="a place that can be written to") from None
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
     console = _console()
     computed = [name for name in table if name.startswith(tuple(f"{kind}_" for kind in steps))]
     for name, count in table[computed].isna().sum().items():
@@ -351,8 +372,6 @@ def features(
             console.print(f"  {name}: no value in {count} of {len(table)} rows", highlight=False)
     console.print(f"{len(table)} rows, {table.shape[1]} columns: {out}", highlight=False, soft_wrap=True)
     if len(failures):
-        listed = out.with_name(f"{out.stem}.failures.csv")
-        failures.to_csv(listed, index=False)
         kinds = failures["reason"].str.replace(r"\d[\d.e-]*", "#", regex=True)
         for (which, reason), count in failures.groupby(["modality", kinds]).size().items():
             console.print(f"  {which}: {reason}: {count}", highlight=False)
@@ -362,24 +381,35 @@ def features(
 
 def _features_of(there: Sequence[str], modalities: list[str] | None, given: list[str] | None) -> dict[str, Any]:
     """Return what is computed of each modality."""
-    from thymos.base.catalogue import near
+    import yaml
+
+    from thymos.base.catalogue import check_parameters, near
     from thymos.base.errors import InputError
     from thymos.signals.catalogue import OF_MODALITY, TRANSFORMERS
+    from thymos.signals.transformer import WindowFeatures
 
     named = {}
     for text in given or []:
-        kind, equals, name = text.partition("=")
-        if not equals:
-            raise InputError(f"--feature {text} came.", fits="modality=name, as eeg=hjorth")
-        named[kind] = (name, {})
+        kind, _, value = text.partition("=")
+        value = yaml.safe_load(value)
+        name, own = next(iter(value.items())) if isinstance(value, dict) and len(value) == 1 else (value, {})
+        if not isinstance(name, str) or not isinstance(own, dict):
+            raise InputError(f"--feature {text} came.", fits="eeg=hjorth, or 'eeg={band_power: {bands: seed}}'")
+        named[kind] = (name, own)
     wanted = list(dict.fromkeys([*(modalities or []), *named])) or [m for m in there if m in OF_MODALITY]
+    made = {}
     for kind in wanted:
         if kind not in there or kind not in {**OF_MODALITY, **named}:
             fits = [m for m in there if m in OF_MODALITY]
             raise InputError(f"Of {kind!r} no features can be computed here.{near(kind, fits)}", fits=", ".join(fits))
-    chosen = {kind: named.get(kind) or OF_MODALITY[kind] for kind in wanted}
-    made = {kind: (TRANSFORMERS[name], parameters) for kind, (name, parameters) in chosen.items()}
-    return {kind: row.load()(**{**row.parameters, **parameters}) for kind, (row, parameters) in made.items()}
+        name, own = named.get(kind) or OF_MODALITY[kind]
+        row = TRANSFORMERS[name]
+        check_parameters(row.load(), own, f"The feature {name!r}")
+        made[kind] = row.load()(**{**row.parameters, **own})
+        if not isinstance(made[kind], WindowFeatures):
+            fits = ", ".join(n for n, r in TRANSFORMERS.items() if issubclass(r.load(), WindowFeatures))
+            raise InputError(f"{name!r} is no feature of a signal.", fits=fits)
+    return made
 
 
 cache_app = typer.Typer(no_args_is_help=True, help="What has been derived from corpora and is kept for next time.")
@@ -457,10 +487,10 @@ def _finish(folder: Path) -> None:
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
-def _cache(no_cache: bool) -> Cache | None:
+def _cache(no_cache: bool, data: Path | None) -> Cache | None:
     from thymos.base.cache import Cache
 
-    return None if no_cache else Cache()
+    return None if no_cache else Cache(away_from=[] if data is None else [data])
 
 
 def _console():

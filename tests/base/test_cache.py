@@ -69,6 +69,8 @@ def test_what_was_made_once_is_read_the_second_time(cache):
         {"files": "abc"},
         {"more": False},
         {"source": np.arange(3)},
+        {"steps": [["entropy", {"window": 1.0, "step": None}]]},
+        {"steps": [["entropy", {"step": None, "window": 1.0}]]},
     ],
 )
 def test_any_change_of_a_parameter_changes_the_key(cache, change):
@@ -157,14 +159,18 @@ def test_a_broken_entry_is_made_again(cache, damage):
     assert [entry.whole for entry in cache.entries()] == [True]
 
 
-def test_the_cache_never_lies_in_the_users_data(tmp_path):
+def test_the_cache_never_lies_in_the_users_data(tmp_path, monkeypatch):
     data = tmp_path / "data"
     data.mkdir()
     for place in (data, data / "deep" / "cache"):
         with pytest.raises(InputError, match="lies inside the data"):
-            Cache(place).samples(FACTS, Maker(), away_from=[data])
-    assert files(data) == []
-    Cache(tmp_path / "data-cache").samples(FACTS, Maker(), away_from=[data])
+            Cache(place).keep_away([data])
+        with pytest.raises(InputError, match="lies inside the data"):
+            Cache(place, away_from=[data]).keep_away([])
+    Cache(tmp_path / "data-cache", away_from=[data]).keep_away([data])
+    monkeypatch.delenv("THYMOS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(data))
+    Cache(away_from=[data]).keep_away([]), "a home folder may hold both corpora and the system's own place for caches"
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path, words):
@@ -179,12 +185,15 @@ def test_clearing_removes_entries_and_nothing_else(cache):
     cache.samples({**FACTS, "seconds": 3.0}, Maker())
     (cache.folder / "notes.txt").write_text("mine")
     (cache.folder / "photos").mkdir()
+    (cache.folder / "photos" / "entry.json").write_text("{}")
+    (cache.folder / "digests.json").write_text("{}")
     keep, gone = cache.entries()
     assert cache.clear([gone.key]) > 400
     assert [entry.key for entry in cache.entries()] == [keep.key]
     cache.clear()
-    assert files(cache.folder) == ["notes.txt", "photos"]
-    assert Cache(cache.folder / "nowhere").clear() == 0
+    assert files(cache.folder) == ["digests.json", "notes.txt", "photos", "photos/entry.json"]
+    for nowhere in (cache.folder / "nowhere", cache.folder / "notes.txt"):
+        assert (Cache(nowhere).clear(), Cache(nowhere).entries()) == (0, [])
 
 
 def test_the_digest_follows_content_and_names_and_reads_unchanged_files_once(cache, tmp_path, monkeypatch):
@@ -203,7 +212,9 @@ def test_the_digest_follows_content_and_names_and_reads_unchanged_files_once(cac
     os.utime(paths[0], ns=(times.st_atime_ns, times.st_mtime_ns))
     assert cache.digest(paths, moved) != first, "same size and same time of change, other content"
     assert cache.digest(paths[:1], moved) != cache.digest(paths, moved)
-    assert not (cache.folder / "digests.json").exists(), "files this young may change without their times telling"
+    assert not (cache.folder / "thymos-digests.json").exists(), (
+        "files this young may change without their times telling"
+    )
     monkeypatch.setattr(module, "_RACY", -1.0)
     second, read = cache.digest(paths, moved), []
     content = module._content
@@ -219,9 +230,9 @@ def test_the_digest_follows_content_and_names_and_reads_unchanged_files_once(cac
     paths[0].rename(moved / "c.dat")
     assert cache.digest([moved / "c.dat", paths[1]], moved) != third, "names decide, too"
     (moved / "c.dat").rename(paths[0])
-    (cache.folder / "digests.json").write_text("[]")
+    (cache.folder / "thymos-digests.json").write_text("[]")
     cache.digest(paths, moved)
-    assert len(json.loads((cache.folder / "digests.json").read_text())) == 2
+    assert len(json.loads((cache.folder / "thymos-digests.json").read_text())) == 2
     with pytest.raises(ThymosError, match="cannot be read"):
         cache.digest([tmp_path / "none"])
 
@@ -245,3 +256,63 @@ def test_a_sweep_leaves_what_a_living_process_is_writing(cache):
         folder.mkdir()
     cache.samples(FACTS, Maker())
     assert (mine.exists(), other.exists(), gone.exists()) == (True, True, False)
+
+
+def test_the_order_of_a_mapping_counts(cache):
+    bands = {"theta": (4, 8), "alpha": (8, 13)}
+    cache.samples({"bands": bands}, Maker(1.0))
+    assert cache.samples({"bands": dict(reversed(bands.items()))}, Maker(2.0)).X.mean() == 2
+
+
+def test_what_changes_while_it_is_read_is_not_kept(cache):
+    with pytest.raises(ThymosError, match="changed while they were read"):
+        cache.samples(FACTS, Maker(), unchanged=lambda: False)
+    assert files(cache.folder) == []
+
+
+def test_a_fault_of_the_source_is_not_blamed_on_the_cache(cache):
+    with pytest.raises(FileNotFoundError, match="nonexistent"):
+        cache.samples(FACTS, Maker(error=FileNotFoundError("nonexistent")))
+
+
+def test_an_entry_that_is_cleared_while_it_is_made_or_read_is_no_error(cache):
+    def cleared():
+        yield from Maker(1.0)()
+        Cache(cache.folder).clear()
+
+    assert cache.samples(FACTS, cleared).X.mean() == 1
+    kept = cache.samples(FACTS, Maker(1.0))
+    cache.clear()
+    assert kept.X.mean() == 1
+    assert cache.entries() == []
+
+
+BUSY = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_cache import Maker
+from thymos.base.cache import Cache
+cache = Cache({folder!r})
+for k in range(60):
+    assert cache.samples({{"k": k % 3}}, Maker(float(k % 3))).X.mean() == k % 3
+    if k % 7 == {turn}:
+        cache.clear()
+        cache.entries()
+"""
+
+
+def test_processes_that_make_read_and_clear_at_once_disturb_nobody(cache):
+    codes = [BUSY.format(tests=str(Path(__file__).parent), folder=str(cache.folder), turn=turn) for turn in (0, 1)]
+    both = [subprocess.Popen([sys.executable, "-c", c], stderr=subprocess.PIPE, text=True) for c in codes]
+    assert [process.communicate()[1] for process in both] == ["", ""]
+    assert [process.returncode for process in both] == [0, 0]
+    assert not list(cache.folder.glob(".fresh-*"))
+
+
+def test_metadata_that_cannot_be_stored_are_said_in_words(cache):
+    def mixed():
+        for block in Maker()():
+            yield block._replace(meta=block.meta.assign(odd=[1, "a", 2.5][: len(block.meta)]))
+
+    with pytest.raises(InputError, match="metadata cannot be stored"):
+        cache.samples(FACTS, mixed)

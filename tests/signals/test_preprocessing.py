@@ -68,7 +68,7 @@ def test_too_many_bad_channels_or_too_few_in_all_are_refused(eeg, words):
 
 
 def test_blinks_go_and_the_rest_of_the_brain_stays(eeg):
-    n = eeg.data.shape[1]
+    n, rng = eeg.data.shape[1], np.random.default_rng(0)
     t = np.arange(n) / eeg.sfreq
     blinks = sum(np.exp(-0.5 * ((t - at) / 0.08) ** 2) for at in np.arange(1, 19, 2.3))
     reach = {"Fp1": 1, "Fp2": 1, "AF3": 0.6, "AF4": 0.6, "F7": 0.4, "F8": 0.4, "F3": 0.3, "F4": 0.3, "Fz": 0.3}
@@ -84,6 +84,9 @@ def test_blinks_go_and_the_rest_of_the_brain_stays(eeg):
     assert np.allclose(cleaned_rest.data, cleaned.data[:, : n // 4], atol=1e-6), "the same components of the rest"
     again, _ = remove_ocular_signal(seen, components=10)
     assert np.array_equal(again.data, cleaned.data), "the seed decides"
+    loud = eeg.data.copy()
+    loud[5] += np.float32(2e-3) * rng.standard_normal(n).astype(np.float32)
+    assert "removed" in remove_ocular_signal(eeg.replace(data=loud))[0].notes[0], "one channel explains 99 %"
     with pytest.raises(InputError, match="10 s or more"):
         remove_ocular_signal(seen.replace(data=seen.data[:, :500]))
 

@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal as sps
 
 from thymos.base.errors import InputError
 from thymos.signals.filters import band_pass
@@ -146,6 +149,29 @@ def test_a_band_that_reaches_to_zero_keeps_no_mean_of_a_window():
     slow = np.sin(2 * np.pi * 0.1 * np.arange(2000) / 100)[None]
     found = band_variance(slow, 100.0, {"slow": (0, 4)}, "filter", window=1.0)[0, 0]
     assert np.allclose(found[2:-2], slow.reshape(20, 100).var(axis=1)[2:-2], rtol=0.05, atol=1e-6)
+
+
+def test_a_long_window_takes_neither_much_memory_nor_another_value():
+    rng = np.random.default_rng(9)
+    x = rng.normal(0, 1e-5, (8, 20000)).astype(np.float32)
+    tracemalloc.start()
+    long = band_variance(x, 200.0, "deap")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * x.nbytes, "a matrix of all times and frequencies would be a thousand times the signal"
+    _, density = sps.periodogram(x.astype(float), 200.0, "hann", detrend="constant")
+    f = np.arange(10001) / 100
+    by_hand = [density[:, (low <= f) & (f < high)].sum(axis=1) / 100 for low, high in BANDS["deap"].values()]
+    assert np.allclose(long[..., 0], by_hand, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [512, 513])
+def test_the_two_ways_to_a_spectrum_agree(size):
+    x = np.random.default_rng(10).normal(3e-5, 1e-5, (4, size)).astype(np.float32)
+    _, density = sps.periodogram(x.astype(float), 128.0, "hann", detrend="constant")
+    f = np.fft.rfftfreq(size, 1 / 128)
+    expected = density[:, (f >= 8) & (f < 14)].sum(axis=1) * 128 / size
+    assert np.allclose(band_variance(x, 128.0, {"alpha": (8, 14)})[0, :, 0], expected, rtol=1e-4)
 
 
 def test_a_filter_is_refused_where_values_are_missing():

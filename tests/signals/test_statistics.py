@@ -38,6 +38,15 @@ def test_differences_of_a_line_are_its_slope():
     assert np.allclose(found, [100, sd, 2, 2 / sd, 4, 4 / sd])
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
+@pytest.mark.parametrize("function", [hjorth, window_statistics, difference_statistics])
+def test_whole_numbers_do_not_overflow(dtype, function):
+    limits = np.iinfo(dtype)
+    x = np.random.default_rng(3).integers(limits.min, limits.max, (2, 500), dtype=dtype)
+    assert np.allclose(function(x, 100.0), function(x.astype(np.float32), 100.0))
+    assert np.allclose(function(x, 100.0), function(x.astype(float), 100.0), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("made", "function"),
     [
@@ -59,6 +68,9 @@ def test_a_constant_channel_gives_zeros_and_a_wrong_name_the_near_one():
     flat = np.full((1, 50), 3.0)
     assert np.array_equal(hjorth(flat, 10.0)[:, 0, 0], [0, 0, 0])
     assert np.array_equal(difference_statistics(flat)[:, 0, 0], [3, 0, 0, 0, 0, 0])
+    assert np.array_equal(window_statistics(np.full((1, 1000), 0.1))[[1, 2, 3], 0, 0], [0, 0, 0]), (
+        "rounding is no spread"
+    )
     assert Hjorth().names() == HJORTH
     with pytest.raises(InputError, match="Did you mean 'moments'"):
         WindowStatistics("moment").fit_transform(flat[None])

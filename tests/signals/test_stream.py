@@ -2,17 +2,18 @@ import numpy as np
 import pytest
 
 from thymos.base.errors import InputError, MissingExtraError
-from thymos.base.recording import Recording, Signal, Span
+from thymos.base.recording import Frames, Recording, Signal, Span
 from thymos.signals.asymmetry import Asymmetry
+from thymos.signals.connectivity import Connectivity, pair_names
 from thymos.signals.heart import HeartFeatures
 from thymos.signals.scaling import ChannelScaler
 from thymos.signals.smoothing import Smooth
-from thymos.signals.spectral import DifferentialEntropy, differential_entropy
+from thymos.signals.spectral import DifferentialEntropy, PowerSpectralDensity, differential_entropy
 from thymos.signals.statistics import Hjorth, WindowStatistics
 from thymos.signals.stream import feature_blocks
 from thymos.signals.table import feature_table
 from thymos.signals.transformer import WindowFeatures
-from thymos.signals.windows import joined
+from thymos.signals.windows import cut_windows, joined
 
 NAMES = ("F3", "F4", "P3")
 
@@ -59,7 +60,9 @@ def test_later_steps_see_the_whole_trial_and_no_other():
     alone = computed(entropy, Smooth(), Asymmetry(), seconds=4.0, recordings=[recording("b", 13.5, 1)])
     assert np.array_equal(both.X[-3:], alone.X)
     assert both.X.shape == (8, 4, 1, 4), "one pair: F3 and F4"
-    assert "ch_names" not in both.info
+    assert both.info["ch_names"] == ["F3-F4"]
+    ratios = computed(entropy, Asymmetry(kind="asm"), seconds=4.0)
+    assert ratios.info["ch_names"] == ["F3-F4", "F3/F4"]
     rough = computed(entropy, Asymmetry(), seconds=4.0)
     assert np.diff(both.X[0], axis=-1).std() < 0.8 * np.diff(rough.X[0], axis=-1).std()
     assert (both.info["offline"], rough.info["offline"]) == (["Smooth"], [])
@@ -80,6 +83,48 @@ def test_marked_samples_can_be_left_out():
     kept = computed(Hjorth(), seconds=2.0, drop=["rail"])
     assert 6.0 not in kept.meta["start"].tolist()
     assert len(kept) == 10 + 6 - 2
+
+
+@pytest.mark.parametrize("sfreq", [51.2, 62.5, 31.25])
+def test_rates_at_which_a_second_is_no_whole_number_of_samples_are_no_matter(sfreq):
+    data = np.random.default_rng(0).normal(0, 1e-5, (3, round(20 * sfreq))).astype(np.float32)
+    odd = Recording({"eeg": Signal(data, sfreq, NAMES)}, recording().meta)
+    found = computed(Hjorth(), seconds=1.0, recordings=[odd])
+    plain = cut_windows([odd], 1.0)
+    assert len(found) == len(plain) == 20
+    assert np.allclose(found.meta["start"], plain.meta["start"])
+    fine = computed(Hjorth(window=1.0, step=0.5), seconds=4.0, step=2.0, recordings=[odd])
+    assert fine.X.shape[1:] == (3, 3, 7)
+    assert len(fine) >= 8
+    assert np.allclose(fine.meta["start"], np.arange(len(fine)) * 4 * round(0.5 * sfreq) / sfreq)
+
+
+def test_a_recording_with_missing_values_costs_itself_alone():
+    damaged = recording("gap").signal("eeg").data.copy()
+    damaged[1, 500] = np.nan
+    gap = Recording({"eeg": Signal(damaged, 100.0, NAMES)}, {**recording().meta, "trial": "gap"})
+    table, failures = feature_table([recording(), gap], {"eeg": Hjorth()})
+    assert table["eeg_mobility_F3"].isna().tolist() == [False, True]
+    assert "Hjorth fails on 'gap'" in failures["reason"][0]
+    with pytest.raises(InputError, match="Hjorth fails on 'gap'"):
+        computed(Hjorth(), recordings=[gap])
+
+
+def test_pictures_and_values_over_time_are_no_row_of_a_table(words):
+    frames = Frames(np.zeros((2, 1, 4, 4), np.uint8))
+    pictures = Recording({"face": frames}, recording().meta)
+    assert "is pictures" in feature_table([pictures], {"face": Hjorth()})[1]["reason"][0]
+    with pytest.raises(InputError, match="is pictures"):
+        computed(Hjorth(), modality="face", recordings=[pictures])
+    with pytest.raises(InputError) as error:
+        feature_table([recording()], {"eeg": Hjorth(window=1.0)})
+    words(error.value, "gives 20 values over time for one row")
+
+
+def test_the_columns_of_connectivity_are_pairs():
+    table, _ = feature_table([recording()], {"eeg": Connectivity(bands={"alpha": (8, 13)})})
+    names = [name for name in table if name.startswith("eeg_")]
+    assert names == [f"eeg_alpha_{pair}" for pair in pair_names(NAMES)]
 
 
 class Loudness(WindowFeatures):
@@ -125,9 +170,12 @@ class Gaps(WindowFeatures):
 def test_samples_without_a_value_are_refused_dropped_or_kept(words):
     with pytest.raises(InputError) as error:
         computed(Gaps(), seconds=2.0)
-    words(error.value, "5 of 10 samples of 'a'", "the sensor fell off", "incomplete: drop")
+    words(error.value, "5 of 10 samples of 'a' are incomplete", "the sensor fell off", "incomplete: drop")
     dropped = computed(Gaps(), seconds=2.0, incomplete="drop")
     assert (len(dropped), dropped.info["left_out"]) == (5 + 3, 5 + 3)
+    with pytest.raises(InputError) as error:
+        computed(Gaps(), seconds=13.0, incomplete="drop")
+    words(error.value, "All 2 samples are incomplete; the first: the sensor fell off", "only")
     kept = computed(Gaps(), seconds=2.0, incomplete="keep")
     assert np.isnan(kept.X[:, 0, 0, 0]).sum() == 5 + 3
 
@@ -142,6 +190,13 @@ def test_samples_without_a_value_are_refused_dropped_or_kept(words):
         ([Hjorth(window=1.0)], {"seconds": 2.0, "step": 0.5}, "every whole multiple"),
         ([Hjorth()], {"seconds": 2.0, "incomplete": "skip"}, "error, drop, keep"),
         ([Hjorth()], {"seconds": 30.0}, "longest has 20.00 s"),
+        ([Hjorth()], {"seconds": -1.0}, "seconds=-1.0 came"),
+        ([Hjorth()], {"seconds": float("nan")}, "seconds=nan came"),
+        ([Hjorth(window="1")], {"seconds": 2.0}, "Hjorth fails on 'a': window='1' came"),
+        ([DifferentialEntropy(bands={"alpha": "8-13"})], {}, "The band alpha is '8-13'"),
+        ([DifferentialEntropy(bands={})], {}, "The bands {} came"),
+        ([DifferentialEntropy(window=1.0), Smooth(ratio="5")], {"seconds": 2.0}, "Smooth fails on 'a': TypeError"),
+        ([PowerSpectralDensity()], {"subtract_baseline": True}, "give windows that fit into the rest"),
     ],
 )
 def test_what_does_not_fit_is_said_in_words(steps, options, expected, words):

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 
 from thymos.base.cache import Cache
+from thymos.base.errors import InputError, ThymosError
 from thymos.signals.causal import CausalFilter
 from thymos.signals.filters import band_pass
 from thymos.signals.spectral import DifferentialEntropy
-from thymos.sources import DEAP, MuseMentalState, SimulatedEEG
+from thymos.sources import DEAP, EAV, MuseMentalState, SimulatedEEG
 from thymos.sources.base import Source
 from thymos.sources.catalogue import SOURCES
 from thymos.sources.manifest import Manifest
@@ -44,6 +46,8 @@ def test_every_change_of_source_process_windows_or_features_is_another_entry(cac
         {"de": {"bands": "muse"}},
         {"de": {"method": "filter"}},
         {"de": {"bands": {"alpha": (8, 13)}}},
+        {"de": {"bands": {"alpha": (8, 13), "theta": (4, 8)}}},
+        {"de": {"bands": {"theta": (4, 8), "alpha": (8, 13)}}},
         {"seconds": 2.0},
         {"seconds": 2.0, "step": 1.0},
         {"incomplete": "drop"},
@@ -88,14 +92,75 @@ def test_an_own_list_depends_on_its_files_and_what_lies_beside_them(tmp_path, ca
     path = write_signals(tmp_path / "own" / "a.vhdr", rng.normal(0, 1e-5, (2, 512)), 128.0, ["Fz", "Cz"])
     table = tmp_path / "own" / "manifest.csv"
     table.write_text(f"path,subject,mood\n{path.name},s1,calm\n")
-    assert {p.suffix for p in Manifest(table).content()} == {".csv", ".vhdr", ".vmrk", ".eeg"}
+    path.with_suffix(".notes").mkdir()
+    path.with_suffix(".eeg").rename(path.with_name("data.eeg"))
+    path.write_text(path.read_text().replace("DataFile=a.eeg", "DataFile=data.eeg"))
+    assert [p.name for p in Manifest(table).content()] == ["manifest.csv", "a.vhdr", "data.eeg", "a.vmrk"]
     first = Manifest(table).load().windows(1.0, cache=cache)
     other = rng.normal(0, 1e-5, (2, 512))
     write_signals(tmp_path / "new" / "a.vhdr", other, 128.0, ["Fz", "Cz"])
-    shutil.copy(tmp_path / "new" / "a.eeg", path.with_suffix(".eeg"))
+    shutil.copy(tmp_path / "new" / "a.eeg", path.with_name("data.eeg"))
     second = Manifest(table).load().windows(1.0, cache=cache)
     assert not np.array_equal(first.X, second.X)
     assert made(cache) == 2
+
+
+def test_a_linked_folder_and_a_file_that_changes_meanwhile_are_seen(muse_folder, cache, tmp_path):
+    root = muse_folder / "muse-mental-state"
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "linked").symlink_to(root, target_is_directory=True)
+    source = MuseMentalState(root)
+    source.root = tmp_path / "corpus"
+    assert len(source.content()) == 18
+    victim = sorted(root.glob("*.csv"))[-1]
+    text = victim.read_text()
+
+    def meddle(done, total, words):
+        if "subjecta" in words or done == 1:
+            victim.write_text(text[: len(text) // 2].rpartition("\n")[0] + "\n")
+
+    with pytest.raises(ThymosError, match="changed while they were read"):
+        MuseMentalState(root).load().windows(1.0, cache=cache, progress=meddle)
+    assert made(cache) == 0
+
+
+def test_the_cache_refuses_the_corpus_before_it_writes_anything(muse_folder, folder_state):
+    root = muse_folder / "muse-mental-state"
+    before = folder_state(muse_folder)
+    for place, away in ((root / "cache", []), (muse_folder / "cache", [muse_folder])):
+        with pytest.raises(InputError, match="lies inside the data"):
+            MuseMentalState(root).load().windows(1.0, cache=Cache(place, away_from=away))
+    assert folder_state(muse_folder) == before
+
+
+def test_what_was_typed_into_a_session_is_not_cached(cache):
+    space = {}
+    exec("def halved(signal):\n    return signal.replace(data=signal.data / 2)", space)
+    recordings = SimulatedEEG(subjects=1, trials=1, seconds=2.0).load()
+    typed = type(recordings)(
+        recordings._read, (("halved", "eeg", partial(space["halved"]), False),), recordings._source
+    )
+    assert np.allclose(2 * typed.windows(1.0, cache=cache).X, recordings.windows(1.0).X)
+    assert made(cache) == 0
+
+
+def test_a_process_passes_over_recordings_without_its_signal_but_not_over_all(twin):
+    recordings = EAV(twin("eav")).load()
+    spoken = recordings.process("resample", "speech", to=8000.0).windows(1.0, modality="speech")
+    assert spoken.info["sfreq"] == 8000
+    with pytest.raises(InputError, match="is for 'egg', and no recording has it"):
+        list(recordings.process("notch", "egg"))
+
+
+def test_any_failure_of_a_process_names_it_and_the_trial(words):
+    def broken(signal):
+        raise RuntimeError("the decomposition failed")
+
+    recordings = SimulatedEEG(subjects=1, trials=1, seconds=2.0).load()
+    recordings = type(recordings)(recordings._read, (("broken", "eeg", broken, False),))
+    with pytest.raises(InputError) as error:
+        list(recordings)
+    words(error.value, "'broken' fails on 's01-t01'", "RuntimeError", "the decomposition failed")
 
 
 class Elsewhere(Source):
@@ -148,13 +213,16 @@ def test_progress_names_subjects_and_notes_reach_the_metadata(cache):
     told = []
     source = SimulatedEEG(subjects=3, trials=1, seconds=2.0, artifacts=False)
     samples = source.load().windows(1.0, cache=cache, progress=lambda *words: told.append(words))
-    assert told == [(k, 3, f"reading s0{k + 1}-t01") for k in range(3)]
+    assert told == [
+        (0, 0, "looking whether files have changed"),
+        *((k, 3, f"reading s0{k + 1}-t01") for k in range(3)),
+    ]
     assert samples.meta["notes"].eq("").all()
 
     def mark(signal):
         return signal.replace(notes=("looked at", "left alone"))
 
     noted = source.load()
-    noted = type(noted)(noted._read, (("mark", "eeg", mark, False),)).windows(1.0)
+    noted = type(noted)(noted._read, (("mark", "eeg", partial(mark), False),)).windows(1.0)
     assert noted.meta["notes"].eq("looked at; left alone").all()
     assert json.dumps(noted.info)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -28,8 +29,9 @@ from thymos.base.writer import Block, SamplesWriter
 __all__ = ["Cache", "Entry", "cache_folder"]
 
 _ROOMS = ("base", "signals", "sources")  # whose code decides on what a source's samples are
+_FORMAT = "thymos-cache-1"
 _FACTS = "entry.json"
-_DIGESTS = "digests.json"
+_DIGESTS = "thymos-digests.json"
 _RACY = 2.0  # s; a file changed as recently as that may change again without its times telling
 _CHUNK = 2**22
 _PREFIX = ".fresh-"
@@ -39,7 +41,7 @@ def cache_folder() -> Path:
     """Return where the cache is: ``THYMOS_CACHE``, or the place of the system for caches of a user."""
     given = os.environ.get("THYMOS_CACHE")
     if given:
-        return Path(given)
+        return Path(given).expanduser()
     from platformdirs import user_cache_path
 
     return user_cache_path("thymos", appauthor=False)
@@ -80,27 +82,32 @@ class Cache:
     ----------
     folder : path, optional
         Where; :func:`cache_folder` by default.
+    away_from : sequence of path
+        Folders of data in which a place that the user has chosen may not be.
     """
 
-    def __init__(self, folder: str | os.PathLike | None = None):
-        self.folder = Path(folder) if folder is not None else cache_folder()
+    def __init__(self, folder: str | os.PathLike | None = None, away_from: Iterable[Path] = ()):
+        chosen = folder is not None or bool(os.environ.get("THYMOS_CACHE"))
+        self.folder = Path(folder).expanduser() if folder is not None else cache_folder()
+        self._away_from = tuple(away_from) if chosen else ()  # the system's own place is no folder of data
 
     def samples(
         self,
         facts: Mapping[str, Any],
         make: Callable[[], Iterable[Block]],
-        away_from: Iterable[Path] = (),
+        unchanged: Callable[[], bool] | None = None,
     ) -> Samples:
         """Return the samples that belong to `facts`, made if they are not there.
 
         Parameters
         ----------
         facts : mapping
-            Everything that decides on them, as plain values; code and versions of libraries are added.
+            Everything that decides on them, as plain values; code and versions of libraries are added. The order of
+            mappings within counts.
         make : callable
             Returns at least one block; called only if there is no entry.
-        away_from : iterable of path
-            Folders of a user's data, in which the cache may not lie.
+        unchanged : callable, optional
+            Asked after they are made: whether what they were made of is still the same.
 
         Returns
         -------
@@ -109,35 +116,34 @@ class Cache:
 
         Raises
         ------
-        InputError
-            If the cache lies in a folder of data.
         ThymosError
-            If it cannot be written to.
+            If the cache cannot be written to, or something has changed in the meantime.
         """
-        self._keep_away(away_from)
-        facts = _plain({**facts, "code": code_digest(*_ROOMS), "versions": versions()})
+        facts = {name: _plain(value) for name, value in {**facts, **_version()}.items()}
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
         place = self.folder / key
         found = _read(place)
         if found is not None:
             return found
+        self._sweep()
+        fresh = self._fresh()
         try:
-            self._sweep()
-            fresh = self.folder / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
-            fresh.mkdir(parents=True)
-        except OSError as error:
-            raise self._unwritable(error) from None
-        try:
+            self._guarded(fresh.mkdir, parents=True)
             with SamplesWriter(fresh) as writer:
                 for block in make():
-                    writer.add(block.X, block.meta)
-                writer.finish(block.info)
+                    self._guarded(writer.add, block.X, block.meta)
+                self._guarded(writer.finish, block.info)
+            if unchanged is not None and not unchanged():
+                raise ThymosError(
+                    "Files have changed while they were read.", do="run again when nothing writes to them any more"
+                )
             sizes = {str(p.relative_to(fresh)): p.stat().st_size for p in fresh.rglob("*") if p.is_file()}
-            head = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "sizes": sizes, "facts": facts}
-            (fresh / _FACTS).write_text(json.dumps(head, indent=1))
-            return self._install(fresh, place)
-        except OSError as error:
-            raise self._unwritable(error) from None
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            head = {"format": _FORMAT, "created": created, "sizes": sizes, "facts": facts}
+            self._guarded((fresh / _FACTS).write_text, json.dumps(head, indent=1))
+            found = Samples.load(fresh)  # before it is in its place, from which others may clear it
+            self._install(fresh, place)
+            return found
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
@@ -149,17 +155,38 @@ class Cache:
     def clear(self, keys: Iterable[str] | None = None) -> int:
         """Remove some entries, or all and what killed processes have left behind; return the bytes that are free now.
 
-        Only folders that the cache has made are touched.
+        Only what the cache has made is touched.
         """
         wanted = None if keys is None else set(keys)
-        places = [p for p in self._places() if wanted is None or p.name in wanted]
-        size = sum(_size(place) for place in places)
-        for place in places:
-            shutil.rmtree(place, ignore_errors=True)
+        size = 0
+        for place in [p for p in self._places() if wanted is None or p.name in wanted]:
+            gone = self._fresh()
+            with suppress(OSError):  # another process was faster
+                place.rename(gone)  # at once, so that nobody reads half of it
+                size += _size(gone)
+                shutil.rmtree(gone, ignore_errors=True)
         if wanted is None:
             self._sweep()
-            (self.folder / _DIGESTS).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.folder / _DIGESTS).unlink()
         return size
+
+    def keep_away(self, folders: Iterable[Path]) -> None:
+        """Refuse to lie inside folders of a user's data.
+
+        Raises
+        ------
+        InputError
+            If the cache does.
+        """
+        here = self.folder.resolve()
+        for folder in (Path(f).resolve() for f in (*folders, *self._away_from)):
+            if here == folder or folder in here.parents:
+                raise InputError(
+                    f"The cache {here} lies inside the data {folder}.",
+                    fits="a folder of its own",
+                    do="set THYMOS_CACHE to another folder",
+                )
 
     def digest(self, files: Iterable[Path], root: Path | None = None) -> str:
         """Return a hash of the content of some files and of their names below `root`.
@@ -208,41 +235,32 @@ class Cache:
             fresh.write_text(json.dumps(known))
             fresh.replace(self.folder / _DIGESTS)
 
-    def _install(self, fresh: Path, place: Path) -> Samples:
-        """Put a finished entry in its place, unless another process was faster."""
-        try:
+    def _install(self, fresh: Path, place: Path) -> None:
+        """Put a finished entry in its place, unless another process was faster; what is broken there is replaced."""
+        with suppress(OSError):
+            if place.exists() and not _whole(place):
+                place.rename(self._fresh())
+        with suppress(OSError):
             fresh.rename(place)
-        except OSError:
-            found = _read(place)
-            if found is not None:
-                return found
-            if not place.exists():
-                raise
-            broken = self.folder / f"{fresh.name}-broken"
-            place.rename(broken)
-            shutil.rmtree(broken, ignore_errors=True)
-            fresh.rename(place)
-        return Samples.load(place)
 
     def _places(self) -> Iterator[Path]:
-        if self.folder.is_dir():
-            yield from (path for path in self.folder.iterdir() if (path / _FACTS).is_file())
+        with suppress(OSError):
+            names = sorted(os.listdir(self.folder))
+            yield from (self.folder / name for name in names if re.fullmatch(r"[0-9a-f]{32}", name))
 
-    def _keep_away(self, folders: Iterable[Path]) -> None:
-        here = self.folder.resolve()
-        for folder in (Path(f).resolve() for f in folders):
-            if here == folder or folder in here.parents:
-                raise InputError(
-                    f"The cache {here} lies inside the data {folder}.",
-                    fits="a folder of its own",
-                    do="set THYMOS_CACHE to another folder",
-                )
+    def _fresh(self) -> Path:
+        """Return a new name for what this process is making or taking away."""
+        return self.folder / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
 
-    def _unwritable(self, error: OSError) -> ThymosError:
-        return ThymosError(
-            f"The cache {self.folder} cannot be written to: {error}.",
-            do="free some space, set THYMOS_CACHE to another folder, or do without it (--no-cache, cache=None)",
-        )
+    def _guarded(self, function: Callable, *arguments: Any, **options: Any) -> Any:
+        """Call a function that writes to the cache."""
+        try:
+            return function(*arguments, **options)
+        except OSError as error:
+            raise ThymosError(
+                f"The cache {self.folder} cannot be written to: {error}.",
+                do="free some space, set THYMOS_CACHE to another folder, or do without it (--no-cache, cache=None)",
+            ) from None
 
     def _sweep(self) -> None:
         """Remove what processes of this machine that are no more have left unfinished."""
@@ -250,16 +268,31 @@ class Cache:
             return  # elsewhere there is no harmless way to ask for a process
         for path in self.folder.glob(f"{_PREFIX}{socket.gethostname()}-*"):
             try:
-                os.kill(int(path.name.removesuffix("-broken").rsplit("-", 2)[1]), 0)
+                os.kill(int(path.name.rsplit("-", 2)[1]), 0)
             except ProcessLookupError:
                 shutil.rmtree(path, ignore_errors=True)
             except (ValueError, PermissionError):
                 continue
 
 
+def _version() -> dict[str, Any]:
+    """Return what decides on samples beside what they are made of."""
+    return {"code": code_digest(*_ROOMS), "versions": versions()}
+
+
+def _whole(place: Path) -> bool:
+    """Whether an entry has all its files, as long as they were."""
+    try:
+        head = json.loads((place / _FACTS).read_text())
+        sizes = head["sizes"].items()
+        return head["format"] == _FORMAT and all((place / name).stat().st_size == size for name, size in sizes)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
 def _read(place: Path) -> Samples | None:
     """Return the samples of an entry, or None if there is none or it is broken."""
-    if not (place / _FACTS).is_file() or not _entry(place).whole:
+    if not _whole(place):
         return None
     try:
         return Samples.load(place)
@@ -270,18 +303,17 @@ def _read(place: Path) -> Samples | None:
 def _entry(place: Path) -> Entry:
     try:
         head = json.loads((place / _FACTS).read_text())
-        sizes, facts, created = head["sizes"], dict(head["facts"]), str(head["created"])
-        whole = all((place / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        facts, created, whole = {}, "", False
-    current = facts.get("code") == code_digest(*_ROOMS) and facts.get("versions") == versions()
-    return Entry(place.name, _size(place), created, facts, whole, current)
+        facts, created = dict(head["facts"]), str(head["created"])
+    except (OSError, ValueError, KeyError, TypeError):
+        facts, created = {}, ""
+    current = all(facts.get(name) == _plain(value) for name, value in _version().items())
+    return Entry(place.name, _size(place), created, facts, _whole(place), current)
 
 
 def _size(place: Path) -> int:
     total = 0
-    for path in place.rglob("*"):
-        with suppress(OSError):  # another process may be clearing
+    with suppress(OSError):  # another process may be clearing
+        for path in place.rglob("*"):
             total += path.stat().st_size if path.is_file() else 0
     return total
 
@@ -295,9 +327,9 @@ def _content(path: Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return facts as what JSON gives back, with types told apart that it would mix up."""
+    """Return facts as what JSON gives back, with types told apart that it would mix up; mappings keep their order."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return [[str(key), _plain(item)] for key, item in value.items()]
     if isinstance(value, (list, tuple, range)):
         return [_plain(item) for item in value]
     if isinstance(value, (set, frozenset)):

@@ -15,8 +15,20 @@ __all__ = ["code_digest", "code_of", "versions"]
 
 #: Libraries that decide on the value of a feature, the optional ones among them.
 _LIBRARIES = (
-    *("numpy", "scipy", "pandas", "scikit-learn", "mne", "mne-connectivity", "neurokit2", "librosa", "opensmile"),
-    *("opencv-python-headless", "pillow", "av", "soundfile"),
+    *(
+        "numpy",
+        "scipy",
+        "pandas",
+        "scikit-learn",
+        "mne",
+        "mne-connectivity",
+        "neurokit2",
+        "librosa",
+        "soxr",
+        "opensmile",
+    ),
+    *("opencv-python-headless", "opencv-python", "opencv-contrib-python", "pillow", "av", "soundfile", "audioread"),
+    *("h5py", "pymatreader", "edfio"),
 )
 
 
@@ -32,21 +44,19 @@ def code_digest(*rooms: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def code_of(thing: Any) -> str:
-    """Return where a function or an object's class is defined, with a hash of that file if it is not of the package."""
+def code_of(thing: Any) -> str | None:
+    """Return where a function or an object's class is defined, with a hash of that file if it is not of the package.
+
+    None for what was typed into a session: nothing tells it from another of the same name.
+    """
     thing = inspect.unwrap(thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing))
     name = f"{thing.__module__}:{getattr(thing, '__qualname__', '')}"
     if name.startswith("thymos."):
         return name
     try:
         return f"{name} {hashlib.sha256(Path(inspect.getfile(thing)).read_bytes()).hexdigest()[:12]}"
-    except (OSError, TypeError):  # a function typed into a session, which no file tells from another of its name
-        return f"{name} {hashlib.sha256(_bytecode(thing)).hexdigest()[:12]}"
-
-
-def _bytecode(thing: Any) -> bytes:
-    code = getattr(thing, "__code__", None)
-    return b"" if code is None else code.co_code + repr((code.co_consts, code.co_names)).encode()
+    except (OSError, TypeError):
+        return None
 
 
 @lru_cache(maxsize=1)

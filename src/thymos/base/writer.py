@@ -89,7 +89,12 @@ class SamplesWriter:
             file.close()
         if self._labels:
             np.save(self.folder / "y.npy", np.concatenate(self._labels), allow_pickle=False)
-        meta.to_parquet(self.folder / "meta.parquet")
+        try:
+            meta.to_parquet(self.folder / "meta.parquet")
+        except (ValueError, TypeError) as error:  # what Arrow says of a column of texts and numbers
+            raise InputError(
+                f"The metadata cannot be stored: {error}.", fits="columns of one type each", do="make it all text"
+            ) from None
         head = {"format": FORMAT, "modalities": sorted(self._files) if self._several else None, "info": dict(info)}
         (self.folder / "info.json").write_text(json.dumps(head, indent=1, default=_json))
 

@@ -107,15 +107,7 @@ def asymmetry(
             f"Features of shape {x.shape} came with {'no' if ch_names is None else len(ch_names)} channel names.",
             fits="(..., n_channels, n_windows) and one name for each channel",
         )
-    if ch_names is None:
-        pairs = [(k, k + 1) for k in range(0, x.shape[-2] - 1, 2)]
-    else:
-        pairs = caudal_pairs(ch_names) if kind == "dcau" else hemispheric_pairs(ch_names)
-        if not pairs:
-            raise InputError(
-                f"None of {', '.join(ch_names)} has a partner {'behind' if kind == 'dcau' else 'on the other side'}.",
-                fits="pairs such as " + ("F3 and P3" if kind == "dcau" else "F3 and F4"),
-            )
+    pairs = _pairs(ch_names, x.shape[-2], kind)
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     parts = []
     if kind != "rasm":
@@ -123,6 +115,18 @@ def asymmetry(
     if kind in {"rasm", "asm"}:
         parts.append((x[..., first, :] + offset) / (x[..., second, :] + offset))
     return np.concatenate(parts, axis=-2).astype(x.dtype)
+
+
+def _pairs(ch_names: Sequence[str] | None, count: int, kind: str) -> list[tuple[int, int]]:
+    if ch_names is None:
+        return [(k, k + 1) for k in range(0, count - 1, 2)]
+    pairs = caudal_pairs(ch_names) if kind == "dcau" else hemispheric_pairs(ch_names)
+    if not pairs:
+        raise InputError(
+            f"None of {', '.join(ch_names)} has a partner {'behind' if kind == 'dcau' else 'on the other side'}.",
+            fits="pairs such as " + ("F3 and P3" if kind == "dcau" else "F3 and F4"),
+        )
+    return pairs
 
 
 def _places(ch_names: Sequence[str]) -> dict[str, int]:
@@ -154,6 +158,12 @@ class Asymmetry(ArrayTransformer):
         self.ch_names = ch_names
         self.kind = kind
         self.offset = offset
+
+    def channels(self, ch_names: list[str]) -> list[str]:
+        """Return the names of the pairs, such as ``F3-F4`` and, for a ratio, ``F3/F4``."""
+        named = [f"{ch_names[a]}{{}}{ch_names[b]}" for a, b in _pairs(self.ch_names, len(ch_names), self.kind)]
+        signs = {"rasm": "/", "asm": "-/"}.get(self.kind, "-")
+        return [pair.format(sign) for sign in signs for pair in named]
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_bands, n_pairs, n_windows)."""

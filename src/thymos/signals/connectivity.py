@@ -153,6 +153,10 @@ class Connectivity(WindowFeatures):
         self.window = window
         self.step = step
 
+    def channels(self, ch_names: list[str]) -> list[str]:
+        """Return the names of the pairs."""
+        return pair_names(ch_names)
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the bands."""
         check_bands(self.bands, self.sfreq)

@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+_MOST = 1000  # times that a rate may be raised
+
+
 def band_pass(
     x: np.ndarray,
     sfreq: float,
@@ -99,8 +102,11 @@ def notch(x: np.ndarray, sfreq: float, freq: float = 50.0, quality: float = 30.0
     InputError
         As :func:`band_pass`.
     """
-    if not 0 < freq < sfreq / 2:
-        raise InputError(f"A notch at {freq} Hz came for a rate of {sfreq:g} Hz.", fits=f"0 < freq < {sfreq / 2:g} Hz")
+    if not (0 < freq < sfreq / 2 and quality > 0):
+        raise InputError(
+            f"A notch at {freq} Hz of quality {quality} came for a rate of {sfreq:g} Hz.",
+            fits=f"0 < freq < {sfreq / 2:g} Hz and a quality above 0",
+        )
     return _filtered(sps.tf2sos(*sps.iirnotch(freq, quality, fs=sfreq)), x, causal)
 
 
@@ -125,8 +131,11 @@ def resample(x: np.ndarray, sfreq: float, to: float, causal: bool = False) -> np
     InputError
         If a rate is not positive.
     """
-    if not (sfreq > 0 and to > 0):
-        raise InputError(f"Resampling from {sfreq} to {to} Hz was asked for.", fits="positive rates")
+    if not (sfreq > 0 and 0 < to <= _MOST * sfreq):
+        raise InputError(
+            f"Resampling from {sfreq} to {to} Hz was asked for.",
+            fits=f"positive rates, at most {_MOST} times the present",
+        )
     if causal:
         return CausalResampler(sfreq, to)(x)
     ratio = Fraction(to / sfreq).limit_denominator(1000)
@@ -166,6 +175,8 @@ def butterworth(sfreq: float, low: float | None = None, high: float | None = Non
     """
     nyquist = sfreq / 2
     edges = [f for f in (low, high) if f is not None]
+    if not order >= 1:
+        raise InputError(f"A filter of order {order} came.", fits="1 or more")
     if not edges or any(not 0 < f < nyquist for f in edges) or (len(edges) == 2 and low >= high):
         raise InputError(
             f"A pass band from {low} to {high} Hz came for a rate of {sfreq:g} Hz.",

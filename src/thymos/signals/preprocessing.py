@@ -33,6 +33,7 @@ _ALONE = 0.4  # greatest correlation with another channel below which a channel 
 _NEIGHBOURS = 20  # of the local outlier factor, as in MNE
 _FEWEST = 8  # channels; with fewer no channel can be told from its neighbours, nor be interpolated
 _SHORTEST = 10.0  # s; a shorter recording has too little to learn components from
+_COMPONENTS = 15
 _HIGH_PASS = 1.0  # Hz; drift spoils the decomposition
 
 
@@ -200,7 +201,7 @@ def remove_ocular_signal(
     eyes : sequence of str
         Channels that see the eyes; those of them that are there are used.
     components : float or int
-        Number of components, or the share of the variance that they explain.
+        Number of components, or the share of the variance that they explain; 15 where one explains it all.
     threshold : float
         Correlation with such a channel, from 1 to 10 Hz, beyond which a component is removed. A standard score over
         components, the other usual measure, cannot be large where there are few of them.
@@ -237,8 +238,11 @@ def remove_ocular_signal(
             "ignore"
         )  # FastICA says that it stopped before its tolerance; components are used as found
         slow = raw.copy().filter(_HIGH_PASS, None, verbose="ERROR")
-        ica = ICA(components, method="fastica", random_state=random_state, max_iter="auto", verbose="ERROR")
-        ica.fit(slow, verbose="ERROR")
+        options = {"method": "fastica", "random_state": random_state, "max_iter": "auto", "verbose": "ERROR"}
+        try:
+            ica = ICA(components, **options).fit(slow, verbose="ERROR")
+        except RuntimeError:  # so large an artefact that one component explains all that was asked for
+            ica = ICA(min(_COMPONENTS, len(signal.ch_names) - 1), **options).fit(slow, verbose="ERROR")
         found, _ = ica.find_bads_eog(slow, ch_name=there, measure="correlation", threshold=threshold, verbose="ERROR")
 
     def clean(part: Signal) -> Signal:

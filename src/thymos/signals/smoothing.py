@@ -138,6 +138,10 @@ class Smooth(ArrayTransformer):
         self.length = length
         self.ratio = ratio
 
+    def channels(self, ch_names: list[str]) -> list[str]:
+        """Return the names of the last axis but one, which stay."""
+        return list(ch_names)
+
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the smoothed samples, same shape."""
         X = self._checked(X)

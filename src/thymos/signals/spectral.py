@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 
 import numpy as np
 from scipy import fft
@@ -38,6 +39,7 @@ BANDS: dict[str, dict[str, tuple[float, float]]] = {
 _FLOOR = 1e-20  # V^2, that is 1e-8 uV^2: far below the noise of any amplifier
 _SCALES = ("power", "decibel", "relative")
 _SIGNALS = 8  # signals filtered at once, so that they fit a cache
+_SHORT = 512  # samples of a window up to which a matrix is faster than a Fourier transform
 _RINGING = 1e-4  # share of the response of a filter that is left where the extension of a signal ends
 
 
@@ -61,7 +63,8 @@ def differential_entropy(
     bands : str or mapping of str to (low, high)
         A name of :data:`BANDS` or bands in Hz, half-open.
     method : {'spectral', 'filter'}
-        ``spectral``: power of the Hann-windowed spectrum of each window, which depends on that window alone.
+        ``spectral``, the default: power of the Hann-windowed spectrum of each window, which depends on that window
+        alone and so is safe under any split.
         ``filter``: variance of the zero-phase band-pass filtered signal (Butterworth, order 4). These are two
         different features: their rank order agrees, their values do not.
     window, step : float, optional
@@ -106,8 +109,7 @@ def band_variance(
         raise InputError(f"A signal of shape {x.shape} came.", fits="(..., n_channels, n_times)")
     size, hop = in_windows(x.shape[-1], sfreq, window, step)
     if method == "spectral":
-        basis, pool = _spectrum(size, sfreq, limits, x.dtype)
-        return in_blocks(x, size, hop, lambda windows: _pooled(windows, basis, pool))
+        return in_blocks(x, size, hop, _pooling(size, sfreq, limits, floating(x)))
     if method == "filter":
         return _filtered_variance(x, sfreq, limits, size, hop)
     raise InputError(f"There is no method {method!r}.{near(method, ['spectral', 'filter'])}", "spectral or filter")
@@ -221,23 +223,29 @@ def check_bands(bands: str | Mapping[str, tuple[float, float]], sfreq: float) ->
         if bands not in BANDS:
             raise InputError(f"There is no set of bands {bands!r}.{near(bands, BANDS)}", fits=", ".join(BANDS))
         bands = BANDS[bands]
-    for name, (low, high) in bands.items():
+    if not isinstance(bands, Mapping) or not bands:
+        raise InputError(f"The bands {bands!r} came.", fits=f"{', '.join(BANDS)}, or names with [low, high] in Hz")
+    for name, limits in bands.items():
+        pair = list(limits) if isinstance(limits, Sequence) and not isinstance(limits, str) else []
+        if len(pair) != 2 or not all(isinstance(f, Real) for f in pair):
+            raise InputError(f"The band {name} is {limits!r}.", fits="[low, high] in Hz, such as [8, 13]")
+        low, high = pair
         if not 0 <= low < high <= sfreq / 2:
             raise InputError(
                 f"The band {name} from {low} to {high} Hz does not fit a sampling rate of {sfreq:g} Hz.",
                 fits=f"0 <= low < high <= {sfreq / 2:g} Hz",
                 do="choose other bands or keep a higher rate",
             )
-    return list(bands.values())
+    return [(float(low), float(high)) for low, high in bands.values()]
 
 
-def _spectrum(
+def _pooling(
     size: int, sfreq: float, limits: list[tuple[float, float]], dtype: np.dtype
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the matrix that turns Hann-windowed windows into a spectrum, and the one that sums its power over bands.
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from windows, (n_signals, n_windows, size), to power in bands, (n_signals, n_windows, n_bands).
 
-    The discrete Fourier transform of the bins in use is one matrix product, several times faster than an FFT of all
-    bins for short windows. Subtracting the mean of the window is folded into the matrix.
+    For short windows the discrete Fourier transform of the bins in use is one matrix product, with the subtraction of
+    the mean folded into the matrix: several times faster than an FFT of all bins.
     """
     bins = np.arange(size // 2 + 1) * sfreq / size
     nyquist = sfreq / 2
@@ -253,19 +261,27 @@ def _spectrum(
         )
     used = np.flatnonzero(members.any(axis=0))
     hann = np.hanning(size + 1)[:-1]
-    phase = 2 * np.pi * np.outer(np.arange(size), used) / size
-    basis = hann[:, None] * np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
-    basis = (basis - basis.mean(axis=0)).astype(np.float64 if dtype == np.float64 else np.float32)
     one_sided = np.where((used == 0) | (2 * used == size), 1.0, 2.0) / (size * np.sum(hann**2))
     pool = (members[:, used] * one_sided).T
-    return basis, np.concatenate([pool, pool])  # the same for real and imaginary parts
+    if size > _SHORT:
+        taper = hann.astype(dtype)
 
+        def transformed(windows: np.ndarray) -> np.ndarray:
+            spectrum = fft.rfft((windows - windows.mean(axis=-1, keepdims=True)) * taper)[..., used]
+            # volts squared would underflow in float32
+            return (np.square(spectrum.real, dtype=np.float64) + np.square(spectrum.imag, dtype=np.float64)) @ pool
 
-def _pooled(windows: np.ndarray, basis: np.ndarray, pool: np.ndarray) -> np.ndarray:
-    """Return the power in each band, (n_signals, n_windows, n_bands), of windows, (n_signals, n_windows, size)."""
-    spectrum = windows.reshape(-1, windows.shape[-1]) @ basis
-    power = np.square(spectrum, dtype=np.float64) @ pool  # volts squared would underflow in float32
-    return power.reshape(*windows.shape[:-1], -1)
+        return transformed
+    phase = 2 * np.pi * np.outer(np.arange(size), used) / size
+    basis = hann[:, None] * np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
+    basis = (basis - basis.mean(axis=0)).astype(dtype)
+    both = np.concatenate([pool, pool])  # the same for real and imaginary parts
+
+    def multiplied(windows: np.ndarray) -> np.ndarray:
+        spectrum = windows.reshape(-1, size) @ basis
+        return (np.square(spectrum, dtype=np.float64) @ both).reshape(*windows.shape[:-1], -1)
+
+    return multiplied
 
 
 def _filtered_variance(

@@ -62,10 +62,11 @@ def window_statistics(
     def moments(windows: np.ndarray) -> list[np.ndarray]:
         mean = windows.mean(axis=-1, dtype=np.float64)
         z = windows - mean[..., None]
-        sd = np.sqrt(np.mean(z**2, axis=-1))
+        low, high = windows.min(axis=-1), windows.max(axis=-1)
+        sd = np.where(low < high, np.sqrt(np.mean(z**2, axis=-1)), 0.0)  # rounding of the mean is no spread
         z = np.divide(z, sd[..., None], out=np.zeros_like(z), where=sd[..., None] > 0)
         kurtosis = np.where(sd > 0, np.mean(z**4, axis=-1) - 3, 0.0)
-        return [mean, sd, np.mean(z**3, axis=-1), kurtosis, windows.min(axis=-1), windows.max(axis=-1)]
+        return [mean, sd, np.mean(z**3, axis=-1), kurtosis, low, high]
 
     return _of_windows(x, sfreq, window, step, moments)
 
@@ -153,6 +154,7 @@ def _of_windows(
 ) -> np.ndarray:
     """Return what `function` gives for windows, (n_signals, n_windows, size), as features of `x`."""
     x = np.asarray(x)
+    x = x.astype(floating(x), copy=False)  # differences of whole numbers would overflow
     size, hop = in_windows(x.shape[-1], sfreq, window, step)
     return in_blocks(x, size, hop, lambda windows: np.stack(function(windows), axis=-1)).astype(floating(x))
 

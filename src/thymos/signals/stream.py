@@ -7,19 +7,23 @@ further ones see all of these, as smoothing does; samples are cut last. What lea
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 
-from thymos.base.errors import InputError
+from thymos.base.errors import InputError, MissingExtraError, ThymosError
 from thymos.base.recording import Recording, Signal
 from thymos.base.writer import Block
 from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import blocks, sliding_windows
 
-__all__ = ["INCOMPLETE", "Featurised", "feature_blocks", "featurise"]
+__all__ = ["INCOMPLETE", "Featurised", "UnfitError", "feature_blocks", "featurise"]
+
+_INCOMPLETE = "leave such samples out (incomplete: drop), cut longer ones, or choose features that all have, with only"
 
 #: What becomes of samples that have no value for some feature.
 INCOMPLETE = ("error", "drop", "keep")
@@ -74,21 +78,24 @@ def feature_blocks(
         raise InputError(f"incomplete={incomplete!r} came.", fits=", ".join(INCOMPLETE))
 
     told: dict[str, Any] = {}  # of all blocks, so that what is left out last is counted too
-    left_out = 0
+    lost: dict[str, int] = {}  # samples without a value, by why
+    channels = None
 
     def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        nonlocal left_out
+        nonlocal channels
         found = featurise(recording, steps, seconds, step, modality, subtract_baseline)
+        channels = found.channels
         bad = np.isnan(found.X).any(axis=tuple(range(1, found.X.ndim)))
-        if bad.any() and incomplete == "error":
-            raise InputError(
-                f"{bad.sum()} of {len(bad)} samples of {recording.meta['trial']!r} have no value for some feature"
-                + (f": {found.problem}." if found.problem else "."),
-                fits="values for all",
-                do="leave such samples out (incomplete: drop), or choose features that all have, with only",
-            )
+        if bad.any() and incomplete != "keep":
+            why = found.problem or f"no value for {found.missing()}"
+            if incomplete == "error":
+                raise InputError(
+                    f"{bad.sum()} of {len(bad)} samples of {recording.meta['trial']!r} are incomplete: {why}.",
+                    fits="values for all features",
+                    do=_INCOMPLETE,
+                )
+            lost[why] = lost.get(why, 0) + int(bad.sum())
         keep = ~bad if incomplete == "drop" else slice(None)
-        left_out += int(bad.sum()) if incomplete == "drop" else 0
         return found.X[keep], found.start[keep], found.stop[keep]
 
     features = {
@@ -96,13 +103,24 @@ def feature_blocks(
         "subtract_baseline": subtract_baseline,
         "offline": [type(made).__name__ for made in steps if getattr(made, "offline", False)],
     }
-    for block in blocks(recordings, cut, seconds, step, modality, drop):
-        info = {key: value for key, value in block.info.items() if key not in {"sfreq", "unit"}}
-        if block.X.shape[-2] != len(info["ch_names"]):
-            info.pop("ch_names")
-        told.update({**info, **features})
-        yield block._replace(info=told)
-    told["left_out"] = left_out
+    try:
+        for block in blocks(recordings, cut, seconds, step, modality, drop):
+            info = {key: value for key, value in block.info.items() if key not in {"sfreq", "unit", "ch_names"}}
+            told.update({**info, **({"ch_names": channels} if channels else {}), **features})
+            yield block._replace(info=told)
+    except InputError:
+        if not lost or told:
+            raise
+        raise InputError(
+            f"All {sum(lost.values())} samples are incomplete; the first: {next(iter(lost))}.",
+            fits="samples with values for all features",
+            do=_INCOMPLETE,
+        ) from None
+    told["left_out"] = sum(lost.values())
+
+
+class UnfitError(InputError):
+    """Steps, windows and samples do not fit each other, whatever the recording."""
 
 
 class Featurised(NamedTuple):
@@ -114,16 +132,25 @@ class Featurised(NamedTuple):
     start, stop : ndarray, shape (n_samples,)
         Seconds on the recording's clock.
     problem : str
-        Why values are missing, if any are.
-    first : transformer
-        The first step, as it was used.
+        Why values are missing, if any are and the first step knows.
+    names : tuple of str
+        Of the second axis, as far as steps tell.
+    channels : list of str
+        Of the last axis but one, as far as steps tell.
     """
 
     X: np.ndarray
     start: np.ndarray
     stop: np.ndarray
     problem: str
-    first: Any
+    names: tuple[str, ...]
+    channels: list[str]
+
+    def missing(self) -> str:
+        """Return the names of the features without a value, or how many there are."""
+        bad = np.isnan(self.X).any(axis=(0, *range(2, self.X.ndim)))
+        named = [name for name, gone in zip(self.names, bad, strict=False) if gone]
+        return ", ".join(named) or f"{bad.sum()} features"
 
 
 def featurise(
@@ -136,28 +163,35 @@ def featurise(
 ) -> Featurised:
     """Return the features of one recording; parameters as :func:`feature_blocks`."""
     signal = recording.signal(modality)
+    if not isinstance(signal, Signal):
+        raise InputError(f"{modality!r} of {recording.meta['trial']!r} is pictures.", fits="a signal")
+    for name, value in (("seconds", seconds), ("step", step)):
+        if value is not None and not (isinstance(value, Real) and 0 < value < math.inf):
+            raise InputError(f"{name}={value!r} came.", fits="a positive number of seconds")
     first, *others = _prepared(steps, signal, seconds, step)
     data = signal.data[None]
-    first.fit(data)
+    _told(recording, first, lambda: first.fit(data))
+    names, channels = first.names(), first.channels(list(signal.ch_names))
     if seconds is not None and signal.duration < seconds:
-        nothing = np.empty((0, len(first.names()), len(signal.ch_names), 1))
-        return Featurised(nothing, np.empty(0), np.empty(0), "", first)
-    X, size, hop = _over_time(first, signal, seconds, step)
+        nothing = np.empty((0, len(names), len(channels), 1))
+        return Featurised(nothing, np.empty(0), np.empty(0), "", names, channels)
+    X, size, hop = _told(recording, first, lambda: _over_time(first, signal, seconds, step))
+    problem = first.problems(data)[0] if np.isnan(X).any() else ""
     if subtract_baseline:
-        X = X - _rest(recording, modality, first)
+        X = X - _told(recording, first, lambda: _rest(recording, modality, first, X.shape))
     for other in others:
-        X = other.fit(X).transform(X)
+        X = _told(recording, other, lambda other=other, X=X: other.fit(X).transform(X))
+        channels = other.channels(channels) if hasattr(other, "channels") else []
     if X.shape[-1] != 1 + int((signal.duration - size) / hop + 1e-6):
         raise InputError(
             f"{type(first).__name__} and what follows give {X.shape[-1]} windows.",
             fits="one for each window of the signal, on the last axis",
         )
-    count, jump = _counts(X.shape[-1], size, hop, seconds, step)
+    count, jump = _counts(X.shape[-1], first, seconds, step)
     X = np.moveaxis(sliding_windows(X[0], count, jump), -2, 0)
     start = signal.start + np.arange(len(X)) * jump * hop
     stop = start + (count - 1) * hop + size
-    problem = first.problems(data)[0] if np.isnan(X).any() else ""
-    return Featurised(X, start, stop, problem, first)
+    return Featurised(X, start, stop, problem, names, channels)
 
 
 def _over_time(
@@ -183,14 +217,14 @@ def _prepared(steps: Sequence[Any], signal: Signal, seconds: float | None, step:
     for number, given in enumerate(steps):
         name = type(given).__name__
         if getattr(given, "learns", True):
-            raise InputError(
+            raise UnfitError(
                 f"{name} learns from data, or does not say that it does not.",
                 fits="steps that learn nothing: they see test data too",
                 do="put it into the pipeline of a method, where it is fitted on training data alone",
             )
         known = inspect.signature(type(given)).parameters
         if number == 0 and not isinstance(given, WindowFeatures):
-            raise InputError(f"{name} is no feature of a signal.", fits="first a feature with window and step")
+            raise UnfitError(f"{name} is no feature of a signal.", fits="first a feature with window and step")
         values = {"sfreq": signal.sfreq, "ch_names": list(signal.ch_names)}
         if number == 0 and given.framed and given.window is None:
             values |= {"window": seconds, "step": seconds if step is None else step}
@@ -198,22 +232,26 @@ def _prepared(steps: Sequence[Any], signal: Signal, seconds: float | None, step:
     return made
 
 
-def _counts(n: int, size: float, hop: float, seconds: float | None, step: float | None) -> tuple[int, int]:
-    """Return how many windows a sample has, and by how many the next sample is later."""
-    if seconds is None:
-        return n, n
-    count = 1 + int((seconds - size) / hop + 1e-6)
+def _counts(n: int, first: WindowFeatures, seconds: float | None, step: float | None) -> tuple[int, int]:
+    """Return how many windows a sample has, and by how many the next sample is later.
+
+    Counted in what was asked for: where a second is no whole number of samples, windows come out a little shorter.
+    """
     between = seconds if step is None else step
-    jump = round(between / hop)
-    if seconds < size - 1e-6 or jump < 1 or abs(jump * hop - between) > 1e-3 * hop:
-        raise InputError(
-            f"Samples of {seconds:g} s every {between:g} s came, of windows of {size:g} s every {hop:g} s.",
+    window, apart = (first.window, first.step) if first.framed else (seconds, between)
+    if seconds is None or window is None:
+        return n, n
+    apart = window if apart is None else apart
+    count, jump = 1 + math.floor((seconds - window) / apart + 1e-6), between / apart
+    if seconds < window * (1 - 1e-6) or jump < 0.5 or abs(jump - round(jump)) > 1e-3:
+        raise UnfitError(
+            f"Samples of {seconds:g} s every {between:g} s came, of windows of {window:g} s every {apart:g} s.",
             fits="samples not shorter than a window, every whole multiple of the distance of windows",
         )
-    return count, jump
+    return count, round(jump)
 
 
-def _rest(recording: Recording, modality: str, first: Any) -> np.ndarray:
+def _rest(recording: Recording, modality: str, first: WindowFeatures, shape: tuple[int, ...]) -> np.ndarray:
     """Return the mean of the features over the rest before the stimulus, with a last axis of length 1."""
     if modality not in recording.baseline:
         raise InputError(
@@ -221,4 +259,28 @@ def _rest(recording: Recording, modality: str, first: Any) -> np.ndarray:
             fits="a source with a baseline (DEAP, AMIGOS, DREAMER, MAHNOB-HCI)",
         )
     data = recording.baseline[modality].data[None]
-    return first.fit(data).transform(data).mean(axis=-1, keepdims=True)
+    mean = clone(first).fit(data).transform(data).mean(axis=-1, keepdims=True)
+    if mean.shape[1:-1] != shape[1:-1]:
+        raise InputError(
+            f"The rest before the stimulus has features of shape {mean.shape[1:-1]}, the trial {shape[1:-1]}.",
+            fits="the same for both",
+            do="give windows that fit into the rest",
+        )
+    return mean
+
+
+def _told(recording: Recording, made: Any, call: Callable[[], Any]) -> Any:
+    """Call a step; what goes wrong in it is said with its name and the recording."""
+    try:
+        return call()
+    except (MissingExtraError, UnfitError):
+        raise
+    except ThymosError as error:
+        raise InputError(
+            f"{type(made).__name__} fails on {recording.meta['trial']!r}: {error.came}", error.fits, error.do
+        ) from None
+    except Exception as error:  # of a library, which knows nothing of steps and trials
+        raise InputError(
+            f"{type(made).__name__} fails on {recording.meta['trial']!r}: {type(error).__name__}: {error}",
+            do="look at its parameters, and at this recording",
+        ) from error

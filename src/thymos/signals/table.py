@@ -10,7 +10,7 @@ import pandas as pd
 
 from thymos.base.errors import InputError, MissingExtraError, ThymosError
 from thymos.base.recording import Recording
-from thymos.signals.stream import featurise
+from thymos.signals.stream import UnfitError, featurise
 
 __all__ = ["FAILURES", "feature_table"]
 
@@ -57,7 +57,7 @@ def feature_table(
             try:
                 part, reason = _part(recording, modality, steps[modality], seconds, step)
                 parts.append(part)
-            except MissingExtraError:
+            except (MissingExtraError, UnfitError):
                 raise
             except ThymosError as error:
                 reason = error.came
@@ -86,11 +86,17 @@ def _part(
 ) -> tuple[pd.DataFrame, str]:
     """Return the features of one modality by the start of their window, and why a window has none."""
     found = featurise(recording, [made], seconds, step, modality)
-    channels = recording.signal(modality).ch_names
+    if found.X.shape[-1] > 1:
+        raise UnfitError(
+            f"{type(made).__name__} gives {found.X.shape[-1]} values over time for one row.",
+            fits="one value for each row",
+            do="give no windows of its own, or pool them",
+        )
+    several = len(found.channels) > 1
     names = [
-        f"{modality}_{name}" if found.X.shape[2] == 1 else f"{modality}_{name}_{channel}"
-        for name in found.first.names()
-        for channel in channels[: found.X.shape[2]]
+        f"{modality}_{name}_{channel}" if several else f"{modality}_{name}"
+        for name in found.names
+        for channel in found.channels
     ]
     table = pd.DataFrame(found.X.reshape(-1, len(names)), columns=names, index=np.round(found.start, 6))
     table.insert(0, "stop", found.stop)

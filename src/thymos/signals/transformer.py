@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,10 @@ class WindowFeatures(ArrayTransformer):
             )
         return names
 
+    def channels(self, ch_names: list[str]) -> list[str]:
+        """Return the names of the last axis but one, for signals with such channels."""
+        return list(ch_names)
+
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample, shape (n_samples, n_channels, n_times), why it has no features; else ''."""
         return [""] * len(X)
@@ -105,6 +111,9 @@ def in_windows(n_times: int, sfreq: float, window: float | None, step: float | N
     InputError
         If a window has fewer than two samples or is longer than the signal, or the step is below one sample.
     """
+    for name, value in (("window", window), ("step", step), ("sfreq", sfreq)):
+        if not (value is None or (isinstance(value, Real) and math.isfinite(value))):
+            raise InputError(f"{name}={value!r} came.", fits="a number of seconds, or of hertz")
     size = n_times if window is None else round(window * sfreq)
     hop = size if step is None else round(step * sfreq)
     if not 1 < size <= n_times or hop < 1:

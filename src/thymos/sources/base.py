@@ -18,7 +18,7 @@ import pandas as pd
 from thymos.base.cache import Cache
 from thymos.base.catalogue import Row, check_parameters, resolve
 from thymos.base.code import code_of
-from thymos.base.errors import InputError, SourceNotFoundError, ThymosError
+from thymos.base.errors import InputError, MissingExtraError, SourceNotFoundError, ThymosError
 from thymos.base.labels import Label
 from thymos.base.recording import Recording, Signal
 from thymos.base.samples import Samples
@@ -26,6 +26,7 @@ from thymos.base.writer import Block
 from thymos.signals.frames import collect_frames
 from thymos.signals.stream import feature_blocks
 from thymos.signals.windows import joined, window_blocks
+from thymos.sources.safe.files import walk
 
 Progress = Callable[[int, int, str], None]
 
@@ -123,10 +124,17 @@ class Recordings:
         self._subjects = subjects
 
     def __iter__(self) -> Iterator[Recording]:
+        idle = {modality: name for name, modality, _, _ in self._steps}
         for recording in self._read():
             for name, modality, function, paired in self._steps:
-                recording = recording.map(modality, _named(name, recording.meta["trial"], function), paired)
+                if modality in recording.signals:  # not every recording has every modality
+                    idle.pop(modality, None)
+                    recording = recording.map(modality, _named(name, recording.meta["trial"], function), paired)
             yield recording
+        for modality, name in idle.items():
+            raise InputError(
+                f"The process {name!r} is for {modality!r}, and no recording has it.", "a modality of the source"
+            )
 
     def process(self, name: str, modality: str = "eeg", **parameters: Any) -> Recordings:
         """Apply a process of the catalogue (``band_pass``, ``notch``, ``resample``, ...) to each recording alone."""
@@ -195,19 +203,30 @@ class Recordings:
     ) -> Samples:
         walked = self if progress is None else self.watched(progress)
         source = self._source
-        files = None if source is None else source.content()
-        if cache is None or source is None or files is None:
+        process = [[name, modality, code_of(f.func), f.keywords] for name, modality, f, _ in self._steps]
+        codes = [
+            code_of(source),
+            *(code for _, _, code, _ in process),
+            *(code for code, _ in facts.get("features", [])),
+        ]
+        files = None if cache is None or source is None or None in codes else source.content()
+        if files is None:
             return joined(make(walked))
         root = getattr(source, "root", None)
-        places = {path.parent for path in files} if root is None else {Path(root)}
+        cache.keep_away({path.parent for path in files} if root is None else {Path(root)})
+        if progress is not None:
+            progress(0, 0, "looking whether files have changed")
+        digest = partial(cache.digest, files, None if root is None else Path(root))
+        content = digest()
+        given = {key: value for key, value in source.given.items() if key not in {"root", "path"}}
         everything = {
-            "source": [code_of(source), {k: v for k, v in source.given.items() if k not in {"root", "path"}}],
-            "files": cache.digest(files, None if root is None else Path(root)),
+            "source": [codes[0], given],
+            "files": content,
             "subjects": self._subjects,
-            "process": [[name, modality, code_of(f.func), f.keywords] for name, modality, f, _ in self._steps],
+            "process": process,
             **facts,
         }
-        return cache.samples(everything, lambda: make(walked), places)
+        return cache.samples(everything, lambda: make(walked), lambda: digest() == content)
 
     def watched(self, progress: Progress) -> Iterator[Recording]:
         """Walk the recordings and say to `progress` how many subjects are done, of how many, and what is read."""
@@ -229,12 +248,15 @@ def _named(name: str, trial: str, function: Callable) -> Callable:
     def apply(*signals: Signal | None) -> Any:
         try:
             return function(*signals)
-        except (ThymosError, TypeError, ValueError) as error:
+        except MissingExtraError:
+            raise
+        except ThymosError as error:
+            raise InputError(f"The process {name!r} fails on {trial!r}: {error.came}", error.fits, error.do) from None
+        except Exception as error:  # of a library, which knows nothing of processes and trials
             raise InputError(
-                f"The process {name!r} fails on {trial!r}: {getattr(error, 'came', error)}",
-                getattr(error, "fits", ""),
-                getattr(error, "do", ""),
-            ) from None
+                f"The process {name!r} fails on {trial!r}: {type(error).__name__}: {error}",
+                do="look at its parameters, and at this recording",
+            ) from error
 
     return apply
 
@@ -267,7 +289,7 @@ class Source(ABC):
         if root is None:
             return [] if is_simulated(self) else None
         root = Path(root)
-        return [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")] if root.is_dir() else [root]
+        return [path for path in walk(root) if path.is_file()] if root.is_dir() else [root]
 
     @abstractmethod
     def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from thymos.base.recording import Recording, Signal
 from thymos.signals.montage import common_channels, interpolate_channels, standard_name
 from thymos.sources.base import Note, Source
 from thymos.sources.manifest_rows import Row, full_name, read_rows
-from thymos.sources.signal_files import UNITS, VOLTAGES, Header, check_stamps, open_signal, read_header
+from thymos.sources.signal_files import UNITS, VOLTAGES, Header, check_stamps, companions, open_signal, read_header
 
 __all__ = ["Manifest"]
 
@@ -128,9 +127,9 @@ class Manifest(Source):
                 yield self._read(stretches, readers)
 
     def content(self) -> list[Path]:
-        """Return the manifest, its files, and what lies beside them under the same name (``.eeg``, ``.fdt``, ...)."""
-        beside = {p for row in self._rows for p in row.path.parent.glob(f"{glob.escape(row.path.stem)}.*")}
-        return [self.path, *sorted(beside)]
+        """Return the manifest, its files, and the files that these are read together with."""
+        files = dict.fromkeys(row.path for row in self._rows)
+        return [self.path, *dict.fromkeys(p for path in files for p in (path, *companions(path)) if p.is_file())]
 
     def check(self) -> list[Note]:
         """Read every file and say what is remarkable about these recordings."""

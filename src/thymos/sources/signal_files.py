@@ -5,6 +5,7 @@ MNE reads everything but csv. What it says in warnings is kept as notes; what it
 
 from __future__ import annotations
 
+import glob
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ import pandas as pd
 from thymos.base.errors import DataError, ThymosError
 from thymos.base.optional import require
 from thymos.signals.montage import standard_names
+from thymos.sources.safe.files import readable
 
 __all__ = [
     "FORMATS",
@@ -29,6 +31,7 @@ __all__ = [
     "Header",
     "channel_kind",
     "check_stamps",
+    "companions",
     "open_signal",
     "read_header",
 ]
@@ -181,6 +184,21 @@ def read_header(path: Path, sfreq: float | None = None) -> Header:
         fits=f"one of {', '.join(FORMATS)}",
         do="export it from the recording software as EDF or BrainVision",
     )
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that are read together with a file of signals: data, marks, continued parts."""
+    suffix = path.suffix.lower()
+    if suffix == ".set":
+        return [path.with_suffix(".fdt")]
+    if suffix == ".fif":
+        return sorted(path.parent.glob(f"{glob.escape(path.stem)}-*.fif"))
+    if suffix != ".vhdr":
+        return []
+    with readable(path, "a BrainVision header"), path.open("rb") as file:
+        text = file.read(2**20).decode("latin1")
+    named = re.findall(r"^(?:DataFile|MarkerFile)=(.+?)\s*$", text, re.MULTILINE)
+    return [path.parent / name.replace("$b", path.stem) for name in named]
 
 
 def open_signal(
