@@ -53,6 +53,17 @@ def test_what_comes_without_delay_counts_for_nothing_and_a_quarter_period_for_al
     assert found == pytest.approx(expected, abs=0.02 if method == "imaginary_coherence" else 0.25)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_equal_channels_have_no_phase_lag_at_all(dtype):
+    same = noise()[[0, 0, 0]] * np.array([[1], [5], [-0.1]]) + np.array([[0], [0], [1e-4]])
+    x = np.concatenate([same, noise(channels=1, seed=1)]).astype(dtype)
+    found = dict(zip(pair_names("abcd"), connectivity(x, SFREQ, "deap", "wpli").T, strict=True))
+    assert all((found[pair] == 0).all() for pair in ("a-b", "a-c", "b-c"))
+    assert all((found[pair] > 0.01).all() for pair in ("a-d", "b-d", "c-d"))
+    weak = same[:1] + np.stack([0 * x[3], 1e-3 * noise(channels=1, seed=1)[0]])
+    assert (connectivity(weak.astype(dtype), SFREQ, "deap", "wpli") > 0.01).all(), "a weak lag is no rounding"
+
+
 @pytest.mark.parametrize("method", ["coherence", "plv"])
 def test_independent_noise_has_the_bias_of_the_number_of_segments(method):
     x = noise(40.0, channels=12)
@@ -124,7 +135,7 @@ def test_the_transformer_takes_windows():
     x = np.stack([noise(6.0, channels=3, seed=k) for k in range(2)]).astype(np.float32)
     made = Connectivity(SFREQ, "muse", "plv", segment=0.5, window=3.0, step=1.5).fit(x)
     assert made.names() == ("delta", "theta", "alpha", "beta", "gamma")
-    with pytest.raises(InputError, match="no frequency from 1 to 4"):
+    with pytest.raises(InputError, match="no frequency in 1-4 Hz"):
         made.set_params(segment=0.2).transform(x)
     found = made.set_params(segment=0.5).transform(x)
     assert found.shape == (2, 5, 3, 3)

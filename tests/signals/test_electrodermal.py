@@ -52,6 +52,23 @@ def test_a_drift_before_a_response_is_no_part_of_its_size():
     assert len(find_responses(x, 4.0, smallest=11e-9).onset) == 0
 
 
+def test_a_rate_too_low_for_responses_is_refused_and_four_hertz_is_enough(words):
+    onsets, sizes = 8.0 + 7.5 * np.arange(9), 1e-6 * np.array([0.3, 0.1, 0.5, 0.2, 0.08, 0.4, 0.15, 0.3, 0.2])
+    for sfreq in (3.998, 4.0, 4.5, 5.0):
+        assert len(find_responses(skin(onsets, sizes, sfreq, 80.0), sfreq).onset) == 9
+    for sfreq in (1.0, 2.0, 3.5):
+        x = skin(onsets, sizes, sfreq, 80.0)
+        for refused in (
+            find_responses,
+            electrodermal_features,
+            lambda x, sfreq: ElectrodermalFeatures(sfreq).fit_transform(x[None]),
+        ):
+            with pytest.raises(InputError) as error:
+                refused(x, sfreq)
+            words(error.value, f"{sfreq:g} Hz", "at least 4 Hz")
+        assert np.allclose(decompose(x, sfreq)[0], 4e-6, atol=0.1e-6)
+
+
 def test_the_smallest_response_counted_is_a_parameter():
     assert len(find_responses(skin(), 4.0, smallest=0.1e-6).onset) == 3
     assert len(find_responses(skin(sizes=SIZES / 100), 4.0).onset) == 0
@@ -106,6 +123,9 @@ def test_features_have_the_values_of_their_names():
     quiet = as_dict(electrodermal_features(skin(sizes=0 * SIZES), 4.0)[:, 0])
     assert (quiet["responses"], quiet["amplitude"], quiet["amplitude_max"]) == (0, 0, 0)
     assert np.isnan([quiet["rise"], quiet["recovery"]]).all()
+    always = [name for name in ELECTRODERMAL_FEATURES if name not in {"rise", "recovery"}]
+    made = ElectrodermalFeatures(only=always).fit_transform(skin(sizes=0 * SIZES)[None])
+    assert np.isfinite(made).all(), "without the two a calm sample is complete"
 
 
 def test_windows_hold_the_responses_of_the_whole_recording_that_begin_in_them():

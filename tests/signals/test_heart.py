@@ -52,6 +52,22 @@ def test_heart_rate_is_right_within_one_beat_per_minute(bpm, kind, sfreq, noise)
     assert np.abs(60 * heart_rate(x, sfreq, kind)[0] - bpm).mean() < 0.05 * bpm
 
 
+@pytest.mark.parametrize(
+    ("kind", "sfreq"), [("bvp", 32.0), ("bvp", 50.0), ("bvp", 64.0), ("bvp", 128.0), ("ecg", 50.0), ("ecg", 250.0)]
+)
+def test_a_clean_heart_is_right_up_to_180_beats_per_minute_and_missing_beyond(kind, sfreq):
+    make = pulse if kind == "bvp" else heart
+    for bpm in (45, 70, 110, 140, 160, 165, 170, 175, 180):
+        x = make(np.arange(0.4, 21, 60 / bpm), sfreq, 20.0)
+        assert 60 * as_dict(heart_features(x, sfreq, kind)[:, 0])["rate"] == pytest.approx(bpm, abs=1)
+        assert 60 * np.median(heart_rate(x, sfreq, kind)[0]) == pytest.approx(bpm, abs=1)
+    for bpm in (185, 190, 200, 220, 240, 260, 300, 340):
+        x = make(np.arange(0.4, 21, 60 / bpm), sfreq, 20.0, noise=0.02)
+        assert np.isnan(as_dict(heart_features(x, sfreq, kind)[:, 0])["rate"]), bpm
+        assert np.isnan(heart_rate(x, sfreq, kind)).all(), bpm
+        assert "beats accepted" in HeartFeatures(sfreq, kind).problems(x[None])[0]
+
+
 @pytest.mark.parametrize("kind", ["bvp", "ecg"])
 def test_the_beats_of_simulated_bodies_are_found(kind):
     for subject in range(4):
@@ -88,6 +104,16 @@ def test_a_movement_costs_only_the_beats_it_covers():
     assert expected["covered"] - 0.15 < got["covered"] < expected["covered"] - 0.05
 
 
+def test_a_fast_movement_gives_no_beats():
+    beats = np.arange(0.4, 60, 0.9)
+    x = pulse(beats, 64.0, 60.0, noise=0.02)
+    t = np.arange(192) / 64
+    x[1600:1792] += 5 * np.sin(2 * np.pi * 2.8 * t) * np.hanning(192)  # 3 s, eight strokes
+    found = find_beats(x, 64.0)
+    assert not ((found > 26) & (found < 27)).any()
+    assert 60 * as_dict(heart_features(x, 64.0)[:, 0])["rate"] == pytest.approx(60 / 0.9, abs=1)
+
+
 def test_a_tall_second_wave_is_no_beat():
     beats = np.arange(0.4, 30, 1.0)
     found = find_beats(pulse(beats, 64.0, 30.0, tops=0.6, late=0.6), 64.0)
@@ -108,6 +134,12 @@ def test_intervals_no_heart_makes_are_marked_and_never_bridged():
     assert np.array_equal(ends, times[1:])
     assert np.array_equal(np.isnan(intervals), [False, False, False, True, False, True, True, False, False])
     assert np.isfinite(np.diff(intervals)).sum() == 3
+
+
+def test_a_beat_missed_in_a_rhythm_too_fast_for_a_heart_is_no_slow_heart():
+    times = np.delete(np.arange(40) * 0.3, [5, 6, 15, 25])  # intervals of 0.3 s, twice 0.6 s, once 0.9 s
+    assert np.isnan(clean_intervals(times)[1]).all()
+    assert len(clean_intervals(times[:1])[1]) == 0
 
 
 def test_variability_has_known_values():
@@ -197,7 +229,9 @@ def test_the_transformer_gives_reasons_in_words_where_it_gives_no_features():
     assert both.problems(X)[2] == "", "the last ten seconds have features"
 
 
-@pytest.mark.parametrize("bad", [{"kind": "ppg"}, {"sfreq": 4.0}, {"method": "neurokti"}])
+@pytest.mark.parametrize(
+    "bad", [{"kind": "ppg"}, {"sfreq": 31.9}, {"sfreq": 49.9, "kind": "ecg"}, {"method": "neurokti"}]
+)
 def test_what_does_not_fit_is_said_in_words(bad):
     with pytest.raises(InputError):
         find_beats(**{"x": np.zeros(640), "sfreq": 64.0, **bad})

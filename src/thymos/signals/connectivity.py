@@ -11,7 +11,7 @@ import pandas as pd
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.optional import require
-from thymos.signals.spectral import BANDS, check_bands
+from thymos.signals.spectral import BANDS, band_members, check_bands
 from thymos.signals.topography import azimuthal
 from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import sliding_windows
@@ -20,6 +20,9 @@ __all__ = ["METHODS", "Connectivity", "chord_data", "connectivity", "pair_names"
 
 #: Measures, and what mne-connectivity calls them.
 METHODS = {"coherence": "coh", "imaginary_coherence": "imcoh", "plv": "plv", "wpli": "wpli"}
+
+#: Imaginary coherence that may be nothing but rounding, of values of such a type.
+_ROUNDING = {np.float64: 1e-12, np.float32: 1e-6}
 
 
 def connectivity(
@@ -49,7 +52,8 @@ def connectivity(
         With the cross-spectrum S of two channels: ``coherence`` is ``|mean S|`` over the root of both powers;
         ``imaginary_coherence`` takes ``|Im mean S|`` instead, so that what reaches both without delay, as a common
         reference does, counts for nothing; ``plv``, the phase locking value, is ``|mean (S / |S|)|``; ``wpli``, the
-        weighted phase lag index, is ``|mean Im S| / mean |Im S|``. All lie between 0 and 1.
+        weighted phase lag index, is ``|mean Im S| / mean |Im S|``, and 0 where ``|Im mean S|`` is within rounding of 0
+        (1e-12 of the root of both powers, 1e-6 for float32), as of two equal channels. All lie between 0 and 1.
     segment : float
         Length of a segment in seconds, at least one period of the lowest band.
 
@@ -98,14 +102,19 @@ def connectivity(
         with np.errstate(divide="ignore", invalid="ignore"):  # constant channels, which become NaN below
             found = mne_connectivity.spectral_connectivity_epochs(
                 segments,
-                method=METHODS[method],
+                method=["wpli", "imcoh"] if method == "wpli" else METHODS[method],
                 indices=(first, second),
                 sfreq=sfreq,
                 mode="fourier",
                 fmin=edges[0],
                 fmax=edges[1],
                 verbose="CRITICAL",  # it warns of bands with few periods in a segment; the caller chose both
-            ).get_data()
+            )
+            if method == "wpli":  # a ratio of roundings is any number
+                found, imaginary = (part.get_data() for part in found)
+                found = np.where(np.abs(imaginary) < _ROUNDING[dtype], 0, found)
+            else:
+                found = found.get_data()
             made[at] = members @ np.abs(found).T
         flat = np.ptp(x[at], axis=-1) == 0
         made[at][:, flat[first] | flat[second]] = np.nan
@@ -216,22 +225,12 @@ def chord_data(strength: np.ndarray, ch_names: Sequence[str], strongest: int | N
 
 def _members(limits: list[tuple[float, float]], size: int, sfreq: float) -> tuple[np.ndarray, tuple[float, float]]:
     """Return the weight of each frequency in each band, and the lowest and highest frequency in use."""
-    freqs, nyquist = np.fft.rfftfreq(size, 1 / sfreq), sfreq / 2
-    inside = np.array(
-        [(low <= freqs) & ((freqs < high) | ((freqs == nyquist) & (high == nyquist))) for low, high in limits]
-    )
+    inside = band_members(size, sfreq, limits)
     inside[:, 0] = False  # the mean is no oscillation
-    if not inside.any(axis=1).all():
-        low, high = limits[int(np.argmin(inside.any(axis=1)))]
-        raise InputError(
-            f"Segments of {size / sfreq:g} s hold no frequency from {low:g} to {high:g} Hz.",
-            fits="a longer segment or a wider band",
-        )
     used = np.flatnonzero(inside.any(axis=0))
     used = np.arange(used[0], used[-1] + 1)
     weights = inside[:, used] / inside[:, used].sum(axis=1, keepdims=True)
-    half = sfreq / size / 2
-    return weights, (freqs[used[0]] - half, freqs[used[-1]] + half)
+    return weights, ((used[0] - 0.5) * sfreq / size, (used[-1] + 0.5) * sfreq / size)
 
 
 def _angles(ch_names: Sequence[str]) -> dict[str, float]:

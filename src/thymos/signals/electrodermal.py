@@ -55,6 +55,7 @@ ELECTRODERMAL_FEATURES = (
 METHODS = ("thymos", "neurokit")
 
 _GRID = 4.0  # Hz, on which the level is computed
+_SLOWEST = 3.9  # Hz, of sampling: 4 Hz by a clock that is late; at 2 Hz noise makes responses
 _SLOW = 0.02  # Hz, that the level follows by half where nothing lies above it
 _ABOVE, _ROUNDS = 0.02, 30  # weight of samples above the level; most changes of the weights
 _DIP = 4.0  # s; a shorter drop is a loose electrode, not a level
@@ -172,7 +173,7 @@ def find_responses(x: np.ndarray, sfreq: float, smallest: float = _SMALLEST) -> 
     Raises
     ------
     InputError
-        As :func:`decompose`, or if `smallest` is not positive.
+        As :func:`decompose`, or if `smallest` is not positive or the rate is below 4 Hz.
     """
     if not smallest > 0:
         raise InputError(f"smallest={smallest!r} came.", fits="a positive amplitude in S, as 0.01e-6")
@@ -181,6 +182,12 @@ def find_responses(x: np.ndarray, sfreq: float, smallest: float = _SMALLEST) -> 
 
 
 def _responses(y: np.ndarray, sfreq: float, smallest: float) -> Responses:
+    if sfreq < _SLOWEST:
+        raise InputError(
+            f"A skin conductance at {sfreq:g} Hz came.",
+            fits=f"at least {_GRID:g} Hz to find responses in",
+            do="take a higher rate, or the level alone, from decompose",
+        )
     peaks, _ = sps.find_peaks(y, prominence=smallest)
     slope = np.diff(y)
     onsets = np.empty_like(peaks)
@@ -293,6 +300,12 @@ class ElectrodermalFeatures(WindowFeatures):
     ----------
     n_features_in_ : int
         Size of the second axis of the samples seen in `fit`.
+
+    Notes
+    -----
+    ``rise`` and ``recovery`` are NaN wherever there is no response. Dropping incomplete samples then keeps people and
+    moments with responses and loses the calm ones, which is a selection by what is to be recognised; leave the two out
+    with `only` where samples without responses must stay.
     """
 
     offline = True

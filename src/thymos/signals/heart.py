@@ -57,13 +57,14 @@ HEART_FEATURES = (
     "beats",
 )
 
-_SLOWEST = {"bvp": 10.0, "ecg": 50.0}  # Hz, of sampling
+_SLOWEST = {"bvp": 32.0, "ecg": 50.0}  # Hz, of sampling
 KINDS = tuple(_SLOWEST)
 METHODS = ("thymos", "neurokit")
 
 _PULSE = (0.5, 8.0)  # Hz
 _QRS = (5.0, 20.0)  # Hz
 _SHORTEST, _LONGEST = 0.33, 1.5  # s, of an interval
+_CLOSEST = 0.125  # s, of two beats: what is faster than a heart is found too, lest half of its beats pass for one
 _DEVIATION, _NEAR = 0.3, 9  # greatest share by which an interval may leave the median of so many around it
 _PROMINENCE = 0.3  # of a rise of the pulse, in local standard deviations
 _ENOUGH = 32.0  # Hz, for what is below 8 Hz
@@ -71,6 +72,7 @@ _FRAME = 8.0  # s, in which the usual rise and the usual interval are looked for
 _APART = 0.6  # least distance of two beats, as a share of the usual interval
 _SEGMENT = (0.3, 0.5)  # share of an interval before and after a beat of the pulse that is compared
 _LIKENESS, _SIZES = 0.7, 3.0  # least correlation with the median beat; greatest ratio to the size of those around
+_AROUND = 21  # beats, of which a fast movement of a few seconds is not the greater part
 _QRS_SEGMENT = 0.15  # s before and after an R wave that is compared
 _QRS_WIDTH, _QRS_SHARE = 0.12, 0.4  # s; share of the usual height above which an envelope is a beat
 _LOW, _LF, _HF = (0.0, 0.15), (0.04, 0.15), (0.15, 0.4)  # Hz
@@ -89,11 +91,12 @@ def find_beats(x: np.ndarray, sfreq: float, kind: str = "bvp", method: str = "th
         Sampling rate in Hz.
     kind : {'bvp', 'ecg'}
         ``bvp``: local maxima of the slope of the pulse between 0.5 and 8 Hz, more prominent than 0.3 local standard
-        deviations and no closer than 0.33 s or 0.6 of the local interval, which the autocorrelation tells. ``ecg``:
+        deviations and no closer than 0.125 s or 0.6 of the local interval, which the autocorrelation tells. ``ecg``:
         maxima of the energy of the slope between 5 and 20 Hz, above 0.4 of its usual height, moved to the R wave.
         Of both, only beats that correlate by 0.7 or more with the median beat of the recording (after Orphanidou et
-        al. 2015) and are at most three times larger or smaller than the beats around: what remains of noise and
-        movements is little, and ectopic beats are left out.
+        al. 2015) and are at most three times larger or smaller than the 21 beats around: what remains of noise and
+        movements is little, and ectopic beats are left out. What beats faster than a heart is found too, since half
+        of its beats would pass for a slow heart; :func:`clean_intervals` accepts none of it.
     method : {'thymos', 'neurokit'}
         ``neurokit``: peaks as found by NeuroKit2 with its defaults; needs the extra ``physiology``.
 
@@ -106,7 +109,7 @@ def find_beats(x: np.ndarray, sfreq: float, kind: str = "bvp", method: str = "th
     Raises
     ------
     InputError
-        If the array or a name does not fit, or the rate is below 10 Hz (pulse) or 50 Hz (electrocardiogram).
+        If the array or a name does not fit, or the rate is below 32 Hz (pulse) or 50 Hz (electrocardiogram).
     MissingExtraError
         If NeuroKit2 is asked for and not installed.
 
@@ -114,7 +117,8 @@ def find_beats(x: np.ndarray, sfreq: float, kind: str = "bvp", method: str = "th
     -----
     Methods B4.4 asks for peaks of the pulse, with a prominence of 0.3 SD. At the wrist the top of the pulse is flat and
     often double, and one movement multiplies the SD; so the steepest rise stands for the peak, and for the SD of the
-    recording one estimated from the median of the slope in the 8 s around.
+    recording one estimated from the median of the slope in the 8 s around. Its least distance of 0.33 s would halve the
+    rate of whatever beats faster; here it is a limit of intervals only.
     """
     x = finite_signal(x, sfreq)
     known("kind of heart signal", kind, KINDS)
@@ -137,7 +141,7 @@ def _pulse_beats(x: np.ndarray, sfreq: float) -> np.ndarray:
     usual, interval = (values[at // thin] for values in _usual(slope[::thin], sfreq / thin))
     big = found["prominences"] > _PROMINENCE * usual
     at, interval, height = at[big], interval[big], found["prominences"][big]
-    kept = _apart(at, height, np.maximum(_SHORTEST, _APART * interval) * sfreq)
+    kept = _apart(at, height, np.maximum(_CLOSEST, _APART * interval) * sfreq)
     at, interval = at[kept], interval[kept]
     around = [round(share * np.median(interval) * sfreq) if len(at) else 0 for share in _SEGMENT]
     return summit(slope, at[_alike(slope, at, *around)]) / sfreq
@@ -152,7 +156,7 @@ def _alike(x: np.ndarray, at: np.ndarray, before: int, after: int) -> np.ndarray
     shapes = shapes / size[:, None]
     usual = np.median(shapes, axis=0)
     usual /= max(np.sqrt(np.mean(usual**2)), np.finfo(float).tiny)
-    around = sliding_window_view(np.pad(np.log(size), _NEAR // 2, mode="reflect"), _NEAR)
+    around = sliding_window_view(np.pad(np.log(size), _AROUND // 2, mode="reflect"), _AROUND)
     strange = np.abs(np.log(size) - np.median(around, axis=1)) > np.log(_SIZES)
     return (np.mean(shapes * usual, axis=1) > _LIKENESS) & ~strange
 
@@ -164,11 +168,11 @@ def _usual(x: np.ndarray, sfreq: float) -> tuple[np.ndarray, np.ndarray]:
     frames = sliding_window_view(x, size)[::hop]
     sd = np.median(np.abs(frames), axis=1) / 0.6745
     sd = np.maximum(sd, 0.1 * np.median(sd))  # noise of a stretch without contact is no pulse
-    lags = np.arange(int(_SHORTEST * sfreq), min(int(_LONGEST * sfreq) + 2, size // 2))
+    lags = np.arange(int(_CLOSEST * sfreq), min(int(_LONGEST * sfreq) + 2, size // 2))
     centre = (np.arange(len(frames)) * hop + size / 2) / sfreq
     t = np.arange(len(x)) / sfreq
     if len(lags) < 3:
-        return np.interp(t, centre, sd), np.full(len(x), _SHORTEST)
+        return np.interp(t, centre, sd), np.full(len(x), _CLOSEST)
     bounded = np.clip(frames, -4 * sd[:, None], 4 * sd[:, None])  # a movement must not drown the rhythm around it
     power = np.abs(np.fft.rfft(bounded, 2 * size)) ** 2
     r = np.fft.irfft(power)[:, lags[0] - 1 : lags[-1] + 2] / (size - np.arange(lags[0] - 1, lags[-1] + 2))
@@ -177,7 +181,7 @@ def _usual(x: np.ndarray, sfreq: float) -> tuple[np.ndarray, np.ndarray]:
     tall = peak & (r >= 0.8 * np.max(np.where(peak, r, 0), axis=1, keepdims=True)) & (r > 0)
     first = tall.argmax(axis=1)  # twice the interval fits as well as the interval
     strength = np.where(tall.any(axis=1), r[np.arange(len(r)), first], 0)
-    interval = np.where(strength > 0, lags[first] / sfreq, _SHORTEST)
+    interval = np.where(strength > 0, lags[first] / sfreq, _CLOSEST)
     interval = sps.medfilt(np.pad(interval, 4, mode="edge"), 9)[4:-4]
     return np.interp(t, centre, sd), np.interp(t, centre, interval)
 
@@ -198,7 +202,7 @@ def _qrs_beats(x: np.ndarray, sfreq: float) -> np.ndarray:
     width = max(1, round(_QRS_WIDTH * sfreq))
     energy = np.convolve(np.gradient(y) ** 2, sps.windows.hann(width + 2)[1:-1], mode="same")
     envelope = np.sqrt(np.maximum(energy, 0))
-    at, _ = sps.find_peaks(envelope, distance=max(1, _SHORTEST * sfreq))
+    at, _ = sps.find_peaks(envelope, distance=max(1, _CLOSEST * sfreq))
     if not len(at):
         return np.empty(0)
     # the usual height of a beat: median around of the highest value in each longest interval
@@ -230,7 +234,8 @@ def clean_intervals(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Intervals between beats, those that no heart makes marked as missing.
 
     An interval is missing if it is outside 0.33 to 1.5 s or deviates by more than 30 % from the median of the nine
-    around it. It keeps its place, so differences of successive intervals never bridge it.
+    around it. It keeps its place, so differences of successive intervals never bridge it. Where most are shorter than
+    0.33 s all are missing: a longer one is then a beat that was not found.
 
     Parameters
     ----------
@@ -253,7 +258,8 @@ def clean_intervals(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     intervals = np.diff(times)
     if times.ndim != 1 or not (intervals > 0).all():
         raise InputError("Times of beats came that do not rise.", fits="seconds, shape (n_beats,), each later")
-    kept = np.where((intervals >= _SHORTEST) & (intervals <= _LONGEST), intervals, np.nan)
+    fast = len(intervals) > 0 and np.median(intervals) < _SHORTEST
+    kept = np.where((intervals >= _SHORTEST) & (intervals <= _LONGEST) & (not fast), intervals, np.nan)
     near = np.pad(kept, _NEAR // 2, constant_values=np.nan)
     usual = np.full(len(kept), np.nan)
     there = np.isfinite(kept)
@@ -512,7 +518,3 @@ class HeartFeatures(WindowFeatures):
 
     def _features(self, X: np.ndarray) -> np.ndarray:
         return np.swapaxes(heart_features(X, self.sfreq, self.kind, self.window, self.step), 1, 2)
-
-
-def _float(x: np.ndarray) -> np.dtype:
-    return np.dtype(np.float64 if np.asarray(x).dtype == np.float64 else np.float32)

@@ -239,14 +239,8 @@ def check_bands(bands: str | Mapping[str, tuple[float, float]], sfreq: float) ->
     return [(float(low), float(high)) for low, high in bands.values()]
 
 
-def _pooling(
-    size: int, sfreq: float, limits: list[tuple[float, float]], dtype: np.dtype
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from windows, (n_signals, n_windows, size), to power in bands, (n_signals, n_windows, n_bands).
-
-    For short windows the discrete Fourier transform of the bins in use is one matrix product, with the subtraction of
-    the mean folded into the matrix: several times faster than an FFT of all bins.
-    """
+def band_members(size: int, sfreq: float, limits: list[tuple[float, float]]) -> np.ndarray:
+    """Return which frequencies of windows of `size` samples belong to each band, bool, (n_bands, size // 2 + 1)."""
     bins = np.arange(size // 2 + 1) * sfreq / size
     nyquist = sfreq / 2
     members = np.array(
@@ -259,6 +253,18 @@ def _pooling(
             f"{', '.join(empty)}.",
             fits="a longer window or a wider band",
         )
+    return members
+
+
+def _pooling(
+    size: int, sfreq: float, limits: list[tuple[float, float]], dtype: np.dtype
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from windows, (n_signals, n_windows, size), to power in bands, (n_signals, n_windows, n_bands).
+
+    For short windows the discrete Fourier transform of the bins in use is one matrix product, with the subtraction of
+    the mean folded into the matrix: several times faster than an FFT of all bins.
+    """
+    members = band_members(size, sfreq, limits)
     used = np.flatnonzero(members.any(axis=0))
     hann = np.hanning(size + 1)[:-1]
     one_sided = np.where((used == 0) | (2 * used == size), 1.0, 2.0) / (size * np.sum(hann**2))
