@@ -197,7 +197,7 @@ def run(
     console.print(f"{outcome.done} fits computed, {outcome.kept} were there already.", highlight=False)
     _finish(out)
     if outcome.failed:
-        name, error = next(iter(outcome.failed.items()))
+        name, error = min(outcome.failed.items())  # processes finish in any order
         words = error if "Traceback" not in error else error.strip().splitlines()[-1]
         print(f"thymos: {len(outcome.failed)} fits failed; the first, {name}:\n  {words}", file=sys.stderr)
         print(f"  in full: {out / 'failures.json'}", file=sys.stderr)
