@@ -1,13 +1,16 @@
+import inspect
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from torch import nn
 
 from thymos.base.errors import InputError
 from thymos.models import RecurrentClassifier, RecurrentRegressor
 from thymos.nn.recurrent import RecurrentNet
-from thymos.training.estimator import TorchEstimator
+from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor
 
 
 def toy(n=120, seed=0, noise=1.0):
@@ -248,3 +251,108 @@ def test_losses_monitors_and_ratings_that_do_not_fit_are_refused(words):
             RecurrentRegressor(hidden=2, max_epochs=1).fit(X, y, validation=(X, wrong))
     with pytest.raises(TypeError, match="TorchClassifier or TorchRegressor"):
         TorchEstimator().fit(X, y)
+
+
+def line(n_channels, n_times, n_outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(n_channels * n_times, n_outputs))
+
+
+def test_any_network_may_be_handed_over_as_a_factory(words):
+    told = {}
+
+    def made(n_channels, n_times, sfreq, n_outputs):
+        told.update(n_channels=n_channels, n_times=n_times, sfreq=sfreq, n_outputs=n_outputs)
+        return line(n_channels, n_times, n_outputs)
+
+    X, y = toy()
+    model = TorchClassifier(made, sfreq=64.0, lr=1e-2, random_state=0).fit(X, y)
+    assert told == {"n_channels": 1, "n_times": 12, "sfreq": 64.0, "n_outputs": 2}
+    assert (model.predict(X) == y).mean() > 0.9
+    ratings = X[:, 0, 0] * 3 + 100
+    rated = TorchRegressor(line, lr=3e-2, max_epochs=60, random_state=0).fit(X, ratings)
+    assert np.corrcoef(rated.predict(X), ratings)[0, 1] > 0.95
+    for wrong, expected in ((None, "was given no network"), (lambda n_outputs: "net", "module returned str")):
+        with pytest.raises(InputError) as error:
+            TorchClassifier(wrong).fit(X, y)
+        words(error.value, expected)
+
+
+def test_weights_of_classes_and_smoothed_labels_change_what_is_predicted():
+    rng = np.random.default_rng(0)
+    y = np.repeat(["rare", "usual"], [15, 105])
+    X = (rng.normal(0, 1, (120, 1, 12)) + 0.5 * (y == "rare")[:, None, None]).astype(np.float32)
+    plain, balanced, heavy = (
+        TorchClassifier(line, class_weight=w, lr=1e-2, random_state=0).fit(X, y)
+        for w in (None, "balanced", {"rare": 1e3, "usual": 1e-3})
+    )
+    share = [(m.predict(X) == "rare").mean() for m in (plain, balanced, heavy)]
+    assert share[0] < 0.15 < share[1] < share[2]
+    sure, smooth = (
+        TorchClassifier(line, label_smoothing=s, lr=3e-2, max_epochs=60, random_state=0).fit(*toy()) for s in (0.0, 0.4)
+    )
+    assert smooth.predict_proba(toy()[0]).max() < 0.9 < sure.predict_proba(toy()[0]).max()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("cosine", (1e-2, 1e-3)), ("one_cycle", (9e-3, 1e-6)), ("plateau", (1e-2, 1e-2)), ("constant", (1e-2, 1e-2))],
+)
+def test_schedules_end_where_they_should(schedule, expected):
+    X, y = toy()
+    model = TorchClassifier(line, schedule=schedule, lr=1e-2, max_epochs=10, random_state=0).fit(X, y)
+    rates = [epoch["lr"] for epoch in model.history_]
+    assert max(rates) == pytest.approx(expected[0], rel=0.15)
+    assert rates[-1] <= expected[1] * 1.01
+
+
+def test_a_plateau_lowers_the_rate_when_nothing_is_gained():
+    X, y = toy()
+    rng = np.random.default_rng(0)
+    model = TorchClassifier(line, schedule="plateau", lr=1e-1, max_epochs=30, patience=4, random_state=0)
+    model.set_params(patience=6).fit(X, y, validation=(X, rng.permutation(y)))
+    assert model.history_[-1]["lr"] < 0.1
+
+
+def test_mixtures_keep_a_linear_answer_and_decay_keeps_weights_small():
+    X, y = toy(noise=2.0)
+    options = {"lr": 1e-2, "max_epochs": 40, "random_state": 0}
+    plain, mixed, small = (
+        TorchClassifier(line, **options, **more).fit(X, y) for more in ({}, {"mixup": 1.0}, {"weight_decay": 1.0})
+    )
+    assert (mixed.predict(X) == y).mean() > 0.85
+    assert mixed.predict_proba(X).max() < plain.predict_proba(X).max()
+    assert mixed.history_[-1]["train_loss"] > plain.history_[-1]["train_loss"]
+    assert small.module_[1].weight.norm() < 0.9 * plain.module_[1].weight.norm()
+    again = TorchClassifier(line, **options, mixup=1.0).fit(X, y)
+    assert np.array_equal(again.predict_proba(X), mixed.predict_proba(X))
+    on_cpu = TorchClassifier(line, **options, amp=True, device="cpu").fit(X, y)
+    assert np.array_equal(on_cpu.predict_proba(X), plain.predict_proba(X)), "bfloat16 is for CUDA"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"mixup": -1.0}, "mixup=-1.0"),
+        ({"weight_decay": "a"}, "weight_decay='a'"),
+        ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"schedule": "cosine", "decay": 3.0}, "one of the two"),
+        ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
+    ],
+)
+def test_training_that_does_not_fit_is_refused_in_words(parameters, expected, words):
+    with pytest.raises(InputError) as error:
+        TorchClassifier(line, **parameters).fit(*toy())
+    words(error.value, expected)
+
+
+def test_a_constructor_shows_its_own_parameters_and_those_of_training():
+    names = list(inspect.signature(RecurrentClassifier).parameters)
+    assert names[:2] == ["cell", "hidden"]
+    assert {"lr", "mixup", "class_weight", "random_state"} <= set(names)
+    assert "module" not in names, "its architecture is its own"
+    assert "class_weight" not in inspect.signature(RecurrentRegressor).parameters
+    assert set(RecurrentClassifier().get_params()) == set(names)
+    assert repr(RecurrentClassifier("gru", lr=0.1)) == "RecurrentClassifier(cell='gru', lr=0.1)"
+    assert clone(RecurrentClassifier(mixup=0.5)).mixup == 0.5
+    with pytest.raises(TypeError, match="hiden"):
+        RecurrentClassifier(hiden=3)

@@ -34,7 +34,7 @@ class CNNLSTMClassifier(TorchClassifier):
         used. The convolutions keep their size, which is the least that can be had.
     dropout : float
         Share of units dropped after each block and before the dense layer.
-    lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
+    **training
         As :class:`~thymos.training.estimator.TorchEstimator`.
     """
 
@@ -46,21 +46,9 @@ class CNNLSTMClassifier(TorchClassifier):
         hidden: int = 32,
         parameters: int | None = None,
         dropout: float = 0.2,
-        lr: float = 1e-3,
-        decay: float | None = None,
-        batch_size: int = 32,
-        max_epochs: int = 20,
-        patience: int | None = 10,
-        clip: float | None = 1.0,
-        device: str = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-        loss: str = "auto",
-        monitor: str = "loss",
+        **training: Any,
     ):
-        super().__init__(
-            lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
-        )
+        super().__init__(**training)
         self.filters = filters
         self.kernel = kernel
         self.pool = pool

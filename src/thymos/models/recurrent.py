@@ -42,7 +42,7 @@ class RecurrentEstimator(TorchEstimator):
         What the dense layer sees: the last state, or all states (the published GRU).
     single_bias : bool
         One bias vector per gate instead of PyTorch's two.
-    lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
+    **training
         As :class:`~thymos.training.estimator.TorchEstimator`. The defaults are the corrected training of methods
         B5.5.
     """
@@ -57,21 +57,9 @@ class RecurrentEstimator(TorchEstimator):
         steps: str = "time",
         readout: str = "last",
         single_bias: bool = False,
-        lr: float = 1e-3,
-        decay: float | None = None,
-        batch_size: int = 32,
-        max_epochs: int = 20,
-        patience: int | None = 10,
-        clip: float | None = 1.0,
-        device: str = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-        loss: str = "auto",
-        monitor: str = "loss",
+        **training: Any,
     ):
-        super().__init__(
-            lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
-        )
+        super().__init__(**training)
         self.cell = cell
         self.hidden = hidden
         self.parameters = parameters

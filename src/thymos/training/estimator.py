@@ -1,26 +1,32 @@
 """The scikit-learn face of a network: skorch is composed inside `fit`, never inherited.
 
 A model adds an architecture by overriding :meth:`TorchEstimator.build` and, where its layout differs,
-:meth:`TorchEstimator.arrange`. Classes and ratings differ in the coding of the target, in the loss and in what the
-outputs mean; everything else is shared.
+:meth:`TorchEstimator.arrange`; a module of one's own is handed over as ``module``. Classes and ratings differ in the
+coding of the target, in the loss and in what the outputs mean; everything else is shared.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_regressor
 from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
-from skorch.dataset import Dataset
+from skorch.dataset import Dataset, unpack_data
 from skorch.helper import predefined_split
+from skorch.utils import to_tensor
 from torch import nn
 
 from thymos.base.catalogue import near
@@ -28,16 +34,67 @@ from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 from thymos.nn.losses import ConcordanceLoss
 
-__all__ = ["TorchClassifier", "TorchEstimator", "TorchRegressor"]
+__all__ = ["MONITORS", "Prepared", "TorchClassifier", "TorchEstimator", "TorchRegressor", "reproducible"]
 
 #: What decides which weights are kept: the column of the history, its sign, and the words for a result.
-_MONITORS = {
+MONITORS = {
     "loss": ("valid_loss", 1, "lowest validation loss"),
     "accuracy": ("valid_accuracy", -1, "highest validation accuracy, stopped by the validation loss"),
 }
 
 
+_SCHEDULES = ("constant", "cosine", "plateau", "one_cycle")
 _AT_ONCE = 2**17  # values predicted at once; a wide network over a long sequence needs thousands of bytes for each
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a loop trains on.
+
+    Parameters
+    ----------
+    X, y : ndarray
+        Arranged samples and encoded targets.
+    held : (ndarray, ndarray), optional
+        The validation part, likewise.
+    n_outputs : int
+    seed : int
+        Of initial weights, dropout and batch order.
+    device, loss : str
+    criterion : callable
+        Makes the loss.
+    chosen : bool
+        Whether the validation part decides when to stop and which weights to keep.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    held: tuple[np.ndarray, np.ndarray] | None
+    n_outputs: int
+    seed: int
+    device: str
+    loss: str
+    criterion: Callable[[], nn.Module]
+    chosen: bool
+
+
+def _all_parameters(cls: type) -> inspect.Signature:
+    """Return the parameters of a class' constructor and of those that it hands ``**training`` on to."""
+    found: dict[str, inspect.Parameter] = {}
+    for parent in cls.__mro__:
+        own = parent.__dict__.get("_own_signature")
+        own = inspect.signature(parent.__init__) if own is None and parent is TorchEstimator else own
+        if own is None:
+            continue
+        for parameter in own.parameters.values():
+            if parameter.kind is not parameter.VAR_KEYWORD:
+                kind = parameter.kind if not found or parent is cls else parameter.KEYWORD_ONLY
+                found.setdefault(parameter.name, parameter.replace(kind=kind))
+        if not any(p.kind is p.VAR_KEYWORD for p in own.parameters.values()):
+            break
+    if cls.build is not TorchEstimator.build:  # an architecture of its own takes no other
+        found.pop("module", None)
+    return inspect.Signature(sorted(found.values(), key=lambda p: p.kind))
 
 
 class TorchEstimator(BaseEstimator):
@@ -45,10 +102,22 @@ class TorchEstimator(BaseEstimator):
 
     Parameters
     ----------
+    module : callable, optional
+        Factory of a network: ``module(n_channels=..., n_times=..., sfreq=..., n_outputs=...)``, given those of the four
+        that it takes, returns an :class:`torch.nn.Module` from ``(batch, n_channels, n_times)`` to
+        ``(batch, n_outputs)``. Estimators of one architecture build their own.
+    sfreq : float, optional
+        Sampling rate in Hz, for factories that want it. A study fills it in.
     lr : float
         Learning rate of Adam.
+    weight_decay : float
+        Decoupled weight decay (AdamW); 0 for Adam.
     decay : float, optional
         Exponential schedule: the rate of epoch e = 0, 1, ... is ``lr * exp(-e / decay)``. Constant by default.
+    schedule : {'constant', 'cosine', 'plateau', 'one_cycle'}
+        Instead of `decay`: half a cosine down to 0 at the last epoch; a tenth of the rate after `patience` / 2 epochs
+        without a lower validation loss (training loss without validation); up to ``lr`` and down again within
+        `max_epochs`.
     batch_size, max_epochs : int
         Samples per step and epochs at most.
     patience : int, optional
@@ -56,6 +125,13 @@ class TorchEstimator(BaseEstimator):
         validation part, and then the weights of the best epoch are restored. ``None`` trains all epochs.
     clip : float, optional
         Largest gradient norm.
+    mixup : float
+        Train on mixtures of pairs of samples and of their targets, the share drawn from Beta(mixup, mixup) for each
+        batch (Zhang et al. 2018); 0 for none.
+    amp : bool
+        Compute in bfloat16 where the device is CUDA; elsewhere it would be slower and is not done.
+    deterministic : bool
+        Deterministic kernels, so that equal seeds give equal weights.
     device : str
         ``auto`` takes CUDA, then MPS, then the CPU; otherwise a torch device.
     random_state : int, RandomState or None
@@ -85,6 +161,8 @@ class TorchEstimator(BaseEstimator):
         Values that training changed.
     """
 
+    #: Whether models of this architecture train as one stack, and faster so (:meth:`fit_many`).
+    stackable: ClassVar[bool] = False
     #: Losses that `loss` may name.
     losses: ClassVar[Mapping[str, Callable[[], nn.Module]]] = {}
     #: What `monitor` may name.
@@ -92,37 +170,78 @@ class TorchEstimator(BaseEstimator):
 
     def __init__(
         self,
+        module: Callable[..., nn.Module] | None = None,
+        sfreq: float | None = None,
         lr: float = 1e-3,
+        weight_decay: float = 0.0,
         decay: float | None = None,
+        schedule: str = "constant",
         batch_size: int = 32,
         max_epochs: int = 20,
         patience: int | None = 10,
         clip: float | None = 1.0,
+        mixup: float = 0.0,
+        amp: bool = False,
+        deterministic: bool = True,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
         loss: str = "auto",
         monitor: str = "loss",
     ):
+        self.module = module
+        self.sfreq = sfreq
         self.lr = lr
+        self.weight_decay = weight_decay
         self.decay = decay
+        self.schedule = schedule
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.patience = patience
         self.clip = clip
+        self.mixup = mixup
+        self.amp = amp
+        self.deterministic = deterministic
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
         self.loss = loss
         self.monitor = monitor
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a subclass name its own parameters and take those of training as ``**training``.
+
+        scikit-learn reads a constructor's parameters from its signature; the signature of every subclass therefore
+        lists its own and those of all estimators above it.
+        """
+        super().__init_subclass__(**options)
+        inner = cls.__init__
+        if "__init__" in cls.__dict__:
+            cls._own_signature = inspect.signature(inner)
+
+        @functools.wraps(inner)
+        def __init__(self: Any, *values: Any, **parameters: Any) -> None:
+            inner(self, *values, **parameters)
+
+        __init__.__signature__ = _all_parameters(cls)
+        cls.__init__ = __init__
+
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new module for arranged samples of `shape` (without the sample axis)."""
-        raise TypeError(f"{type(self).__name__} does not say how its module is built: override build()")
+        if self.module is None:
+            raise InputError(
+                f"{type(self).__name__} was given no network.", fits="module: a factory of networks (see the docstring)"
+            )
+        facts = {"n_channels": shape[0], "n_times": shape[-1], "sfreq": self.sfreq, "n_outputs": n_outputs}
+        taken = inspect.signature(self.module).parameters
+        made = self.module(**{name: value for name, value in facts.items() if name in taken})
+        if not isinstance(made, nn.Module):
+            raise InputError(f"module returned {type(made).__name__}.", fits="a torch.nn.Module")
+        return made
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
-        """Return samples, first axis unchanged, in the layout the module takes."""
-        return X
+        """Return samples, first axis unchanged, in the layout the module takes; a table counts as one channel."""
+        return X[:, None, :] if X.ndim == 2 else X
 
     def fit(self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None) -> TorchEstimator:
         """Train.
@@ -145,54 +264,96 @@ class TorchEstimator(BaseEstimator):
         InputError
             If the validation part has another shape or a class that training lacks.
         """
+        ready = self.prepare(X, y, validation)
+        stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*MONITORS[self.monitor])
+        with reproducible(ready.seed, ready.device, self.deterministic):
+            module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
+            net = _Net(
+                module,
+                ready.criterion,
+                optimizer=torch.optim.AdamW if self.weight_decay else torch.optim.Adam,
+                optimizer__weight_decay=self.weight_decay,
+                lr=self.lr,
+                batch_size=self.batch_size,
+                max_epochs=self.max_epochs,
+                train_split=None if ready.held is None else predefined_split(Dataset(*ready.held)),
+                iterator_train__shuffle=True,
+                # concordance is of a whole, and the rows of one trial, which share a rating, stand side by side
+                iterator_valid__batch_size=len(ready.held[0])
+                if ready.loss == "ccc" and ready.held is not None
+                else self.batch_size,
+                callbacks=self._callbacks([best, stopping] if ready.chosen else [], ready.held is not None, len(X)),
+                verbose=self.verbose,
+                device=ready.device,
+            )
+            net.mixup, net.amp = self.mixup, self.amp and ready.device.startswith("cuda")
+            net.fit(Dataset(ready.X, ready.y))
+        epochs = sum("dur" in epoch for epoch in net.history)
+        if epochs < self.max_epochs and not (ready.chosen and stopping.misses_ == self.patience):
+            raise KeyboardInterrupt  # skorch swallows it; an interrupted fit must not pass for a finished one
+        history = [
+            {"epoch": h["epoch"], "train_loss": h["train_loss"], "lr": _rate(h), "seconds": h["dur"]}
+            | {key: h[key] for key in ("valid_loss", "valid_accuracy") if key in h}
+            for h in net.history
+        ]
+        return self.finish(net.module_, history, best.epoch_ if ready.chosen else None)
+
+    def prepare(self, X: np.ndarray, y: Any, validation: Any = None) -> Prepared:
+        """Check parameters and samples, learn the target, and return what a loop trains on; see :meth:`fit`."""
         X, y = validate_data(self, X, y, allow_nd=True, dtype=np.float32, y_numeric=is_regressor(self))
         self.shape_ = X.shape[1:]
         self._check_parameters()
         n_outputs = self._learn_target(y)
-        seed = check_random_state(self.random_state).randint(2**31)
         device = _device(self.device)
         loss = next(iter(self.losses)) if self.loss == "auto" else self.loss
         held = None if validation is None else self._validation(validation)
-        chosen = held is not None and self.patience is not None
-        stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*_MONITORS[self.monitor])
-        with _reproducible(seed, device):
-            module = self.build(self.arrange(X[:1]).shape[1:], n_outputs).to(device)
-            net = NeuralNet(
-                module,
-                self.losses[loss],
-                optimizer=torch.optim.Adam,
-                lr=self.lr,
-                batch_size=self.batch_size,
-                max_epochs=self.max_epochs,
-                train_split=None if held is None else predefined_split(held),
-                iterator_train__shuffle=True,
-                # concordance is of a whole, and the rows of one trial, which share a rating, stand side by side
-                iterator_valid__batch_size=len(held) if loss == "ccc" and held is not None else self.batch_size,
-                callbacks=self._callbacks([best, stopping] if chosen else []),
-                verbose=self.verbose,
-                device=device,
-            )
-            net.fit(Dataset(self.arrange(X), self._encode(y)))
-        epochs = sum("dur" in epoch for epoch in net.history)
-        if epochs < self.max_epochs and not (chosen and stopping.misses_ == self.patience):
-            raise KeyboardInterrupt  # skorch swallows it; an interrupted fit must not pass for a finished one
-        if not np.isfinite(net.history[:, "train_loss"]).all():
+        return Prepared(
+            X=self.arrange(X),
+            y=self._encode(y),
+            held=held,
+            n_outputs=n_outputs,
+            seed=check_random_state(self.random_state).randint(2**31),
+            device=device,
+            loss=loss,
+            criterion=self._criterion(self.losses[loss], y, device),
+            chosen=held is not None and self.patience is not None,
+        )
+
+    def finish(self, module: nn.Module, history: list[dict[str, Any]], best_epoch: int | None) -> TorchEstimator:
+        """Take over a trained module with its history; `best_epoch` is the one it was put back to, if it was."""
+        if not np.isfinite([h["train_loss"] for h in history]).all():
             raise InputError(
                 f"The training loss of {type(self).__name__} is not finite any more.",
                 do=f"lower lr={self.lr:g}, clip gradients, or scale the features first",
             )
-        self.module_ = net.module_.eval()
-        self.history_ = [
-            {"epoch": h["epoch"], "train_loss": h["train_loss"], "lr": h["event_lr"], "seconds": h["dur"]}
-            | {key: h[key] for key in ("valid_loss", "valid_accuracy") if key in h}
-            for h in net.history
-        ]
-        if chosen and not np.isfinite(net.history[:, "valid_loss"]).any():
+        if best_epoch is not None and not np.isfinite([h["valid_loss"] for h in history]).any():
             raise InputError("The validation loss was never finite.", do="check the validation part, lower lr")
-        self.best_epoch_ = best.epoch_ if chosen else epochs
-        self.selection_ = best.words if chosen else "fixed number of epochs"
+        self.module_ = module.eval()
+        self.history_ = history
+        self.best_epoch_ = len(history) if best_epoch is None else best_epoch
+        self.selection_ = "fixed number of epochs" if best_epoch is None else MONITORS[self.monitor][2]
         self.n_parameters_ = sum(p.numel() for p in module.parameters() if p.requires_grad)
         return self
+
+    def fit_many(self, parts: Sequence[tuple], random_states: Sequence[Any] | None = None) -> list[TorchEstimator]:
+        """Train one model for each part, all together where that is faster.
+
+        Parameters
+        ----------
+        parts : sequence of (X, y) or (X, y, validation)
+            As of :meth:`fit`.
+        random_states : sequence of int, optional
+            Seed of each; that of this estimator for all by default.
+
+        Returns
+        -------
+        list of estimators
+            Fitted copies of this one, in the order of `parts`; this one stays as it is. Without dropout they are those
+            of :meth:`fit`, up to the rounding of sums.
+        """
+        from thymos.training.stacked import fit_many
+
+        return fit_many(self, parts, random_states)
 
     def _learn_target(self, y: np.ndarray) -> int:
         """Learn from the training target what :meth:`_encode` needs; return the number of outputs."""
@@ -201,6 +362,10 @@ class TorchEstimator(BaseEstimator):
     def _encode(self, y: np.ndarray) -> np.ndarray:
         """Return the target in the form the loss takes, one row per sample."""
         raise TypeError(f"{type(self).__name__} predicts nothing: derive it from TorchClassifier or TorchRegressor")
+
+    def _criterion(self, loss: Callable[[], nn.Module], y: np.ndarray, device: str) -> Callable[[], nn.Module]:
+        """Return the loss with what the training target decides of it."""
+        return loss
 
     def _outputs(self, X: np.ndarray) -> torch.Tensor:
         """Return what the trained module makes of samples, shape (n_samples, n_outputs), float64."""
@@ -213,7 +378,7 @@ class TorchEstimator(BaseEstimator):
             parts = ready.split(max(1, min(1024, _AT_ONCE // max(1, ready[0].numel()))))
             return torch.cat([self.module_(part.to(device)).cpu() for part in parts]).double()
 
-    def _validation(self, validation: Any) -> Dataset:
+    def _validation(self, validation: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
         X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
         self._check_shape(X, "Validation samples")
@@ -223,16 +388,21 @@ class TorchEstimator(BaseEstimator):
                 fits="at least one sample and finite values",
                 do="leave out validation to train a fixed number of epochs",
             )
-        return Dataset(self.arrange(X), self._encode(y))
+        return self.arrange(X), self._encode(y)
 
     def _check_parameters(self) -> None:
         for name in ("batch_size", "max_epochs", "patience"):
             value = getattr(self, name)
             if not (isinstance(value, (int, np.integer)) and value >= 1) and (name, value) != ("patience", None):
                 raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-        if not (isinstance(self.lr, (int, float)) and self.lr > 0):
-            raise InputError(f"lr={self.lr!r} came.", fits="a positive number")
-        for name, allowed in {"loss": ("auto", *self.losses), "monitor": self.monitors}.items():
+        for name, least in {"lr": np.nextafter(0, 1), "weight_decay": 0, "mixup": 0}.items():
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and least <= value < np.inf):
+                raise InputError(f"{name}={value!r} came.", fits=f"a {'positive ' if least else ''}number")
+        if self.decay is not None and self.schedule != "constant":
+            raise InputError(f"decay={self.decay} and schedule={self.schedule!r} came.", fits="one of the two")
+        named = {"loss": ("auto", *self.losses), "monitor": self.monitors, "schedule": _SCHEDULES}
+        for name, allowed in named.items():
             value = getattr(self, name)
             if value not in allowed:
                 raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
@@ -241,12 +411,21 @@ class TorchEstimator(BaseEstimator):
         if X.shape[1:] != self.shape_:
             raise InputError(f"{what} of shape {X.shape[1:]} came.", fits=f"{self.shape_}, as in training")
 
-    def _callbacks(self, more: list[Callback]) -> list[Callback]:
-        schedule = {}
+    def _callbacks(self, more: list[Callback], held: bool, n_samples: int) -> list[Callback]:
+        policies = torch.optim.lr_scheduler
         if self.decay is not None:
-            schedule = {"policy": torch.optim.lr_scheduler.ExponentialLR, "gamma": float(np.exp(-1 / self.decay))}
+            schedule = {"policy": policies.ExponentialLR, "gamma": float(np.exp(-1 / self.decay))}
+        elif self.schedule == "cosine":
+            schedule = {"policy": policies.CosineAnnealingLR, "T_max": self.max_epochs}
+        elif self.schedule == "plateau":
+            monitor = "valid_loss" if held else "train_loss"
+            patience = max(1, (self.patience or self.max_epochs) // 2)
+            schedule = {"policy": policies.ReduceLROnPlateau, "monitor": monitor, "patience": patience}
+        elif self.schedule == "one_cycle":
+            steps = self.max_epochs * math.ceil(n_samples / self.batch_size)
+            schedule = {"policy": policies.OneCycleLR, "max_lr": self.lr, "total_steps": steps, "step_every": "batch"}
         else:
-            schedule = {"policy": torch.optim.lr_scheduler.ConstantLR, "factor": 1.0}
+            schedule = {"policy": policies.ConstantLR, "factor": 1.0}
         clip = [] if self.clip is None else [GradientNormClipping(self.clip)]
         return [LRScheduler(**schedule), *clip, *more]
 
@@ -264,8 +443,12 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
 
     Parameters
     ----------
-    lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
+    module, **training
         As :class:`TorchEstimator`; the loss is ``cross_entropy``.
+    class_weight : 'balanced' or mapping of class to float, optional
+        Weight of each class in the loss, as in scikit-learn.
+    label_smoothing : float
+        Share of the target spread over all classes, 0 to 1.
 
     Attributes
     ----------
@@ -276,6 +459,26 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
 
     losses = {"cross_entropy": nn.CrossEntropyLoss}  # noqa: RUF012
     monitors = ("loss", "accuracy")
+
+    def __init__(
+        self,
+        module: Callable[..., nn.Module] | None = None,
+        class_weight: str | Mapping | None = None,
+        label_smoothing: float = 0.0,
+        **training: Any,
+    ):
+        super().__init__(module, **training)
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+
+    def _criterion(self, loss: Callable[[], nn.Module], y: np.ndarray, device: str) -> Callable[[], nn.Module]:
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"label_smoothing={self.label_smoothing!r} came.", fits="0 or more, below 1")
+        weight = None
+        if self.class_weight is not None:
+            weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            weight = torch.as_tensor(weight, dtype=torch.float32, device=device)
+        return functools.partial(loss, weight=weight, label_smoothing=self.label_smoothing)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_samples, n_classes)."""
@@ -309,7 +512,7 @@ class TorchRegressor(RegressorMixin, TorchEstimator):
 
     Parameters
     ----------
-    lr, decay, batch_size, max_epochs, patience, clip, device, random_state, verbose, loss, monitor
+    **training
         As :class:`TorchEstimator`. The loss is ``mse``, the squared error, or ``ccc``, one minus the concordance
         correlation of a batch, which small batches estimate badly. The validation part is one batch then.
 
@@ -342,19 +545,49 @@ class TorchRegressor(RegressorMixin, TorchEstimator):
         return ((y - self.mean_) / self.scale_).astype(np.float32)[:, None]
 
 
+def _rate(epoch: dict[str, Any]) -> float:
+    """Return the learning rate at the end of an epoch, which some schedules change with every batch."""
+    return epoch["event_lr"] if "event_lr" in epoch else epoch["batches"][-1]["event_lr"]
+
+
+class _Net(NeuralNet):
+    """skorch's loop with mixed samples and bfloat16."""
+
+    mixup, amp = 0.0, False
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
+        """Take one step, on mixtures if that is asked for."""
+        if not self.mixup:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        X, y = unpack_data(batch)
+        X, y = to_tensor(X, self.device), to_tensor(y, self.device)
+        share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
+        other = torch.randperm(len(X), device=X.device)
+        predicted = self.infer(share * X + (1 - share) * X[other], **fit_params)
+        losses = (self.get_loss(predicted, target, X=X, training=True) for target in (y, y[other]))
+        loss = sum(part * own for part, own in zip((share, 1 - share), losses, strict=True))
+        loss.backward()
+        return {"loss": loss, "y_pred": predicted}
+
+    def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
+        """Return the outputs; the loss is computed in float32 in any case."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.amp):
+            return super().infer(x, **fit_params).float()
+
+
 class _KeepBest(Callback):
     """Keep the weights of the best epoch, the first of equals, and restore them when training ends.
 
     Parameters
     ----------
     key, sign, words
-        A row of :data:`_MONITORS`.
+        A row of :data:`MONITORS`.
     """
 
-    def __init__(self, key: str, sign: int, words: str):
+    def __init__(self, key: str, sign: int, words: str = ""):
         self.key = key
         self.sign = sign
-        self.words = words
 
     def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.epoch_, self.lowest_ = 0, np.inf
@@ -394,12 +627,12 @@ def _device(device: str) -> str:
 
 
 @contextlib.contextmanager
-def _reproducible(seed: int, device: str) -> Iterator[None]:
+def reproducible(seed: int, device: str, deterministic: bool = True) -> Iterator[None]:
     """Seed torch inside, leave its global state as it was; deterministic kernels where there are any."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.startswith("cuda") else []):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
         torch.set_flush_denormal(True)  # long recurrences run into denormal gradients, at half the speed
         try:
             yield

@@ -1,0 +1,300 @@
+"""Many models of one architecture trained together: one batched pass instead of thousands of tiny ones.
+
+Weights of all models are stacked along a new first axis and every step is one vectorised call
+(``torch.func``). Each model keeps its own batches, optimiser, validation part and early stopping; models that have
+finished leave the stack.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from thymos.training.estimator import MONITORS, Prepared, TorchEstimator, reproducible
+
+__all__ = ["fit_many", "why_not"]
+
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # of Adam
+_SCHEDULES = ("constant", "cosine")
+
+
+def why_not(estimator: TorchEstimator) -> str:
+    """Return why models of this estimator are trained one after the other; empty if they are stacked."""
+    if not estimator.stackable:
+        return f"{type(estimator).__name__} is not declared to be faster as a stack"
+    if estimator.mixup or estimator.amp:
+        return "mixup and amp are the one-by-one loop's"
+    if estimator.schedule not in _SCHEDULES:
+        return f"the schedule {estimator.schedule!r} follows each model alone"
+    if estimator.loss not in {"auto", next(iter(estimator.losses))}:
+        return f"the loss {estimator.loss!r} is of a whole validation part"
+    return ""
+
+
+def fit_many(
+    estimator: TorchEstimator, parts: Sequence[tuple], random_states: Sequence[Any] | None = None
+) -> list[TorchEstimator]:
+    """Train one copy of an estimator for each part; see :meth:`TorchEstimator.fit_many`.
+
+    Parts whose samples have the same shape, and their targets as many classes, form a stack; other estimators, and
+    parts alone, go through :meth:`~TorchEstimator.fit`.
+    """
+    seeds = [estimator.random_state] * len(parts) if random_states is None else list(random_states)
+    made = [clone(estimator).set_params(random_state=seed) for seed in seeds]
+    if why_not(estimator):
+        return [one.fit(*part[:2], validation=(*part, None)[2]) for one, part in zip(made, parts, strict=True)]
+    ready = [one.prepare(*part) for one, part in zip(made, parts, strict=True)]
+    groups: dict[tuple, list[int]] = {}
+    for number, one in enumerate(ready):
+        groups.setdefault((one.X.shape[1:], one.n_outputs, one.device, one.held is None), []).append(number)
+    for numbers in groups.values():
+        _train([made[k] for k in numbers], [ready[k] for k in numbers])
+    return made
+
+
+@dataclass
+class _Model:
+    """One model of a stack, and what is known of it."""
+
+    estimator: TorchEstimator
+    ready: Prepared
+    generator: torch.Generator
+    first: int  # of its samples among those of all
+    first_held: int
+    weight: torch.Tensor | None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: tuple[float, int, dict[str, torch.Tensor]] = (np.inf, 0, field(default_factory=dict))
+    lowest: float = np.inf
+    misses: int = 0
+
+    def draw(self) -> int:
+        """Return a number from this model's generator, as a data loader does for itself and for its order."""
+        return int(torch.empty((), dtype=torch.int64).random_(generator=self.generator))
+
+    def order(self) -> torch.Tensor:
+        """Return the numbers of its samples among those of all, in the order of this epoch."""
+        self.draw()
+        generator = torch.Generator()
+        generator.manual_seed(self.draw())
+        order = torch.randperm(len(self.ready.X), generator=generator) + self.first
+        if self.ready.held is not None:
+            self.draw()
+        return order
+
+
+class _Stack:
+    """Weights, buffers and moments of several models, along a first axis."""
+
+    def __init__(self, modules: list[nn.Module]):
+        self.base = copy.deepcopy(modules[0]).to("meta")
+        self.weights, self.buffers = stack_module_state(modules)
+        trained = dict(modules[0].named_parameters())
+        self.moments = {
+            name: (torch.zeros_like(value), torch.zeros_like(value))
+            for name, value in self.weights.items()
+            if trained[name].requires_grad
+        }
+        self.steps = torch.zeros(len(modules), device=next(iter(self.weights.values())).device)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drop the models that are not among `rows`."""
+        self.weights = {k: v.detach()[rows].requires_grad_(v.requires_grad) for k, v in self.weights.items()}
+        self.buffers = {k: v[rows] for k, v in self.buffers.items()}
+        self.moments = {k: (a[rows], b[rows]) for k, (a, b) in self.moments.items()}
+        self.steps = self.steps[rows]
+
+    def state(self, row: int) -> dict[str, torch.Tensor]:
+        """Return a copy of the weights and buffers of one model."""
+        return {k: v[row].detach().clone() for part in (self.weights, self.buffers) for k, v in part.items()}
+
+    def outputs(self, x: torch.Tensor, rows: torch.Tensor | None, training: bool) -> torch.Tensor:
+        """Return outputs, shape (n_models, batch, n_outputs), of the models at `rows`; all by default."""
+        self.base.train(training)
+        weights, buffers = self.weights, self.buffers
+        if rows is not None:
+            weights = {k: v[rows] for k, v in weights.items()}
+            buffers = {k: v[rows] for k, v in buffers.items()}
+
+        def call(own: dict, running: dict, batch: torch.Tensor) -> torch.Tensor:
+            return functional_call(self.base, (own, running), (batch,))
+
+        made = vmap(call, randomness="different")(weights, buffers, x)
+        if rows is not None and training:  # running statistics of the copy
+            for name, value in buffers.items():
+                self.buffers[name][rows] = value
+        return made
+
+    def step(self, loss: torch.Tensor, rows: torch.Tensor | None, lr: float, decay: float, clip: float | None) -> None:
+        """Take one step of Adam (with decay AdamW) with the models at `rows`."""
+        names = list(self.moments)
+        gradients = torch.autograd.grad(loss.sum(), [self.weights[name] for name in names])
+        with torch.no_grad():
+            if rows is None:
+                rows = slice(None)
+            gradients = [g[rows] for g in gradients]
+            if clip is not None:
+                norm = torch.sqrt(sum(g.flatten(1).square().sum(1) for g in gradients))
+                scale = (clip / (norm + 1e-6)).clamp(max=1.0)
+                gradients = [g * scale.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients]
+            self.steps[rows] += 1
+            steps = self.steps[rows]
+            first, second = (1 - beta**steps for beta in _BETAS)
+            for name, g in zip(names, gradients, strict=True):
+                shape = (-1, *[1] * (g.dim() - 1))
+                mean, square = (moment[rows] for moment in self.moments[name])
+                mean = mean.lerp(g, 1 - _BETAS[0])
+                square = square * _BETAS[1] + (1 - _BETAS[1]) * g * g
+                for moment, value in zip(self.moments[name], (mean, square), strict=True):
+                    moment[rows] = value
+                own = self.weights[name][rows] * (1 - lr * decay)
+                root = square.sqrt() / second.sqrt().reshape(shape) + _EPSILON
+                self.weights[name][rows] = own - lr / first.reshape(shape) * mean / root
+
+
+def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
+    """Train models of equal shape as one stack."""
+    lead, device = estimators[0], ready[0].device
+    modules, models = [], []
+    ends = np.cumsum([0, *(len(one.X) for one in ready)])
+    held_ends = np.cumsum([0, *(0 if one.held is None else len(one.held[0]) for one in ready)])
+    with reproducible(ready[0].seed, device, lead.deterministic):
+        for number, (estimator, one) in enumerate(zip(estimators, ready, strict=True)):
+            torch.manual_seed(one.seed)
+            modules.append(estimator.build(one.X.shape[1:], one.n_outputs).to(device))
+            generator = torch.Generator()
+            generator.set_state(torch.get_rng_state())
+            weight = getattr(one.criterion(), "weight", None)
+            models.append(_Model(estimator, one, generator, int(ends[number]), int(held_ends[number]), weight))
+            models[-1].best = (np.inf, 0, {})
+        torch.manual_seed(ready[0].seed)  # of dropout, which one generator serves for all
+        X, y = (_joined([getattr(one, name) for one in ready], device) for name in "Xy")
+        held = None
+        if ready[0].held is not None:
+            held = tuple(_joined([one.held[k] for one in ready], device) for k in (0, 1))
+        _epochs(lead, modules, models, X, y, held)
+
+
+def _epochs(
+    lead: TorchEstimator,
+    modules: list[nn.Module],
+    models: list[_Model],
+    X: torch.Tensor,
+    y: torch.Tensor,
+    held: tuple[torch.Tensor, torch.Tensor] | None,
+) -> None:
+    stack, active = _Stack(modules), list(models)
+    loss_of = _loss(lead, models)
+    for epoch in range(1, lead.max_epochs + 1):
+        begin, lr = time.perf_counter(), _lr(lead, epoch)
+        orders = [model.order() for model in active]
+        total = torch.zeros(len(active), device=X.device)
+        for start in range(0, max(map(len, orders)), lead.batch_size):
+            batches = [order[start : start + lead.batch_size] for order in orders]
+            sizes = [len(batch) for batch in batches]
+            for size in sorted({n for n in sizes if n}):  # the last batches of models differ in length
+                chosen = [k for k, n in enumerate(sizes) if n == size]
+                rows = None if len(chosen) == len(active) else torch.tensor(chosen, device=X.device)
+                at = torch.stack([batches[k] for k in chosen]).to(X.device)
+                outputs = stack.outputs(X[at], rows, training=True)
+                losses = loss_of(outputs, y[at], [active[k] for k in chosen])
+                stack.step(losses, rows, lr, lead.weight_decay, lead.clip)
+                total[slice(None) if rows is None else rows] += losses.detach() * size
+        trained = (total.cpu() / torch.tensor([len(order) for order in orders])).tolist()
+        judged = _judge(lead, stack, active, held, loss_of) if held is not None else [{}] * len(active)
+        seconds = (time.perf_counter() - begin) / len(active)
+        going = []
+        for row, (model, loss, words) in enumerate(zip(active, trained, judged, strict=True)):
+            model.history.append({"epoch": epoch, "train_loss": loss, "lr": lr, "seconds": seconds, **words})
+            if _goes_on(lead, model, stack, row, epoch):
+                going.append(row)
+        last = epoch == lead.max_epochs
+        for row in range(len(active)) if last else sorted(set(range(len(active))) - set(going)):
+            _finish(active[row], modules[models.index(active[row])], stack.state(row))
+        if last or not going:
+            return
+        if len(going) < len(active):
+            stack.keep(torch.tensor(going, device=X.device))
+            active = [active[row] for row in going]
+
+
+def _goes_on(lead: TorchEstimator, model: _Model, stack: _Stack, row: int, epoch: int) -> bool:
+    """Note the best epoch of a model, and say whether it is trained on."""
+    if not model.ready.chosen:
+        return True
+    words = model.history[-1]
+    key, sign, _ = MONITORS[lead.monitor]
+    if sign * words[key] < model.best[0]:
+        model.best = (sign * words[key], epoch, stack.state(row))
+    model.misses = 0 if words["valid_loss"] < model.lowest else model.misses + 1
+    model.lowest = min(model.lowest, words["valid_loss"])
+    return model.misses < lead.patience
+
+
+def _finish(model: _Model, module: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    _, epoch, best = model.best
+    module.load_state_dict(best or state)
+    model.estimator.finish(module, model.history, epoch or None if model.ready.chosen else None)
+
+
+def _judge(
+    lead: TorchEstimator, stack: _Stack, active: list[_Model], held: tuple[torch.Tensor, torch.Tensor], loss_of: Any
+) -> list[dict[str, float]]:
+    """Return loss (and accuracy, if monitored) of each model on its validation part, in batches as in training."""
+    counts = [len(model.ready.held[0]) for model in active]
+    total, right = (torch.zeros(len(active), device=held[0].device) for _ in range(2))
+    with torch.no_grad():
+        for start in range(0, max(counts), lead.batch_size):
+            sizes = [max(0, min(lead.batch_size, n - start)) for n in counts]
+            for size in sorted({n for n in sizes if n}):
+                chosen = [k for k, n in enumerate(sizes) if n == size]
+                rows = None if len(chosen) == len(active) else torch.tensor(chosen, device=held[0].device)
+                at = torch.stack([torch.arange(size) + active[k].first_held + start for k in chosen]).to(held[0].device)
+                outputs = stack.outputs(held[0][at], rows, training=False)
+                own = slice(None) if rows is None else rows
+                total[own] += loss_of(outputs, held[1][at], [active[k] for k in chosen]) * size
+                if lead.monitor == "accuracy":
+                    right[own] += (outputs.argmax(dim=-1) == held[1][at]).float().sum(dim=1)
+    n = torch.tensor(counts)
+    found = [{"valid_loss": value} for value in (total.cpu() / n).tolist()]
+    if lead.monitor == "accuracy":
+        found = [{**one, "valid_accuracy": a} for one, a in zip(found, (right.cpu() / n).tolist(), strict=True)]
+    return found
+
+
+def _loss(lead: TorchEstimator, models: list[_Model]) -> Any:
+    """Return a function from outputs and targets, (n_models, batch, ...), to the loss of each model."""
+    criterion = models[0].ready.criterion()
+    if not isinstance(criterion, nn.CrossEntropyLoss):
+        return lambda outputs, y, own: (outputs - y).square().flatten(1).mean(dim=1)
+
+    def entropy(outputs: torch.Tensor, y: torch.Tensor, own: list[_Model]) -> torch.Tensor:
+        weight = None if own[0].weight is None else torch.stack([model.weight for model in own])
+
+        def one(out: torch.Tensor, target: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
+            return nn.functional.cross_entropy(out, target, w, label_smoothing=criterion.label_smoothing)
+
+        return vmap(one)(outputs, y) if weight is None else vmap(one)(outputs, y, weight)
+
+    return entropy
+
+
+def _lr(lead: TorchEstimator, epoch: int) -> float:
+    """Return the learning rate of an epoch, counted from 1."""
+    if lead.decay is not None:
+        return lead.lr * float(np.exp(-(epoch - 1) / lead.decay))
+    if lead.schedule == "cosine":
+        return lead.lr * (1 + np.cos(np.pi * (epoch - 1) / lead.max_epochs)) / 2
+    return lead.lr
+
+
+def _joined(arrays: list[np.ndarray], device: str) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.concatenate(arrays))).to(device)
