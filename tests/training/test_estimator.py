@@ -290,7 +290,11 @@ def test_weights_of_classes_and_smoothed_labels_change_what_is_predicted():
     sure, smooth = (
         TorchClassifier(line, label_smoothing=s, lr=3e-2, max_epochs=60, random_state=0).fit(*toy()) for s in (0.0, 0.4)
     )
-    assert smooth.predict_proba(toy()[0]).max() < 0.9 < sure.predict_proba(toy()[0]).max()
+    assert (
+        np.median(smooth.predict_proba(toy()[0]).max(axis=1))
+        < 0.85
+        < np.median(sure.predict_proba(toy()[0]).max(axis=1))
+    )
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,9 @@ class TorchEstimator(BaseEstimator):
                 iterator_valid__batch_size=len(ready.held[0])
                 if ready.loss == "ccc" and ready.held is not None
                 else self.batch_size,
-                callbacks=self._callbacks([best, stopping] if ready.chosen else [], ready.held is not None, len(X)),
+                callbacks=self._callbacks(
+                    [best, stopping] if ready.chosen else [], ready.held is not None, len(ready.X)
+                ),
                 verbose=self.verbose,
                 device=ready.device,
             )
