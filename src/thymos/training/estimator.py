@@ -105,7 +105,8 @@ class TorchEstimator(BaseEstimator):
     module : callable, optional
         Factory of a network: ``module(n_channels=..., n_times=..., sfreq=..., n_outputs=...)``, given those of the four
         that it takes, returns an :class:`torch.nn.Module` from ``(batch, n_channels, n_times)`` to
-        ``(batch, n_outputs)``. Estimators of one architecture build their own.
+        ``(batch, n_outputs)``. Estimators of one architecture build their own. A factory with the attribute
+        ``stackable = True`` says that its networks train faster as one stack (:meth:`fit_many`).
     sfreq : float, optional
         Sampling rate in Hz, for factories that want it. A study fills it in.
     lr : float

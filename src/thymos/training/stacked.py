@@ -29,7 +29,7 @@ _SCHEDULES = ("constant", "cosine")
 
 def why_not(estimator: TorchEstimator) -> str:
     """Return why models of this estimator are trained one after the other; empty if they are stacked."""
-    if not estimator.stackable:
+    if not (estimator.stackable or getattr(estimator.module, "stackable", False)):
         return f"{type(estimator).__name__} is not declared to be faster as a stack"
     if estimator.mixup or estimator.amp:
         return "mixup and amp are the one-by-one loop's"
@@ -134,30 +134,43 @@ class _Stack:
         return made
 
     def step(self, loss: torch.Tensor, rows: torch.Tensor | None, lr: float, decay: float, clip: float | None) -> None:
-        """Take one step of Adam (with decay AdamW) with the models at `rows`."""
+        """Take one step of Adam (with decay AdamW) with the models at `rows`; all by default."""
         names = list(self.moments)
-        gradients = torch.autograd.grad(loss.sum(), [self.weights[name] for name in names])
+        weights = [self.weights[name] for name in names]
+        gradients = torch.autograd.grad(loss.sum(), weights)
+        means, squares = zip(*(self.moments[name] for name in names), strict=True)
         with torch.no_grad():
-            if rows is None:
-                rows = slice(None)
-            gradients = [g[rows] for g in gradients]
+            if rows is not None:  # copies, put back below
+                gradients, own, means, squares = (
+                    [value[rows] for value in values] for values in (gradients, weights, means, squares)
+                )
+            else:
+                own = weights
             if clip is not None:
                 norm = torch.sqrt(sum(g.flatten(1).square().sum(1) for g in gradients))
                 scale = (clip / (norm + 1e-6)).clamp(max=1.0)
-                gradients = [g * scale.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients]
-            self.steps[rows] += 1
-            steps = self.steps[rows]
-            first, second = (1 - beta**steps for beta in _BETAS)
-            for name, g in zip(names, gradients, strict=True):
-                shape = (-1, *[1] * (g.dim() - 1))
-                mean, square = (moment[rows] for moment in self.moments[name])
-                mean = mean.lerp(g, 1 - _BETAS[0])
-                square = square * _BETAS[1] + (1 - _BETAS[1]) * g * g
-                for moment, value in zip(self.moments[name], (mean, square), strict=True):
-                    moment[rows] = value
-                own = self.weights[name][rows] * (1 - lr * decay)
-                root = square.sqrt() / second.sqrt().reshape(shape) + _EPSILON
-                self.weights[name][rows] = own - lr / first.reshape(shape) * mean / root
+                gradients = [g * _beside(scale, g) for g in gradients]
+            at = slice(None) if rows is None else rows
+            self.steps[at] += 1
+            torch._foreach_lerp_(means, gradients, 1 - _BETAS[0])
+            torch._foreach_mul_(squares, _BETAS[1])
+            torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETAS[1])
+            if decay:
+                torch._foreach_mul_(own, 1 - lr * decay)
+            first, second = (1 - beta ** self.steps[at] for beta in _BETAS)
+            sizes, roots = -lr / first, 1 / second.sqrt()
+            for value, mean, square in zip(own, means, squares, strict=True):
+                root = square.sqrt().mul_(_beside(roots, square)).add_(_EPSILON)
+                value.addcdiv_(mean * _beside(sizes, mean), root)
+            if rows is not None:
+                for name, *values in zip(names, own, means, squares, strict=True):
+                    for whole, value in zip((self.weights[name], *self.moments[name]), values, strict=True):
+                        whole[rows] = value
+
+
+def _beside(values: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return one value for each model in the shape that multiplies `other`, (n_models, ...)."""
+    return values.reshape(-1, *[1] * (other.dim() - 1))
 
 
 def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
