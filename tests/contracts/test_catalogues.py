@@ -24,12 +24,17 @@ FOR_CHECKS = {
     "mfcc": {"sfreq": 10.0, "n_mfcc": 2, "n_mels": 3, "fmin": 0.0, "window": None, "step": None},
     "connectivity": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "random_forest": {"n_estimators": 10},
-    "rnn_time": {"lr": 1e-2, "max_epochs": 20},
-    "lstm_single": {"lr": 1e-2},
-    "gru_long": {"lr": 1e-2, "hidden": 16},
-    "cnn_lstm": {"lr": 1e-2},
-    "recurrent": {"lr": 1e-2},
-    "recurrent_regressor": {"lr": 1e-2},
+    "rnn_time": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
+    "lstm_single": {"lr": 5e-2, "max_epochs": 8},
+    "gru_long": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
+    "cnn_lstm": {"lr": 3e-2, "max_epochs": 6, "filters": 8, "hidden": 8},
+    "eegnet": {"lr": 5e-2, "max_epochs": 4, "filters": 2, "dropout": 0.0},
+    "shallow_convnet": {"lr": 1e-1, "max_epochs": 5, "filters": 16, "dropout": 0.0},
+    "deep_convnet": {"lr": 2e-2, "max_epochs": 3, "filters": 4, "dropout": 0.0},
+    "tsception": {"lr": 3e-2, "max_epochs": 3, "seconds": (0.5,), "filters": 8, "spatial": 8, "dropout": 0.0},
+    "fbcnet": {"sfreq": 10.0, "bands": ((0.0, 5.0),), "lr": 1e-2, "spatial": 4, "max_epochs": 3},
+    "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
+    "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "random_forest_regressor": {"n_estimators": 10},
 }
 
@@ -45,6 +50,11 @@ _BOOTSTRAP = {
 #: Checks that a member need not pass, by name, with the reason. Nothing is silenced by tags.
 EXCEPTIONS = {
     **dict.fromkeys(("recurrent", "recurrent_regressor", "lstm_single", "rnn_time", "gru_long", "cnn_lstm"), _FLOAT32),
+    **dict.fromkeys(("eegnet", "shallow_convnet", "deep_convnet", "tsception"), _FLOAT32),
+    "fbcnet": {
+        **_FLOAT32,
+        "check_classifiers_train": "two points of time have no spectrum, whose bands are all this model sees",
+    },
     **dict.fromkeys(("random_forest", "random_forest_regressor"), _BOOTSTRAP),
     "lda": {"check_classifiers_one_label": "scikit-learn's eigen solver wants two classes; so does every protocol"},
     "ridge": {"check_non_transformer_estimators_n_iter": "a closed solution has no iterations to count"},

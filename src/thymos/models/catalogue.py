@@ -74,5 +74,30 @@ MODELS = Catalogue(
         "cnn_lstm": Row(
             "thymos.models.cnn_lstm:CNNLSTMClassifier", "convolutions over time that shorten it, then an LSTM"
         ),
+        "eegnet": Row(
+            "thymos.models.eegnet:EEGNetClassifier",
+            "EEGNet-8,2 on raw windows: filters over time, over space, and a separable convolution",
+            citation="Lawhern et al. 2018, EEGNet, Journal of Neural Engineering 15, 056013",
+        ),
+        "shallow_convnet": Row(
+            "thymos.models.convnets:ShallowConvNetClassifier",
+            "log power in learnt bands at learnt places, from raw windows",
+            citation="Schirrmeister et al. 2017, Human Brain Mapping 38, 5391-5420",
+        ),
+        "deep_convnet": Row(
+            "thymos.models.convnets:DeepConvNetClassifier",
+            "four blocks of convolution and max pooling on raw windows",
+            citation="Schirrmeister et al. 2017, Human Brain Mapping 38, 5391-5420",
+        ),
+        "tsception": Row(
+            "thymos.models.tsception:TSceptionClassifier",
+            "filters of several lengths and one spatial filter for both hemispheres, on raw windows",
+            citation="Ding et al. 2022, TSception, IEEE Transactions on Affective Computing",
+        ),
+        "fbcnet": Row(
+            "thymos.models.fbcnet:FBCNetClassifier",
+            "a fixed filter bank, spatial filters for each band and log variances, on raw windows",
+            citation="Mane et al. 2021, FBCNet, arXiv:2104.01233",
+        ),
     },
 )

@@ -33,7 +33,7 @@ def digest(parts):
 
 
 def numbers(recordings):
-    """Return some values of a signal, in microvolts: its spread, its mean power, its first and last recording's ends."""
+    """Return some values of a signal, in microvolts: spread, mean power, ends of the first and last recording."""
     data = [r.signal("eeg").data.astype(float) * 1e6 for r in recordings]
     power = np.mean([np.square(x).mean() for x in data])
     return [data[0].std(), data[-1].std(), power, *data[0][0, :3], *data[-1][-1, -3:]]
