@@ -28,6 +28,13 @@ FOR_CHECKS = {
     "lstm_single": {"lr": 5e-2, "max_epochs": 8},
     "gru_long": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
     "cnn_lstm": {"lr": 3e-2, "max_epochs": 6, "filters": 8, "hidden": 8},
+    "mlp": {"lr": 3e-2, "hidden": (16,), "dropout": 0.0, "max_epochs": 4},
+    "dgcnn": {"lr": 3e-2, "filters": 16, "dense": None, "dropout": 0.0, "max_epochs": 5},
+    "lggnet": {"lr": 3e-2, "filters": 8, "hidden": 16, "dropout": 0.0, "max_epochs": 3},
+    "transformer": {
+        **{"lr": 2e-2, "width": 16, "heads": 2, "layers": 1, "feed_forward": 16},
+        **{"dropout": 0.0, "max_epochs": 4},
+    },
     "eegnet": {"lr": 5e-2, "max_epochs": 4, "filters": 2, "dropout": 0.0},
     "shallow_convnet": {"lr": 1e-1, "max_epochs": 5, "filters": 16, "dropout": 0.0},
     "deep_convnet": {"lr": 2e-2, "max_epochs": 3, "filters": 4, "dropout": 0.0},
@@ -51,6 +58,8 @@ _BOOTSTRAP = {
 EXCEPTIONS = {
     **dict.fromkeys(("recurrent", "recurrent_regressor", "lstm_single", "rnn_time", "gru_long", "cnn_lstm"), _FLOAT32),
     **dict.fromkeys(("eegnet", "shallow_convnet", "deep_convnet", "tsception"), _FLOAT32),
+    **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer"), _FLOAT32),
+    "riemann": {"check_classifiers_train": "a table is one channel, whose variance does not tell the check's classes"},
     "fbcnet": {
         **_FLOAT32,
         "check_classifiers_train": "two points of time have no spectrum, whose bands are all this model sees",

@@ -6,6 +6,7 @@ from torch import nn
 
 from thymos.base.errors import InputError
 from thymos.models import RecurrentClassifier
+from thymos.models.catalogue import MODELS
 from thymos.training import stacked
 from thymos.training.estimator import TorchClassifier, TorchRegressor
 from thymos.training.stacked import why_not
@@ -71,6 +72,17 @@ def test_a_stack_gives_the_models_of_the_loop(parts, options):
         assert a.classes_.tolist() == ["calm", "tense"]
     if options.get("patience") == 2:
         assert len({len(a.history_) for a in together}) > 1, "models leave the stack when they have finished"
+
+
+def test_models_of_the_catalogue_that_declare_it_train_as_a_stack():
+    declared = [row.load() for row in MODELS.values() if getattr(row.load(), "stackable", False)]
+    assert declared
+    for model in declared:
+        options = {"dropout": 0.0, "max_epochs": 4}
+        together = model(**options).fit_many(UNLIKE, range(4))
+        for k, (one, (X, y, held)) in enumerate(zip(together, UNLIKE, strict=True)):
+            alone = model(**options, random_state=k).fit(X, y, validation=held)
+            assert np.allclose(one.predict_proba(X), alone.predict_proba(X), atol=5e-3)
 
 
 def test_parts_without_validation_and_regressors_are_stacked_too():

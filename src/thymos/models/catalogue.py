@@ -74,6 +74,33 @@ MODELS = Catalogue(
         "cnn_lstm": Row(
             "thymos.models.cnn_lstm:CNNLSTMClassifier", "convolutions over time that shorten it, then an LSTM"
         ),
+        "knn": Row(
+            "sklearn.neighbors:KNeighborsClassifier",
+            "the vote of the five nearest training samples",
+            parameters={"n_neighbors": 5},
+        ),
+        "decision_tree": Row("sklearn.tree:DecisionTreeClassifier", "a single tree, grown to the end"),
+        "riemann": Row(
+            "thymos.models.riemann:RiemannClassifier",
+            "covariance of raw windows, tangent space, logistic regression",
+            citation="Barachant et al. 2012",
+        ),
+        "mlp": Row("thymos.models.mlp:MLPClassifier", "two hidden layers on flattened features"),
+        "dgcnn": Row(
+            "thymos.models.dgcnn:DGCNNClassifier",
+            "graph convolution over electrodes whose graph is learnt",
+            citation="Song et al. 2018",
+        ),
+        "lggnet": Row(
+            "thymos.models.lggnet:LGGNetClassifier",
+            "power of learnt rhythms in regions of the brain, and a graph between these",
+            citation="Ding et al. 2023",
+        ),
+        "transformer": Row(
+            "thymos.models.transformer:TransformerClassifier",
+            "self-attention between time steps",
+            citation="Vaswani et al. 2017",
+        ),
         "eegnet": Row(
             "thymos.models.eegnet:EEGNetClassifier",
             "EEGNet-8,2 on raw windows: filters over time, over space, and a separable convolution",
