@@ -292,10 +292,20 @@ def simulate(
     console.print(f"written: {folder} (simulated, see SIMULATED.json)", highlight=False, soft_wrap=True)
 
 
-def _settings(given: list[str] | None, target: Callable, owner: str, own: tuple[str, ...]) -> dict[str, Any]:
-    """Read --set options; `own` are parameters that have an option or an argument of their own."""
+def _value(text: str, option: str) -> Any:
+    """Read the value of an option as YAML."""
     import yaml
 
+    from thymos.base.errors import InputError
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"{option} came.", fits="a value as in YAML, such as 2, [1, 4] or {bands: seed}") from None
+
+
+def _settings(given: list[str] | None, target: Callable, owner: str, own: tuple[str, ...]) -> dict[str, Any]:
+    """Read --set options; `own` are parameters that have an option or an argument of their own."""
     from thymos.base.catalogue import check_parameters
     from thymos.base.errors import InputError
 
@@ -306,7 +316,7 @@ def _settings(given: list[str] | None, target: Callable, owner: str, own: tuple[
             raise InputError(
                 f"--set {text} came.", fits="name=value; " + ", ".join(filter(None, own)) + " are given otherwise"
             )
-        settings[name] = yaml.safe_load(value)
+        settings[name] = _value(value, f"--set {text}")
     check_parameters(target, settings, owner, skip=[name for name in own if name])
     return settings
 
@@ -381,8 +391,6 @@ def features(
 
 def _features_of(there: Sequence[str], modalities: list[str] | None, given: list[str] | None) -> dict[str, Any]:
     """Return what is computed of each modality."""
-    import yaml
-
     from thymos.base.catalogue import check_parameters, near
     from thymos.base.errors import InputError
     from thymos.signals.catalogue import OF_MODALITY, TRANSFORMERS
@@ -391,7 +399,7 @@ def _features_of(there: Sequence[str], modalities: list[str] | None, given: list
     named = {}
     for text in given or []:
         kind, _, value = text.partition("=")
-        value = yaml.safe_load(value)
+        value = _value(value, f"--feature {text}")
         name, own = next(iter(value.items())) if isinstance(value, dict) and len(value) == 1 else (value, {})
         if not isinstance(name, str) or not isinstance(own, dict):
             raise InputError(f"--feature {text} came.", fits="eeg=hjorth, or 'eeg={band_power: {bands: seed}}'")

@@ -11,6 +11,7 @@ from thymos.base.cache import Cache
 from thymos.base.errors import InputError, ThymosError
 from thymos.signals.causal import CausalFilter
 from thymos.signals.filters import band_pass
+from thymos.signals.scaling import ChannelScaler
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources import DEAP, EAV, MuseMentalState, SimulatedEEG
 from thymos.sources.base import Source
@@ -177,6 +178,12 @@ def test_a_source_of_which_the_content_cannot_be_told_is_not_cached(cache):
     assert Elsewhere().content() is None
     assert len(Elsewhere().load().windows(1.0, cache=cache)) == 4
     assert made(cache) == 0
+
+
+def test_what_is_no_feature_is_refused_before_anything_is_read(cache):
+    for wrong in ("differential_entropy", ChannelScaler()):
+        with pytest.raises(InputError, match="learns from data"):
+            Elsewhere().load().features(wrong, cache=cache)
 
 
 def test_sources_remember_what_they_were_made_of():

@@ -7,6 +7,9 @@ also is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "DataError",
     "InputError",
@@ -16,7 +19,9 @@ __all__ = [
     "SourceNotFoundError",
     "StudyError",
     "ThymosError",
+    "UnfitError",
     "UnknownNameError",
+    "named",
 ]
 
 
@@ -50,6 +55,10 @@ class InputError(ThymosError, ValueError):
     """An argument or an array does not fit."""
 
 
+class UnfitError(InputError):
+    """What was asked for does not fit itself, whatever the data."""
+
+
 class DataError(ThymosError, ValueError):
     """A file of a corpus is not what its format promises."""
 
@@ -78,3 +87,21 @@ class UnknownNameError(ThymosError, LookupError):
 
 class MissingExtraError(ThymosError, ImportError):
     """An optional dependency is not installed."""
+
+
+@contextmanager
+def named(what: str) -> Iterator[None]:
+    """Say of any failure inside what it is of, such as a step on a trial.
+
+    What is no fault of the data (a library that is not installed, things that do not fit each other) passes as it is.
+    """
+    try:
+        yield
+    except (MissingExtraError, UnfitError):
+        raise
+    except ThymosError as error:
+        raise InputError(f"{what}: {error.came}", error.fits, error.do) from None
+    except Exception as error:  # of a library, which knows nothing of steps and trials
+        raise InputError(
+            f"{what}: {type(error).__name__}: {error}", do="look at its parameters, and at this recording"
+        ) from error

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from thymos.base.errors import InputError
 from thymos.nn.cnn_lstm import CNNLSTMNet
 from thymos.nn.recurrent import nearest_width
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["CNNLSTMClassifier"]
 
@@ -58,10 +57,7 @@ class CNNLSTMClassifier(TorchClassifier):
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for sequences of shape (n_channels, n_times)."""
-        for name in ("filters", "kernel", "pool", "hidden"):
-            value = getattr(self, name)
-            if not (isinstance(value, (int, np.integer)) and value >= 1):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+        check_layers({name: getattr(self, name) for name in ("filters", "kernel", "pool", "hidden")}, self.dropout)
 
         def make(hidden: int) -> CNNLSTMNet:
             return CNNLSTMNet(shape[0], n_outputs, self.filters, self.kernel, self.pool, hidden, self.dropout)

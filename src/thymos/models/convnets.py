@@ -11,7 +11,7 @@ from torch import nn
 from thymos.base.errors import InputError
 from thymos.nn.cnn_lstm import BatchNorm
 from thymos.nn.convolution import TimeSpaceConv, glorot
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["ConvNetClassifier", "DeepConvNet", "DeepConvNetClassifier", "ShallowConvNet", "ShallowConvNetClassifier"]
 
@@ -44,13 +44,8 @@ class ConvNetClassifier(TorchClassifier):
 
     def _check(self, *names: str, lengths: tuple[str, ...] = ()) -> None:
         """Refuse parameters, and `lengths` that are given, which are no whole number of 1 or more; odd dropouts too."""
-        for name in (*names, *(name for name in lengths if getattr(self, name) is not None)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-        dropout = getattr(self, "dropout", 0.0)
-        if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
-            raise InputError(f"dropout={dropout!r} came.", fits="0 or more, below 1")
+        given = (*names, *(name for name in lengths if getattr(self, name) is not None))
+        check_layers({name: getattr(self, name) for name in given}, getattr(self, "dropout", 0.0))
 
 
 class ShallowConvNet(nn.Module):

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from thymos.models.mlp import check_layers
 from thymos.nn.graph import ChebyshevConv, LearntGraph
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["DGCNNClassifier", "DGCNNNet"]
 

@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from thymos.base.errors import InputError
-from thymos.models.mlp import check_layers
 from thymos.nn.cnn_lstm import BatchNorm
 from thymos.nn.graph import RegionMean, similarity_graph
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["LGGNet", "LGGNetClassifier", "regions_by_name"]
 

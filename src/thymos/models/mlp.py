@@ -11,24 +11,9 @@ from torch import nn
 
 from thymos.base.errors import InputError
 from thymos.nn.cnn_lstm import BatchNorm
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, check_layers
 
-__all__ = ["MLPClassifier", "check_layers"]
-
-
-def check_layers(whole: dict[str, Any], dropout: float = 0.0) -> None:
-    """See that sizes of layers are whole numbers of at least 1, and that `dropout` is a share below 1.
-
-    Raises
-    ------
-    InputError
-        If not; it names the parameter.
-    """
-    for name, value in whole.items():
-        if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
-        raise InputError(f"dropout={dropout!r} came.", fits="a share from 0 to below 1")
+__all__ = ["MLPClassifier"]
 
 
 class MLPClassifier(TorchClassifier):

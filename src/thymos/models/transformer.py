@@ -10,8 +10,7 @@ from torch import nn
 
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
-from thymos.models.mlp import check_layers
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["TransformerClassifier", "TransformerNet"]
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 
-from thymos.base.errors import InputError, MissingExtraError, ThymosError
+from thymos.base.errors import InputError, UnfitError, named
 from thymos.base.recording import Recording, Signal
 from thymos.base.writer import Block
 from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import blocks, sliding_windows
 
-__all__ = ["INCOMPLETE", "Featurised", "UnfitError", "feature_blocks", "featurise"]
+__all__ = ["INCOMPLETE", "Featurised", "check_steps", "feature_blocks", "featurise"]
 
 _INCOMPLETE = "leave such samples out (incomplete: drop), cut longer ones, or choose features that all have, with only"
 
@@ -74,6 +74,7 @@ def feature_blocks(
         If a step learns, windows and samples do not fit each other, there is no rest to subtract, or a sample is
         incomplete.
     """
+    check_steps(steps)
     if incomplete not in INCOMPLETE:
         raise InputError(f"incomplete={incomplete!r} came.", fits=", ".join(INCOMPLETE))
 
@@ -119,10 +120,6 @@ def feature_blocks(
     told["left_out"] = sum(lost.values())
 
 
-class UnfitError(InputError):
-    """Steps, windows and samples do not fit each other, whatever the recording."""
-
-
 class Featurised(NamedTuple):
     """Features of one recording.
 
@@ -163,24 +160,28 @@ def featurise(
 ) -> Featurised:
     """Return the features of one recording; parameters as :func:`feature_blocks`."""
     signal = recording.signal(modality)
+    trial = recording.meta["trial"]
     if not isinstance(signal, Signal):
-        raise InputError(f"{modality!r} of {recording.meta['trial']!r} is pictures.", fits="a signal")
+        raise InputError(f"{modality!r} of {trial!r} is pictures.", fits="a signal")
     for name, value in (("seconds", seconds), ("step", step)):
         if value is not None and not (isinstance(value, Real) and 0 < value < math.inf):
-            raise InputError(f"{name}={value!r} came.", fits="a positive number of seconds")
+            raise UnfitError(f"{name}={value!r} came.", fits="a positive number of seconds")
     first, *others = _prepared(steps, signal, seconds, step)
     data = signal.data[None]
-    _told(recording, first, lambda: first.fit(data))
+    with named(f"{type(first).__name__} fails on {trial!r}"):
+        first.fit(data)
     names, channels = first.names(), first.channels(list(signal.ch_names))
     if seconds is not None and signal.duration < seconds:
         nothing = np.empty((0, len(names), len(channels), 1))
         return Featurised(nothing, np.empty(0), np.empty(0), "", names, channels)
-    X, size, hop = _told(recording, first, lambda: _over_time(first, signal, seconds, step))
-    problem = first.problems(data)[0] if np.isnan(X).any() else ""
-    if subtract_baseline:
-        X = X - _told(recording, first, lambda: _rest(recording, modality, first, X.shape))
+    with named(f"{type(first).__name__} fails on {trial!r}"):
+        X, size, hop = _over_time(first, signal, seconds, step)
+        problem = first.problems(data)[0] if np.isnan(X).any() else ""
+        if subtract_baseline:
+            X = X - _rest(recording, modality, first, X.shape)
     for other in others:
-        X = _told(recording, other, lambda other=other, X=X: other.fit(X).transform(X))
+        with named(f"{type(other).__name__} fails on {trial!r}"):
+            X = other.fit(X).transform(X)
         channels = other.channels(channels) if hasattr(other, "channels") else []
     if X.shape[-1] != 1 + int((signal.duration - size) / hop + 1e-6):
         raise InputError(
@@ -209,22 +210,33 @@ def _over_time(
     return X, size / sfreq, hop / sfreq
 
 
-def _prepared(steps: Sequence[Any], signal: Signal, seconds: float | None, step: float | None) -> list[Any]:
-    """Return copies of the steps that know rate, channels and windows."""
+def check_steps(steps: Sequence[Any]) -> None:
+    """Refuse steps that may not stand before a split.
+
+    Raises
+    ------
+    UnfitError
+        If there are none, one of them learns, or the first is no feature of a signal.
+    """
     if not steps:
-        raise InputError("No features were asked for.", fits="at least one transformer")
-    made = []
-    for number, given in enumerate(steps):
-        name = type(given).__name__
-        if getattr(given, "learns", True):
+        raise UnfitError("No features were asked for.", fits="at least one transformer")
+    for number, step in enumerate(steps):
+        name = type(step).__name__
+        if getattr(step, "learns", True):
             raise UnfitError(
                 f"{name} learns from data, or does not say that it does not.",
                 fits="steps that learn nothing: they see test data too",
                 do="put it into the pipeline of a method, where it is fitted on training data alone",
             )
-        known = inspect.signature(type(given)).parameters
-        if number == 0 and not isinstance(given, WindowFeatures):
+        if number == 0 and not isinstance(step, WindowFeatures):
             raise UnfitError(f"{name} is no feature of a signal.", fits="first a feature with window and step")
+
+
+def _prepared(steps: Sequence[Any], signal: Signal, seconds: float | None, step: float | None) -> list[Any]:
+    """Return copies of the steps that know rate, channels and windows."""
+    made = []
+    for number, given in enumerate(steps):
+        known = inspect.signature(type(given)).parameters
         values = {"sfreq": signal.sfreq, "ch_names": list(signal.ch_names)}
         if number == 0 and given.framed and given.window is None:
             values |= {"window": seconds, "step": seconds if step is None else step}
@@ -267,20 +279,3 @@ def _rest(recording: Recording, modality: str, first: WindowFeatures, shape: tup
             do="give windows that fit into the rest",
         )
     return mean
-
-
-def _told(recording: Recording, made: Any, call: Callable[[], Any]) -> Any:
-    """Call a step; what goes wrong in it is said with its name and the recording."""
-    try:
-        return call()
-    except (MissingExtraError, UnfitError):
-        raise
-    except ThymosError as error:
-        raise InputError(
-            f"{type(made).__name__} fails on {recording.meta['trial']!r}: {error.came}", error.fits, error.do
-        ) from None
-    except Exception as error:  # of a library, which knows nothing of steps and trials
-        raise InputError(
-            f"{type(made).__name__} fails on {recording.meta['trial']!r}: {type(error).__name__}: {error}",
-            do="look at its parameters, and at this recording",
-        ) from error

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thymos.base.errors import InputError, MissingExtraError, ThymosError
+from thymos.base.errors import InputError, MissingExtraError, ThymosError, UnfitError
 from thymos.base.recording import Recording
-from thymos.signals.stream import UnfitError, featurise
+from thymos.signals.stream import check_steps, featurise
 
 __all__ = ["FAILURES", "feature_table"]
 
@@ -49,6 +49,8 @@ def feature_table(
     InputError
         If no recording has one of the modalities.
     """
+    for made in steps.values():
+        check_steps([made])
     rows, failures, there = [], [], set()
     for recording in recordings:
         parts = [pd.DataFrame(columns=["stop"], dtype=float)]

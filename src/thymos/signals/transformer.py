@@ -100,7 +100,7 @@ class WindowFeatures(ArrayTransformer):
 
     def _features(self, X: np.ndarray) -> np.ndarray:
         """Compute shape (n_samples, n_features, n_channels, n_windows) of (n_samples, n_channels, n_times)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what it computes: override _features()")
 
 
 def in_windows(n_times: int, sfreq: float, window: float | None, step: float | None) -> tuple[int, int]:

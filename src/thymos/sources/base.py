@@ -18,13 +18,13 @@ import pandas as pd
 from thymos.base.cache import Cache
 from thymos.base.catalogue import Row, check_parameters, resolve
 from thymos.base.code import code_of
-from thymos.base.errors import InputError, MissingExtraError, SourceNotFoundError, ThymosError
+from thymos.base.errors import InputError, SourceNotFoundError, named
 from thymos.base.labels import Label
 from thymos.base.recording import Recording, Signal
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 from thymos.signals.frames import collect_frames
-from thymos.signals.stream import feature_blocks
+from thymos.signals.stream import check_steps, feature_blocks
 from thymos.signals.windows import joined, window_blocks
 from thymos.sources.safe.files import walk
 
@@ -189,6 +189,7 @@ class Recordings:
         cache, progress
             As :meth:`windows`.
         """
+        check_steps(steps)
         given = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
         given |= {"subtract_baseline": subtract_baseline, "incomplete": incomplete}
         facts = {"features": [[code_of(made), made.get_params()] for made in steps], **given}
@@ -246,17 +247,8 @@ def _named(name: str, trial: str, function: Callable) -> Callable:
     """Return a process that says, when it fails, what it is and on what it failed."""
 
     def apply(*signals: Signal | None) -> Any:
-        try:
+        with named(f"The process {name!r} fails on {trial!r}"):
             return function(*signals)
-        except MissingExtraError:
-            raise
-        except ThymosError as error:
-            raise InputError(f"The process {name!r} fails on {trial!r}: {error.came}", error.fits, error.do) from None
-        except Exception as error:  # of a library, which knows nothing of processes and trials
-            raise InputError(
-                f"The process {name!r} fails on {trial!r}: {type(error).__name__}: {error}",
-                do="look at its parameters, and at this recording",
-            ) from error
 
     return apply
 

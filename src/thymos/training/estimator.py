@@ -34,7 +34,15 @@ from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 from thymos.nn.losses import ConcordanceLoss
 
-__all__ = ["MONITORS", "Prepared", "TorchClassifier", "TorchEstimator", "TorchRegressor", "reproducible"]
+__all__ = [
+    "MONITORS",
+    "Prepared",
+    "TorchClassifier",
+    "TorchEstimator",
+    "TorchRegressor",
+    "check_layers",
+    "reproducible",
+]
 
 #: What decides which weights are kept: the column of the history, its sign, and the words for a result.
 MONITORS = {
@@ -613,6 +621,21 @@ class _KeepBest(Callback):
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         if self.epoch_:
             net.module_.load_state_dict(self.weights_)
+
+
+def check_layers(whole: dict[str, Any], dropout: float = 0.0) -> None:
+    """See that sizes of layers are whole numbers of at least 1, and that `dropout` is a share below 1.
+
+    Raises
+    ------
+    InputError
+        If not; it names the parameter.
+    """
+    for name, value in whole.items():
+        if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
+            raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
+        raise InputError(f"dropout={dropout!r} came.", fits="a share from 0 to below 1")
 
 
 def _device(device: str) -> str:
