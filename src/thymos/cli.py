@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +13,13 @@ import typer
 from thymos import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from thymos.base.cache import Cache
+    from thymos.base.recording import Recording
     from thymos.evaluation.auditor import Audit
     from thymos.evaluation.study import Study
+    from thymos.serving.bundle import Bundle
     from thymos.sources.check import Check
 
 app = typer.Typer(
@@ -32,6 +33,11 @@ Data = Annotated[Path | None, typer.Option("--data", envvar="THYMOS_DATA", help=
 Budget = Annotated[str, typer.Option("--budget", help="tiny, quick or full: how much of the study is computed.")]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Make samples anew and in memory; keep none (see `thymos cache`).")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there, if it is of this kind.")]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option("--trust", help="Function or class of your own, package.module.name, that the model needs."),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Further parameters as name=value, such as subjects=2.")
@@ -177,12 +183,21 @@ def run(
     data: Data = None,
     budget: Budget = "quick",
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 for one per core.")] = 0,
+    engine: Annotated[
+        str, typer.Option("--engine", help="sequential, loky (processes here) or dask (see --address).")
+    ] = "loky",
+    address: Annotated[
+        str | None, typer.Option("--address", help="Scheduler of a running Dask cluster, such as tcp://host:8786.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of each process.")] = 1,
     no_cache: NoCache = False,
 ) -> None:
     """Run a study, or what is missing of it, and write its report."""
-    from thymos.evaluation.runner import default_jobs, run_study
+    from thymos.evaluation.engines import Engine, default_jobs
+    from thymos.evaluation.runner import run_study
     from thymos.evaluation.study import load_study
 
+    place = Engine("dask" if address else engine, jobs or max(1, default_jobs() // threads), threads, address)
     plan = load_study(study, budget)
     out = out or Path("runs") / plan.name
     console = _console()
@@ -190,7 +205,7 @@ def run(
     console.print(f"target: {plan.target}", highlight=False)
     try:
         with _progress() as progress:
-            outcome = run_study(plan, out, data, jobs or default_jobs(), progress, _cache(no_cache, data))
+            outcome = run_study(plan, out, data, place, progress, _cache(no_cache, data))
     except KeyboardInterrupt:
         print("thymos: stopped. Finished fits are stored; the same command continues from there.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -270,6 +285,283 @@ def _print_audit(found: Audit, plan: Study) -> None:
 
 
 @app.command()
+def train(
+    study: Annotated[str, typer.Argument(help="Name of a shipped study (`thymos studies`) or path of a .yaml file.")],
+    method: Annotated[str, typer.Option("--method", help="One of the study's methods.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the model; a new one.")],
+    data: Data = None,
+    budget: Budget = "quick",
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Whose rule cuts the validation part; the first honest one.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything random in the method.")] = 0,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Finished run of the study: its honest results go into the card.")
+    ] = None,
+    overwrite: Overwrite = False,
+    no_cache: NoCache = False,
+    trust: Trust = None,
+) -> None:
+    """Train one model on all data of a study, as a folder that predicts recordings of anybody."""
+    from thymos.base.folders import check_place
+    from thymos.evaluation.final import train_method
+    from thymos.evaluation.study import load_study
+    from thymos.serving.adapt import Recipe
+    from thymos.serving.bundle import HEAD, KIND, Bundle
+    from thymos.serving.store import encode
+
+    plan = load_study(study, budget)
+    check_place(out, HEAD, KIND, overwrite)
+    with _progress() as progress:
+        trained = train_method(
+            plan,
+            method,
+            data,
+            _cache(no_cache, data),
+            seed,
+            protocol,
+            run,
+            progress,
+            check=lambda estimator, recipe: (Recipe.of(recipe), encode(estimator, trust or ())),
+        )
+    made = Bundle(
+        trained.estimator,
+        Recipe.of(trained.recipe),
+        tuple(trained.classes),
+        trained.level,
+        trained.calibration,
+        trained.card,
+        trained.known,
+    )
+    made.save(out, overwrite, trust or ())
+    console = _console()
+    for words in _card_words(made.card):
+        console.print(words, highlight=False, soft_wrap=True, markup=False)
+    console.print(f"written: {out}", highlight=False, soft_wrap=True)
+
+
+def _card_words(card: Mapping[str, Any]) -> Iterator[str]:
+    """Say where a model comes from and what may be expected of it."""
+    yield f"{card['title']}: {card['n_train']} windows for training, {card['n_validation']} for validation"
+    if card["chosen"]:
+        yield f"  chosen: {card['chosen']}"
+    found = card["validation"]
+    yield f"  calibration: {found['calibration']}"
+    for when in ("metrics", "before", "after"):
+        if when in found:
+            numbers = ", ".join(f"{name} {value:.3f}" for name, value in found[when].items())
+            yield f"  validation by {found['level']}{'' if when == 'metrics' else f', {when} calibration'}: {numbers}"
+    if "caution" in found:
+        yield f"  {found['caution']}"
+    yield from _expected_words(card)
+
+
+def _expected_words(card: Mapping[str, Any]) -> Iterator[str]:
+    for row in card["expected"]:
+        yield (
+            f"  expected under {row['protocol']}: {row['metric']} by {row['level']} {row['value']:.3f} "
+            f"[{row['low']:.2f}, {row['high']:.2f}] over {row['n_units']} {row['unit']}s, chance {row['chance']:.3f}; "
+            f"{row['caution']}"
+        )
+    if not card["expected"]:
+        yield "  what to expect of it on new recordings is not in its card (thymos run, then thymos train --run)"
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a model.", metavar="DIR")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Signal files (EDF, BDF, FIF, ...), or manifests.", metavar="FILE...")
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; standard output by default.")] = None,
+    level: Annotated[str, typer.Option("--level", help="window, trial or both.")] = "both",
+    source: Annotated[str | None, typer.Option("--source", help="Recordings of a corpus instead of files.")] = None,
+    data: Data = None,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Of the corpus; all by default.")] = None,
+    overwrite: Overwrite = False,
+    trust: Trust = None,
+) -> None:
+    """Predict recordings window by window and trial by trial. Status 1: some could not be predicted, see the notes."""
+    from contextlib import nullcontext
+
+    import pandas as pd
+
+    from thymos.base.catalogue import near
+    from thymos.base.errors import InputError
+    from thymos.base.folders import whole_file
+    from thymos.serving.bundle import Bundle
+
+    for option, value, known in (
+        ("--format", kind, ["csv", "json"]),
+        ("--level", level, ["window", "trial", "both"]),
+    ):
+        if value not in known:
+            raise InputError(f"{option} {value} came.{near(value, known)}", fits=", ".join(known))
+    model = Bundle.load(bundle, trust or ())
+    with nullcontext() if out is None else whole_file(out, overwrite) as fresh:
+        notes, failures = [("the model", text) for text in model.notes], {}
+        parts = [
+            model.predict([]),
+            *(
+                _tried(recording.meta["trial"], lambda recording=recording: model.predict([recording], notes), failures)
+                for recording in _recordings_of(model, files, source, data, subject, notes, failures)
+            ),
+        ]
+        windows = pd.concat([part for part in parts if part is not None and len(part)] or parts[:1], ignore_index=True)
+        if failures and not len(windows):
+            for words in failures.values():
+                print(f"thymos: {words}", file=sys.stderr)
+            raise typer.Exit(2)
+        tables = {"window": windows, "trial": model.by_trial(windows)}
+        tables = {name: table for name, table in tables.items() if level in (name, "both")}
+        text = _prediction_text(kind, tables, model, notes, failures)
+        if fresh is None:
+            sys.stdout.write(text)
+        else:
+            fresh.write_text(text, encoding="utf-8")
+    _print_notes(notes)
+    for words in (*failures.values(), *(line.strip() for line in _expected_words(model.card))):
+        print(f"thymos: {words}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _print_notes(notes: list[tuple[str, str]]) -> None:
+    """Print what there is to say about recordings, once for all of which the same is said."""
+    places: dict[str, list[str]] = {}
+    for place, text in notes:
+        places.setdefault(text, []).append(place)
+    for text, where in places.items():
+        more = f" and {len(where) - 1} more" if len(where) > 1 else ""
+        print(f"thymos: {where[0]}{more}: {text}", file=sys.stderr)
+
+
+def _recordings_of(
+    model: Bundle,
+    files: list[Path] | None,
+    source: str | None,
+    data: Path | None,
+    subjects: list[str] | None,
+    notes: list[tuple[str, str]],
+    failures: dict[str, str],
+) -> Iterator[Recording]:
+    """Yield the recordings of some files, or of a corpus; a file that cannot be read is noted among the failures."""
+    from thymos.base.catalogue import catalogue
+    from thymos.base.errors import InputError, ThymosError
+    from thymos.sources.base import open_source
+    from thymos.sources.own_files import own_files
+
+    if bool(files) == bool(source):
+        raise InputError(
+            "Files and a --source came." if files else "No recordings came.", fits="files, or --source NAME --data DIR"
+        )
+    if source:
+        yield from open_source(source, catalogue("source")[source], None, data, {}).load(subjects or None)
+        return
+    for path in files or []:
+        try:
+            for own in own_files(path, model.recipe.modality, model.recipe.channels):
+                try:
+                    yield from own.recordings()
+                except ThymosError as error:
+                    failures[f"{own.path} {len(failures)}"] = str(error)
+                notes += [(str(path), text) for text in own.notes]
+        except ThymosError as error:
+            failures[str(path)] = str(error)
+
+
+def _tried(name: str, call: Callable[[], Any], failures: dict[str, str]) -> Any:
+    """Return what a call returns; what it cannot do is kept in words."""
+    from thymos.base.errors import ThymosError
+
+    try:
+        return call()
+    except ThymosError as error:
+        failures[name] = str(error)
+        return None
+
+
+def _prediction_text(
+    kind: str, tables: Mapping[str, Any], model: Bundle, notes: list[tuple[str, str]], failures: Mapping[str, str]
+) -> str:
+    """Return tables of predictions as csv, one below the other, or as json."""
+    import json
+
+    import pandas as pd
+
+    if kind == "csv":
+        joined = pd.concat([t.assign(level=name) for name, t in tables.items()], ignore_index=True)
+        return joined[["level", *joined.columns.drop("level")]].to_csv(index=False, float_format="%.9g")
+    rows = {f"{name}s": json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+    head = {"model": model.card.get("title"), "classes": list(model.classes), "decided by": model.level}
+    return (
+        json.dumps(
+            {**head, **rows, "notes": [{"of": of, "text": text} for of, text in notes], "failures": dict(failures)},
+            indent=1,
+        )
+        + "\n"
+    )
+
+
+@app.command()
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a model.", metavar="DIR")],
+    files: Annotated[list[Path], typer.Argument(help="Recordings of one person, or a manifest.", metavar="FILE...")],
+    labels: Annotated[Path, typer.Option("--labels", help="Table with the columns file (or trial) and label.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the calibrated model; a new one.")],
+    shots: Annotated[
+        int | None, typer.Option("--few-shot", min=1, help="Trials of each class that are used; all by default.")
+    ] = None,
+    overwrite: Overwrite = False,
+    trust: Trust = None,
+) -> None:
+    """Calibrate a model to one new person by a few labelled trials, as a new folder."""
+    from thymos.base.errors import DataError
+    from thymos.base.folders import check_place
+    from thymos.serving.bundle import HEAD, KIND, Bundle
+
+    check_place(out, HEAD, KIND, overwrite)
+    model, known = Bundle.load(bundle, trust or ()), _labels_of(labels)
+    notes, failures = [("the model", text) for text in model.notes], {}
+    recordings = _recordings_of(model, files, None, None, None, notes, failures)
+    made = model.calibrated(recordings, known, shots, notes)
+    if failures:
+        raise DataError(next(iter(failures.values())), do="leave the file out, or correct it")
+    made.save(out, overwrite, trust or ())
+    _print_notes(notes)
+    console, facts = _console(), made.card["calibrated"]
+    counts = ", ".join(f"{n} {name}" for name, n in facts["per_class"].items())
+    biases = ", ".join(f"{name} {value:+.2f}" for name, value in facts["bias"].items())
+    lines = [f"{len(facts['trials'])} trials used ({counts}): temperature {facts['temperature']:.3g}, bias {biases}"]
+    for when, found in facts.get("rest", {}).items():
+        words = f"accuracy {found['accuracy']:.3f}, log_loss {found['log_loss']:.3f}"
+        lines.append(f"the other {found['n']} labelled trials, {when}: {words}")
+    for line in (*lines, facts["caution"], f"written: {out}"):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _labels_of(path: Path) -> dict[str, str]:
+    """Read a table of labels: trial, or file, to class."""
+    import pandas as pd
+
+    from thymos.base.errors import DataError
+
+    fits = "a csv file with the columns file (or trial) and label, one row for each"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    except (OSError, ValueError) as error:  # pandas' errors are ValueErrors
+        raise DataError(f"{path} cannot be read: {error}.", fits=fits) from None
+    names = [name for name in ("trial", "file") if name in table]
+    if not names or "label" not in table or not len(table):
+        raise DataError(f"{path} has {len(table)} rows and the columns {', '.join(table)}.", fits=fits)
+    twice = table[names[0]][table[names[0]].duplicated()]
+    if len(twice):
+        raise DataError(f"{path} lists {twice.iloc[0]!r} twice.", fits=fits)
+    return dict(zip(table[names[0]], table["label"], strict=True))
+
+
+@app.command()
 def simulate(
     layout: Annotated[str, typer.Argument(help="Name of the source that will read it, such as emotions-csv.")],
     out: Annotated[Path, typer.Option("--out", help="Data folder; the corpus' own folder is made in it.")],
@@ -344,6 +636,7 @@ def features(
     """Compute features of all recordings as a table. Status 1: of some there are none, listed in a table beside it."""
     from thymos.base.catalogue import catalogue
     from thymos.base.errors import InputError
+    from thymos.base.folders import whole_file
     from thymos.signals.table import feature_table
     from thymos.sources.base import open_source
 
@@ -359,22 +652,13 @@ def features(
             do="give another --out" + (", or --overwrite" if there else ""),
         )
     reader = open_source(source, row, path, data, settings)
-    fresh = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        fresh.touch()  # not after an hour of computing
+    with whole_file(out, overwrite) as fresh:
         with _progress() as progress:
             table, failures = feature_table(reader.load().watched(progress), steps, window, step)
         (table.to_csv if out.suffix == ".csv" else table.to_parquet)(fresh, index=False)
-        fresh.replace(out)
         listed.unlink(missing_ok=True)
         if len(failures):
             failures.to_csv(listed, index=False)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error}.", fits="a place that can be written to") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
     console = _console()
     computed = [name for name in table if name.startswith(tuple(f"{kind}_" for kind in steps))]
     for name, count in table[computed].isna().sum().items():

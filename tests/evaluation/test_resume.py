@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,9 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import InputError
+from thymos.evaluation.engines import _remove_abandoned
 from thymos.evaluation.results import Results
-from thymos.evaluation.runner import _remove_abandoned, run_study
+from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
 
 STUDY = {
@@ -29,7 +31,7 @@ STUDY = {
     },
     "methods": {
         "lda": {"steps": ["window_statistics", "flatten", "channel_scaler", "lda"]},
-        "lstm": {"steps": ["channel_scaler", {"recurrent": {"hidden": 2, "max_epochs": 2}}]},
+        "mlp": {"steps": ["channel_scaler", {"mlp": {"hidden": [4], "max_epochs": 2}}]},  # a stack, with dropout
     },
     "seeds": 2,
 }
@@ -39,7 +41,9 @@ TIMES = ["fit_seconds", "predict_seconds", "seconds"]
 #: Imports everything once; runs the study in a fork of itself for each folder it is told, and says its number.
 PARENT = f"""
 import os, signal, sys, traceback
-import torch, skorch, mne, pandas, sklearn.discriminant_analysis, thymos.models.recurrent, thymos.sources.simulate.eeg
+import torch, skorch, mne, pandas, sklearn.discriminant_analysis
+import thymos.models.mlp, thymos.sources.simulate.eeg
+from thymos.evaluation.engines import Engine
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
 torch.set_num_threads(1)
@@ -51,7 +55,7 @@ for line in sys.stdin:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         try:
-            run_study(parse_study({STUDY!r}), folder, jobs=int(jobs))
+            run_study(parse_study({STUDY!r}), folder, engine=Engine("loky", int(jobs)))
         except BaseException:
             traceback.print_exc()
         os._exit(0)
@@ -179,11 +183,12 @@ def test_what_killed_processes_leave_behind_is_removed(tmp_path, monkeypatch):
     os.utime(old, (0, 0))
     results.sweep()
     assert (old.exists(), young.exists()) == (False, True)
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
+    head = f".thymos-{socket.gethostname()}-"
     for owner in (child.pid, os.getpid(), "mine"):
-        (tmp_path / f"thymos-{owner}-x").mkdir()
-    _remove_abandoned()
-    left = {path.name for path in tmp_path.glob("thymos-*")}
-    assert left == {f"thymos-{os.getpid()}-x", "thymos-mine-x"}
+        (tmp_path / f"{head}{owner}-x").mkdir()
+    (tmp_path / f".thymos-elsewhere-{child.pid}-x").mkdir()  # another machine's number means nothing here
+    _remove_abandoned(tmp_path)
+    left = {path.name for path in tmp_path.glob(".thymos-*")}
+    assert left == {f"{head}{os.getpid()}-x", f"{head}mine-x", f".thymos-elsewhere-{child.pid}-x"}

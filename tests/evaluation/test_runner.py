@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import thymos.evaluation.runner as runner
-from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError, ThymosError
+from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError
 from thymos.evaluation import TrialSplit, cross_validate
+from thymos.evaluation.engines import Engine
 from thymos.evaluation.fit import permute_trial_labels
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
@@ -95,7 +96,7 @@ def test_networks_leave_their_training_curves(done):
 
 def test_the_same_study_gives_the_same_rows_in_one_process_and_in_two(done, tmp_path):
     outcome, folder = done
-    again = run_study(study(), tmp_path / "two", folder, jobs=2)
+    again = run_study(study(), tmp_path / "two", folder, engine=Engine("loky", 2))
     pd.testing.assert_frame_equal(rows(outcome.results), rows(again.results))
 
 
@@ -114,15 +115,15 @@ def test_a_second_run_computes_nothing_and_a_broken_one_only_what_is_missing(don
 
 
 def test_an_interruption_keeps_what_is_finished(muse_folder, tmp_path, monkeypatch):
-    original, calls = runner.fit_fold, []
+    original, calls = runner.fit_folds, []
 
-    def interrupted(*args):
-        calls.append(args[2].name != "probe")
-        if sum(calls) == 4:
+    def interrupted(jobs):
+        calls.append(jobs)
+        if len(calls) == 4:
             raise KeyboardInterrupt
-        return original(*args)
+        return original(jobs)
 
-    monkeypatch.setattr(runner, "fit_fold", interrupted)
+    monkeypatch.setattr(runner, "fit_folds", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(study(), tmp_path / "run", muse_folder)
     monkeypatch.undo()
@@ -133,19 +134,46 @@ def test_an_interruption_keeps_what_is_finished(muse_folder, tmp_path, monkeypat
 
 
 def test_one_failing_method_does_not_take_the_others_along(muse_folder, tmp_path, monkeypatch):
-    original = runner.fit_fold
+    original = runner.fit_folds
 
-    def failing(estimator, samples, fold, classes, grid=()):
-        if fold.name != "probe" and type(estimator[-1]).__name__ == "RecurrentClassifier":
+    def failing(jobs):
+        if type(jobs[0][0][-1]).__name__ == "RecurrentClassifier":
             raise RuntimeError("out of memory")
-        return original(estimator, samples, fold, classes)
+        return original(jobs)
 
-    monkeypatch.setattr(runner, "fit_fold", failing)
+    monkeypatch.setattr(runner, "fit_folds", failing)
     outcome = run_study(study(), tmp_path / "run", muse_folder)
     assert len(outcome.failed) == 8
     assert all("/lstm/" in key and "out of memory" in text for key, text in outcome.failed.items())
     assert set(outcome.results.read("rows")["method"]) == {"majority", "lda"}
     assert outcome.results.read_facts("failures") == outcome.failed
+
+
+MLP = {"steps": ["channel_scaler", {"mlp": {"hidden": [3], "max_epochs": 2}}]}
+
+
+def test_a_stack_is_computed_as_a_whole_and_only_what_is_missing_of_it_is_stored(muse_folder, tmp_path, monkeypatch):
+    plan = study(methods={"mlp": MLP}, permuted=[])
+    sizes, original = [], runner.fit_folds
+    monkeypatch.setattr(runner, "fit_folds", lambda jobs: sizes.append(len(jobs)) or original(jobs))
+    whole = run_study(plan, tmp_path / "run", muse_folder)
+    assert sorted(sizes) == [1] * 4 + [4, 4], "two folds, two seeds, two protocols; the majority class alone"
+    before = rows(whole.results)
+    victim, *_ = (path for path in sorted((tmp_path / "run" / "rows").iterdir()) if "mlp" in path.name)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "rows").iterdir() if path != victim}
+    victim.unlink()
+    again = run_study(plan, tmp_path / "run", muse_folder)
+    assert (again.done, sizes[-1]) == (1, 4)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    pd.testing.assert_frame_equal(rows(again.results), before)
+
+
+def test_a_stack_holds_no_more_than_memory_allows(muse_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_STACK_BYTES", 1)
+    sizes, original = [], runner.fit_folds
+    monkeypatch.setattr(runner, "fit_folds", lambda jobs: sizes.append(len(jobs)) or original(jobs))
+    run_study(study(methods={"mlp": MLP}, permuted=[]), tmp_path / "run", muse_folder)
+    assert set(sizes) == {1}
 
 
 @pytest.mark.parametrize(
@@ -192,25 +220,6 @@ def test_the_control_is_left_out_on_request_and_drawn_again_where_it_cannot_be_s
     draws[:] = []
     with pytest.raises(ProtocolError, match="The control with permuted labels cannot be split"):
         run_study(study(), tmp_path / "never", muse_folder)
-
-
-def test_a_worker_that_dies_is_said_in_words_and_finished_fits_are_kept(muse_folder, tmp_path, monkeypatch, words):
-    (tmp_path / "lethal.py").write_text(
-        "import os, signal\n"
-        "from sklearn.dummy import DummyClassifier\n"
-        "class Dying(DummyClassifier):\n"
-        "    def predict_proba(self, X):\n"
-        "        if len(X) > 5:\n"
-        "            os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        return super().predict_proba(X)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.syspath_prepend(tmp_path)
-    methods = {**STUDY["methods"], "dying": {"steps": ["lethal:Dying"]}}
-    with pytest.raises(ThymosError) as error:
-        run_study(study(methods=methods), tmp_path / "run", muse_folder, jobs=2)
-    words(error.value, "A worker process died", "fewer --jobs", "finished fits are kept")
-    assert not list((tmp_path / "run").rglob("*.part"))
 
 
 def test_results_are_not_written_where_no_folder_can_be(muse_folder, tmp_path, words):

@@ -52,6 +52,7 @@ UNLIKE = [part(seed, 60 + 13 * seed, 20 + 7 * seed) for seed in range(4)]
     [
         {},
         {"norm": False, "clip": None},
+        {"dropout": 0.5},
         {"max_epochs": 25, "patience": 2, "lr": 3e-2},
         {"class_weight": "balanced", "label_smoothing": 0.1},
         {"decay": 3.0, "weight_decay": 0.1, "clip": 0.2},
@@ -111,12 +112,16 @@ def test_a_model_does_not_depend_on_its_neighbours():
         assert np.allclose(a.predict_proba(ALIKE[0][0]), b.predict_proba(ALIKE[0][0]), atol=1e-4)
 
 
-def test_dropout_differs_between_models_and_learning_still_works():
-    same = [ALIKE[0]] * 3
-    made = Layers(dropout=0.5, max_epochs=20, lr=1e-2).fit_many(same, [0, 0, 0])
-    first, second, _ = (model.predict_proba(ALIKE[0][0]) for model in made)
-    assert not np.allclose(first, second)
-    assert all((m.predict(ALIKE[0][0]) == ALIKE[0][1]).mean() > 0.75 for m in made)
+class Wild(Line):
+    def build(self, shape, n_outputs):
+        return nn.Sequential(nn.Flatten(), nn.AlphaDropout(0.5), nn.Linear(int(np.prod(shape)), n_outputs))
+
+
+def test_a_layer_whose_draws_would_be_shared_is_refused(words):
+    X, _, _ = ALIKE[0]
+    with pytest.raises(InputError) as error:
+        Wild(max_epochs=1).fit_many([(X, X[:, 0, 0])] * 2)
+    words(error.value, "Wild", "draws", "torch.nn.Dropout")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +11,25 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_regressor
 from sklearn.model_selection import ParameterGrid
-from sklearn.pipeline import Pipeline
 
 from thymos.base.errors import InputError
 from thymos.base.labels import Rule, settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
-from thymos.evaluation.metrics import classification_metrics, log_loss, rating_metrics, trial_means, trial_probabilities
+from thymos.evaluation.many import Request, Walk, last_step, predict_all, walk_together
+from thymos.evaluation.metrics import classification_metrics, rating_metrics, trial_means, trial_probabilities
+from thymos.evaluation.search import Search, choose
 from thymos.evaluation.splitters import Fold, Protocol
 
 __all__ = [
+    "Fitted",
     "FoldResult",
     "cross_validate",
     "discrete",
     "fit_fold",
+    "fit_folds",
+    "fit_method",
     "permute_trial_labels",
     "predictions_of",
     "rated",
@@ -66,8 +68,31 @@ def seed_estimator(estimator: Any, seed: int) -> Any:
     return estimator.set_params(**{name: child_seed(seed, name) for name in names})
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A trained method.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+    train, validation : ndarray of int
+        Rows it was trained on, and those that were held back from it to choose epochs and parameters.
+    chosen : str
+        Which parameters were chosen, and how; empty if there was nothing to choose.
+    """
+
+    estimator: Any
+    train: np.ndarray
+    validation: np.ndarray
+    chosen: str
+
+
 def fit_fold(
-    estimator: Any, samples: Samples, fold: Fold, classes: list[str], grid: Sequence[Mapping[str, Any]] = ()
+    estimator: Any,
+    samples: Samples,
+    fold: Fold,
+    classes: list[str],
+    grid: Sequence[Mapping[str, Any]] | Search = (),
 ) -> FoldResult:
     """Fit a clone on the training part and predict the test part, which is touched once.
 
@@ -80,25 +105,68 @@ def fit_fold(
     fold : Fold
     classes : list of str
         All classes of the study, in the order of the probability columns; empty for ratings.
-    grid : sequence of dict
-        Parameters to choose from: the set with the lowest loss on the inner folds, or on the validation part where
-        there are none. Without either the estimator stays as it is.
-
-    Notes
-    -----
-    After a choice on inner folds, an estimator that counts its epochs is trained for the median of the inner folds'
-    best epochs on everything outside the test part (methods A4, rule iii).
+    grid : sequence of dict, or Search
+        Parameters to choose from, see :func:`thymos.evaluation.search.choose`.
     """
-    begin = time.perf_counter()
+    (result,) = fit_folds([(estimator, samples, fold, classes, grid)])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def fit_folds(jobs: Sequence[tuple]) -> list[FoldResult | Exception]:
+    """Do several fits side by side, so that networks that train faster as one stack do.
+
+    Parameters
+    ----------
+    jobs : sequence of tuple
+        Arguments of :func:`fit_fold`.
+
+    Returns
+    -------
+    list of FoldResult or Exception
+        What each returned or raised.
+    """
+    walks = [Walk(_fold(*job)) for job in jobs]
+    walk_together(walks)
+    for walk in walks:
+        if walk.error is None:
+            facts = walk.result.facts
+            facts |= {"fit_seconds": walk.seconds - facts["predict_seconds"]}
+            facts |= {"warnings": "; ".join(sorted(set(walk.warnings)))}
+    return [walk.error or walk.result for walk in walks]
+
+
+def fit_method(
+    estimator: Any,
+    samples: Samples,
+    fold: Fold,
+    classes: list[str],
+    grid: Sequence[Mapping[str, Any]] | Search = (),
+) -> Fitted:
+    """Choose parameters and fit a clone as :func:`fit_fold` does, and return it; no test part is looked at."""
+    walk = Walk(_method(estimator, settled(samples, fold.train), fold, classes, grid))
+    walk_together([walk])
+    if walk.error:
+        raise walk.error
+    return walk.result
+
+
+def _method(*what: Any) -> Generator[Sequence[Request], list, Fitted]:
+    samples = what[1]
+    chosen = yield from choose(*what)
+    (estimator,) = yield [Request(chosen.estimator, samples, chosen.train, chosen.validation)]
+    return Fitted(estimator, chosen.train, chosen.validation, chosen.words)
+
+
+def _fold(
+    estimator: Any, samples: Samples, fold: Fold, classes: list[str], grid: Sequence[Mapping[str, Any]] | Search = ()
+) -> Generator[Sequence[Request], list, FoldResult]:
     samples = settled(samples, fold.train)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        estimator, train, validation, chosen = _choose(estimator, samples, fold, classes, grid)
-        estimator = _trained(estimator, samples, train, validation)
-        fitted = time.perf_counter()
-        test = samples[fold.test]
-        predicted = _predict(estimator, test.X, classes)
-    done = time.perf_counter()
+    fitted = yield from _method(estimator, samples, fold, classes, grid)
+    test, begin = samples[fold.test], time.perf_counter()
+    predicted = predict_all(fitted.estimator, test.X, classes)
+    seconds = time.perf_counter() - begin
     predictions = pd.DataFrame({"row": fold.test, "label": test.y.astype(str) if classes else test.y})
     if classes:
         predictions = predictions.assign(**{f"p{k}": predicted[:, k].astype(np.float32) for k in range(len(classes))})
@@ -108,86 +176,18 @@ def fit_fold(
     for column in _KEPT:
         if column in test.meta.columns:
             predictions[column] = test.meta[column].to_numpy()
-    last = _last(estimator)
+    last = last_step(fitted.estimator)
     facts = {
-        "n_train": len(train),
-        "n_validation": len(validation),
+        "n_train": len(fitted.train),
+        "n_validation": len(fitted.validation),
         "n_test": len(fold.test),
-        "fit_seconds": fitted - begin,
-        "predict_seconds": done - fitted,
+        "predict_seconds": seconds,
         "n_parameters": float(getattr(last, "n_parameters_", np.nan)),
         "best_epoch": float(getattr(last, "best_epoch_", np.nan)),
         "selection": getattr(last, "selection_", "none"),
-        "chosen": chosen,
-        "warnings": "; ".join(sorted({f"{w.category.__name__}: {str(w.message).splitlines()[0]}" for w in caught})),
+        "chosen": fitted.chosen,
     }
     return FoldResult(predictions, pd.DataFrame(getattr(last, "history_", [])), facts)
-
-
-def _trained(estimator: Any, samples: Samples, train: np.ndarray, validation: np.ndarray) -> Any:
-    """Fit a clone on the training rows; hand it the validation rows if it takes them."""
-    estimator = clone(estimator)
-    part, arguments = samples[train], {}
-    data = part.X
-    if "validation" in inspect.signature(estimator.fit).parameters:
-        # Thymos' pipeline and networks; a plain scikit-learn estimator gets the bare array
-        if len(validation):
-            arguments["validation"] = samples[validation]
-        data = part if isinstance(estimator, Pipeline) else part.X
-    return estimator.fit(data, part.y, **arguments)
-
-
-def _predict(estimator: Any, X: Any, classes: list[str]) -> np.ndarray:
-    """Return probabilities of all classes of the study, or ratings."""
-    if not classes:
-        return np.asarray(estimator.predict(X), dtype=float).reshape(-1)
-    raw = estimator.predict_proba(X)
-    probabilities = np.zeros((len(raw), len(classes)), dtype=np.float64)
-    probabilities[:, [classes.index(str(c)) for c in estimator.classes_]] = raw
-    return probabilities
-
-
-def _choose(estimator: Any, samples: Samples, fold: Fold, classes: list[str], grid: Sequence[Mapping]) -> tuple:
-    """Choose parameters; return the estimator, its training and validation rows, and how it was chosen, in words."""
-    pairs = fold.inner or (((fold.train, fold.validation),) if len(fold.validation) else ())
-    by_epochs = bool(fold.inner) and {"max_epochs", "patience"} <= set(_last(estimator).get_params())
-    if not pairs or (not grid and not by_epochs):
-        return estimator, fold.train, fold.validation, ""
-    losses, epochs = [], []
-    for parameters in grid or ({},):
-        candidate = clone(estimator).set_params(**parameters)
-        fits = [_trained(candidate, samples, train, held) for train, held in pairs]
-        scores = [_loss(f, samples[held], classes) for f, (_, held) in zip(fits, pairs, strict=True)]
-        losses.append(float(np.mean(scores)))
-        epochs.append(int(np.median([getattr(_last(f), "best_epoch_", 0) for f in fits])))
-    losses = np.where(np.isfinite(losses), losses, np.inf)  # what diverges loses
-    if np.isinf(losses).all():
-        raise InputError("No set of parameters of the grid has a finite loss.", fits="at least one that can be trained")
-    best = int(np.argmin(losses))
-    parameters = dict(grid[best]) if grid else {}
-    where = f"{len(pairs)} inner folds" if fold.inner else "the validation part"
-    words = [f"{name}={value}" for name, value in parameters.items()]
-    estimator = clone(estimator).set_params(**parameters)
-    if not by_epochs:
-        return estimator, fold.train, fold.validation, f"{', '.join(words)} by the lowest loss on {where}"
-    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-    estimator.set_params(**{f"{prefix}max_epochs": max(1, epochs[best]), f"{prefix}patience": None})
-    everything = np.unique(np.concatenate([rows for pair in pairs for rows in pair]))
-    words.append(f"max_epochs={max(1, epochs[best])}")
-    return estimator, everything, everything[:0], f"{', '.join(words)} by the lowest loss on {where}"
-
-
-def _loss(estimator: Any, held: Samples, classes: list[str]) -> float:
-    """Return log-loss, or root mean squared error of ratings."""
-    predicted = _predict(estimator, held.X, classes)
-    if not classes:
-        return float(np.sqrt(np.mean((held.y - predicted) ** 2)))
-    codes = np.array([classes.index(str(label)) for label in held.y])
-    return log_loss(codes, predicted)
-
-
-def _last(estimator: Any) -> Any:
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def predictions_of(predictions: pd.DataFrame, classes: list[str]) -> np.ndarray:

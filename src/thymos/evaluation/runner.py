@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import sys
-import tempfile
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from thymos import __version__
 from thymos.base.cache import Cache
@@ -30,15 +24,19 @@ from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.auditor import Audit, audit_run, try_method
-from thymos.evaluation.fit import fit_fold, permute_trial_labels, rows_of, seed_estimator
+from thymos.evaluation.engines import Engine, Lost
+from thymos.evaluation.fit import FoldResult, fit_folds, permute_trial_labels, rows_of, seed_estimator
+from thymos.evaluation.interventions import small_fold
 from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
+from thymos.evaluation.search import Search
 from thymos.evaluation.splitters import Fold
 from thymos.evaluation.study import Step, Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
 
-__all__ = ["Outcome", "Task", "run_study", "tasks_of"]
+__all__ = ["Outcome", "Task", "run_study", "tasks_of", "units_of"]
 
 _REDRAWS = 50
+_STACK_MODELS, _STACK_BYTES = 32, 2**29  # trained as one, at most
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def run_study(
     study: Study,
     out: str | Path,
     data: str | Path | None = None,
-    jobs: int = 1,
+    engine: Engine | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     cache: Cache | None = None,
 ) -> Outcome:
@@ -100,8 +98,8 @@ def run_study(
         Folder of the run. If it holds results of the same study they are kept and only missing fits are computed.
     data : path, optional
         Folder that holds the corpora.
-    jobs : int
-        Processes.
+    engine : Engine, optional
+        Where fits are computed; in this process by default. Rows are the same wherever that is.
     progress : callable, optional
         Called with the number of finished fits, of all fits, and a text; while data are read, with numbers of subjects.
     cache : Cache, optional
@@ -117,6 +115,7 @@ def run_study(
         Of the source, the protocols or the methods, before anything is fitted.
     """
     say = progress or (lambda done, total, text: None)
+    engine = engine or Engine()
     results = Results(out)
     results.check_writable()
     _refuse_others(results, study)
@@ -135,7 +134,10 @@ def run_study(
     recipe, fingerprint = _recipe(estimators, grids), samples.fingerprint()
     _refuse_others(results, study, fingerprint, recipe)
     tasks = tasks_of(study, folds_of, estimators)
-    waiting = [task for task in tasks if not results.finished(task.key)]
+    find = {(kind, p, f.name): f for kind, parts in folds_of.items() for p, fs in parts.items() for f in fs}
+    missing = {task.key for task in tasks if not results.finished(task.key)}
+    units = units_of(tasks, find, estimators, whole)
+    waiting = [unit for unit in units if any(task.key in missing for task in unit)]
     facts = {"digest": study.digest(), "fingerprint": fingerprint, "recipe": recipe, "n_tasks": len(tasks)}
     # the study's own place is needed to find files named in it, and nobody else's business otherwise
     private = set() if getattr(resolve(study.source.name, "source"), "file", "") else {"folder"}
@@ -150,42 +152,39 @@ def run_study(
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
     results.write_facts("environment", {"split_digests": digests})
     if waiting or not results.sittings():
-        results.add_sitting(environment())
+        results.add_sitting({**environment(), "engine": engine.name, "jobs": engine.jobs, "threads": engine.threads})
     if waiting and len(results.sittings()) > 1:  # others may be at work here: begin elsewhere, to share what is left
         begin = int(np.random.default_rng().integers(len(waiting)))
         waiting = waiting[begin:] + waiting[:begin]
     results.write_table("folds", _fold_table(study, samples, folds))
-    kept, failed = len(tasks) - len(waiting), {}
-    begun = kept
-    say(kept, len(tasks), "fitting")
-    with _shared(samples, jobs) as where:
-        find = {(kind, p, f.name): f for kind, parts in folds_of.items() for p, fs in parts.items() for f in fs}
-        seeds = study.seed, control_seed
-        calls = [
-            (
-                task,
-                (estimators[task.method], grids[task.method]),
-                find[task.labels, task.protocol, task.fold],
-                classes,
-                seeds,
-                where,
-                results,
-            )
-            for task in waiting
-        ]
-        for number, (task, tables, error) in enumerate(_execute(calls, jobs), start=1):
+    begun, computed, failed = len(tasks) - len(missing), 0, {}
+    say(begun, len(tasks), "fitting")
+    calls = [
+        (
+            unit,
+            (estimators[unit[0].method], grids[unit[0].method]),
+            [find[_place(task)] for task in unit],
+            classes,
+            (study.seed, control_seed),
+            results,
+        )
+        for unit in waiting
+    ]
+    for number, answer in engine.run(_work, calls, samples, results.folder):
+        done = [(task, None, answer.words) for task in waiting[number]] if isinstance(answer, Lost) else answer
+        for task, tables, error in done:
             if error:
                 failed[task.key] = error
-            elif tables is None:
-                kept += 1
-            else:
+            elif tables is not None:
                 results.append(task.key, *tables)
-            say(begun + number, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
+                computed += 1
+            begun += task.key in missing
+            say(begun, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
     results.write_facts("failures", failed)
-    if told_anew or len(failed) < len(waiting) or not results.has_facts("audit"):
+    if told_anew or len(failed) < len(missing) or not results.has_facts("audit"):
         say(len(tasks), len(tasks), "auditing")
         _audit(study, whole, folds, classes, results)
-    return Outcome(results, len(tasks) - kept - len(failed), kept, failed)
+    return Outcome(results, computed, len(tasks) - computed - len(failed), failed)
 
 
 def tasks_of(study: Study, folds_of: dict[str, dict[str, list[Fold]]], estimators: dict[str, Any]) -> list[Task]:
@@ -208,86 +207,86 @@ def tasks_of(study: Study, folds_of: dict[str, dict[str, list[Fold]]], estimator
     return tasks
 
 
-def _execute(calls: list[tuple], jobs: int) -> Iterator[tuple]:
-    if jobs == 1 or len(calls) < 2:
-        yield from (_work(*call) for call in calls)
-        return
-    from joblib import Parallel, delayed, parallel_config
+def units_of(
+    tasks: Sequence[Task], folds: Mapping[tuple, Fold], estimators: dict[str, Any], samples: Samples
+) -> list[tuple[Task, ...]]:
+    """Return the tasks in the groups that are computed together.
 
-    try:
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_work)(*call) for call in calls)
-    except BrokenProcessPool:
-        raise ThymosError(
-            "A worker process died, perhaps for lack of memory.",
-            do="give the same command again, with fewer --jobs; finished fits are kept",
-        ) from None
+    Fits of one method under one protocol whose networks train faster as one stack are grouped, up to what fits into
+    memory. Groups depend on the study and its data alone, neither on the engine nor on what is finished: a model of a
+    stack is rounded a little differently in another stack.
+    """
+    sizes = {name: _stack_size(estimator, samples, folds) for name, estimator in estimators.items()}
+    groups: dict[tuple, list[Task]] = {}
+    for number, task in enumerate(tasks):
+        size = sizes[task.method]
+        alike = (number,) if not size else (task.protocol, task.method, task.labels)
+        groups.setdefault(alike, []).append(task)
+    units = []
+    for group in groups.values():
+        if len(group) == 1:
+            units.append(tuple(group))
+            continue
+        rows = max(len(fold.train) + len(fold.validation) for fold in map(folds.get, map(_place, group)))
+        count = int(np.clip(_STACK_BYTES // (rows * sizes[group[0].method]), 1, _STACK_MODELS))
+        units += [tuple(group[k : k + count]) for k in range(0, len(group), count)]
+    return units
+
+
+def _stack_size(estimator: Any, samples: Samples, folds: Mapping[tuple, Fold]) -> int:
+    """Return the bytes of a sample as the last step is given it, if that trains as a stack; else 0."""
+    last = estimator[-1]
+    if not hasattr(last, "fit_many") or last.alone():
+        return 0
+    few = small_fold(samples, next(iter(folds.values())), 0)
+    X = clone(estimator).prepare(samples[few.train])[0]
+    return max(1, X.nbytes // len(X))
+
+
+def _place(task: Task) -> tuple[str, str, str]:
+    return task.labels, task.protocol, task.fold
 
 
 def _work(
-    task: Task, method: tuple, fold: Fold, classes: list[str], seeds: tuple[int, int], where: Any, results: Results
-) -> tuple:
-    """Do one fit; an error is returned as text, so that one failing fit does not take the others along.
+    samples: Samples, unit: Sequence[Task], method: tuple, folds: list[Fold], classes: list[str], seeds: tuple, out: Any
+) -> list[tuple]:
+    """Do the fits of a unit; return ``(task, tables, error)`` for each.
 
-    Nothing is returned for a fit that another process has stored in the meantime.
+    An error is returned as text, so that one failing fit does not take the others along. Without tables or error,
+    another process has stored the fit in the meantime.
     """
-    if results.finished(task.key):
-        return task, None, None
-    if "torch" in sys.modules:  # one thread, whatever the engine: equal rows, and no two pools fighting for the cores
-        sys.modules["torch"].set_num_threads(1)
+    missing = [task for task in unit if not out.finished(task.key)]
+    if not missing:
+        return [(task, None, None) for task in unit]
+    (estimator, grid), jobs = method, []
     try:
-        samples = where if isinstance(where, Samples) else _mapped(str(where))
-        if task.labels == "permuted":
-            samples = permute_trial_labels(samples, seeds[1])
-        estimator, grid = method
-        seeded = seed_estimator(estimator, child_seed(seeds[0], task.seed, task.protocol, task.fold))
-        begin = time.perf_counter()
-        result = fit_fold(seeded, samples, fold, classes, grid)
-        identity = {**task.__dict__, "seconds": time.perf_counter() - begin, "code": code_digest()}
-        rows = rows_of(result.predictions, classes).assign(**result.facts, note=fold.note, **identity)
-        tables = (rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__))
-    except ThymosError as error:
-        return task, None, str(error)
-    except Exception:
-        return task, None, traceback.format_exc(limit=-4)
-    return task, tables, None
+        data = permute_trial_labels(samples, seeds[1]) if unit[0].labels == "permuted" else samples
+        for task, fold in zip(unit, folds, strict=True):
+            seed = child_seed(seeds[0], task.seed, task.protocol, task.fold)
+            drawn = replace(grid, seed=child_seed(seed, "search")) if isinstance(grid, Search) else grid
+            jobs.append((seed_estimator(estimator, seed), data, fold, classes, drawn))
+        answers = fit_folds(jobs)
+    except Exception as error:
+        answers = [error] * len(unit)
+    done = []
+    for task, fold, answer in zip(unit, folds, answers, strict=True):
+        if task not in missing:
+            done.append((task, None, None))
+        elif isinstance(answer, ThymosError):
+            done.append((task, None, str(answer)))
+        elif isinstance(answer, Exception):
+            done.append((task, None, "".join(traceback.format_exception(answer)[-5:])))
+        else:
+            done.append((task, _tables(task, fold, answer, classes), None))
+    return done
 
 
-@lru_cache(maxsize=1)
-def _mapped(folder: str) -> Samples:
-    return Samples.load(folder, mmap=True)
-
-
-class _shared:
-    """Give the samples themselves to one process, a memory-mapped copy to several."""
-
-    def __init__(self, samples: Samples, jobs: int):
-        self.samples = samples
-        self.folder = None
-        if jobs != 1:
-            _remove_abandoned()
-            self.folder = tempfile.TemporaryDirectory(prefix=f"thymos-{os.getpid()}-")
-
-    def __enter__(self) -> Any:
-        return self.samples.save(Path(self.folder.name) / "samples") if self.folder else self.samples
-
-    def __exit__(self, *error: Any) -> None:
-        if self.folder:
-            self.folder.cleanup()
-
-
-def _remove_abandoned() -> None:
-    """Remove the copies of samples that killed processes left behind."""
-    if os.name != "posix":
-        return  # elsewhere there is no harmless way to ask for a process
-    for folder in Path(tempfile.gettempdir()).glob("thymos-*-*"):
-        owner = folder.name.split("-")[1]
-        try:
-            os.kill(int(owner), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue
+def _tables(task: Task, fold: Fold, result: FoldResult, classes: list[str]) -> tuple[pd.DataFrame, ...]:
+    """Return rows, predictions and history of a fit, each with the columns of its identity."""
+    seconds = result.facts["fit_seconds"] + result.facts["predict_seconds"]
+    identity = {**task.__dict__, "seconds": seconds, "code": code_digest()}
+    rows = rows_of(result.predictions, classes).assign(**result.facts, note=fold.note, **identity)
+    return rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__)
 
 
 def _cut(study: Study, samples: Samples) -> dict[str, list[Fold]]:
@@ -455,8 +454,3 @@ def _refuse_others(results: Results, study: Study, fingerprint: str | None = Non
             fits="a new folder, or one begun with the same study, data and version",
             do="choose another --out; finished results are never overwritten",
         )
-
-
-def default_jobs() -> int:
-    """Return the number of processes this machine has cores for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

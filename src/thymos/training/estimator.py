@@ -359,12 +359,18 @@ class TorchEstimator(BaseEstimator):
         Returns
         -------
         list of estimators
-            Fitted copies of this one, in the order of `parts`; this one stays as it is. Without dropout they are those
-            of :meth:`fit`, up to the rounding of sums.
+            Fitted copies of this one, in the order of `parts`; this one stays as it is. On the processor they are
+            those of :meth:`fit`, dropout included, up to the rounding of sums.
         """
         from thymos.training.stacked import fit_many
 
         return fit_many(self, parts, random_states)
+
+    def alone(self) -> str:
+        """Return why :meth:`fit_many` trains such models one after the other; empty if it trains them together."""
+        from thymos.training.stacked import why_not
+
+        return why_not(self)
 
     def _learn_target(self, y: np.ndarray) -> int:
         """Learn from the training target what :meth:`_encode` needs; return the number of outputs."""

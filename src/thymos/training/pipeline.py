@@ -69,6 +69,25 @@ class Pipeline(ImblearnPipeline):
                 fits="arguments of steps with plain arrays only",
                 do="set them on the steps, or pass X and y as arrays without validation and groups",
             )
+        data, y, *handed = self.prepare(X, y, validation, groups)
+        if self._final_estimator in ("passthrough", None):
+            return self
+        given = dict(zip(("validation", "groups"), handed, strict=True))
+        takes = inspect.signature(self._final_estimator.fit).parameters
+        self._final_estimator.fit(data, y, **{k: v for k, v in given.items() if v is not None and k in takes})
+        return self
+
+    def prepare(self, X: Any, y: Any = None, validation: Any = None, groups: Any = None) -> tuple:
+        """Fit all steps but the last, and return what the last one is to be fitted on; see :meth:`fit`.
+
+        Returns
+        -------
+        X, y : ndarray
+            Transformed and resampled training samples, and their labels.
+        validation : Samples, (X, y) or None
+            Transformed, in the form in which it came.
+        groups : ndarray or None
+        """
         self._validate_steps()
         self.steps = list(self.steps)
         data, meta = (X.X, X.meta) if isinstance(X, Samples) else (X, None)
@@ -85,14 +104,9 @@ class Pipeline(ImblearnPipeline):
                 data = step.fit_transform(data, y)
                 if held is not None:
                     held = step.transform(held[0]), held[1]
-        if self._final_estimator in ("passthrough", None):
-            return self
         if isinstance(groups, str):
             groups = meta[groups].to_numpy()
-        handed = {"validation": _like(validation, held), "groups": groups}
-        takes = inspect.signature(self._final_estimator.fit).parameters
-        self._final_estimator.fit(data, y, **{k: v for k, v in handed.items() if v is not None and k in takes})
-        return self
+        return data, y, _like(validation, held), groups
 
     @_last_step_has("predict")
     def predict(self, X: Any, **params: Any) -> np.ndarray:

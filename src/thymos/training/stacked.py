@@ -18,7 +18,9 @@ import torch
 from sklearn.base import clone
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.optim.adam import adam
 
+from thymos.base.errors import InputError
 from thymos.training.estimator import MONITORS, Prepared, TorchEstimator, reproducible
 
 __all__ = ["fit_many", "why_not"]
@@ -85,17 +87,55 @@ class _Model:
         self.draw()
         generator = torch.Generator()
         generator.manual_seed(self.draw())
-        order = torch.randperm(len(self.ready.X), generator=generator) + self.first
-        if self.ready.held is not None:
-            self.draw()
-        return order
+        return torch.randperm(len(self.ready.X), generator=generator) + self.first
+
+
+class _Dropped(nn.Module):
+    """Stands for a dropout layer: what is kept is drawn outside, by each model from its own generator."""
+
+    def __init__(self, feed: list[torch.Tensor]):
+        super().__init__()
+        self.feed = feed
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the input, in training times the next mask."""
+        return x * self.feed.pop(0) if self.training else x
+
+
+def _dropouts(module: nn.Module, x: torch.Tensor) -> list[tuple[float, tuple[int, ...]]]:
+    """Return the share that is kept, and the shape of a sample, of each dropout in the order of their calls.
+
+    Parameters
+    ----------
+    module : Module
+    x : Tensor, shape (batch, ...)
+    """
+    found: list[tuple[float, tuple[int, ...]]] = []
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, args: found.append((1 - layer.p, tuple(args[0].shape[1:]))))
+        for layer in module.modules()
+        if type(layer) is nn.Dropout and layer.p
+    ]
+    training = module.training
+    with torch.no_grad():
+        module.eval()(x)
+    module.train(training)
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 class _Stack:
     """Weights, buffers and moments of several models, along a first axis."""
 
-    def __init__(self, modules: list[nn.Module]):
-        self.base = copy.deepcopy(modules[0]).to("meta")
+    def __init__(self, modules: list[nn.Module], example: torch.Tensor, name: str):
+        self.name = name
+        self.dropouts = _dropouts(modules[0], example)
+        self.base, self.feed = copy.deepcopy(modules[0]).to("meta"), []
+        for layer in list(self.base.modules()):
+            for name, child in layer.named_children():
+                if type(child) is nn.Dropout and child.p:
+                    setattr(layer, name, _Dropped(self.feed))
         self.weights, self.buffers = stack_module_state(modules)
         trained = dict(modules[0].named_parameters())
         self.moments = {
@@ -116,18 +156,37 @@ class _Stack:
         """Return a copy of the weights and buffers of one model."""
         return {k: v[row].detach().clone() for part in (self.weights, self.buffers) for k, v in part.items()}
 
-    def outputs(self, x: torch.Tensor, rows: torch.Tensor | None, training: bool) -> torch.Tensor:
-        """Return outputs, shape (n_models, batch, n_outputs), of the models at `rows`; all by default."""
+    def masks(self, models: list[_Model], batch: int, device: Any) -> tuple[torch.Tensor, ...]:
+        """Return what each dropout multiplies with, shape (n_models, batch, ...); drawn as the loop draws it."""
+        made = [(kept, torch.empty(len(models), batch, *shape)) for kept, shape in self.dropouts]
+        for row, model in enumerate(models):
+            for kept, mask in made:
+                mask[row].bernoulli_(kept, generator=model.generator)
+        return tuple(mask.div_(kept).to(device) for kept, mask in made)
+
+    def outputs(self, x: torch.Tensor, rows: torch.Tensor | None, models: list[_Model], training: bool) -> torch.Tensor:
+        """Return outputs, shape (n_models, batch, n_outputs), of `models`, which are those at `rows`, or all."""
         self.base.train(training)
+        masks = self.masks(models, x.shape[1], x.device) if training else ()
         weights, buffers = self.weights, self.buffers
         if rows is not None:
             weights = {k: v[rows] for k, v in weights.items()}
             buffers = {k: v[rows] for k, v in buffers.items()}
 
-        def call(own: dict, running: dict, batch: torch.Tensor) -> torch.Tensor:
+        def call(own: dict, running: dict, batch: torch.Tensor, kept: tuple[torch.Tensor, ...]) -> torch.Tensor:
+            self.feed[:] = kept
             return functional_call(self.base, (own, running), (batch,))
 
-        made = vmap(call, randomness="different")(weights, buffers, x)
+        try:
+            made = vmap(call)(weights, buffers, x, masks)
+        except RuntimeError as error:
+            if "randomness" not in str(error):
+                raise
+            raise InputError(
+                f"A layer of {self.name} draws random numbers in a way that models of a stack would share.",
+                fits="torch.nn.Dropout as the only random layer of a network that is declared stackable",
+                do="use it, or declare stackable = False",
+            ) from None
         if rows is not None and training:  # running statistics of the copy
             for name, value in buffers.items():
                 self.buffers[name][rows] = value
@@ -152,20 +211,51 @@ class _Stack:
                 gradients = [g * _beside(scale, g) for g in gradients]
             at = slice(None) if rows is None else rows
             self.steps[at] += 1
-            torch._foreach_lerp_(means, gradients, 1 - _BETAS[0])
-            torch._foreach_mul_(squares, _BETAS[1])
-            torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETAS[1])
-            if decay:
-                torch._foreach_mul_(own, 1 - lr * decay)
-            first, second = (1 - beta ** self.steps[at] for beta in _BETAS)
-            sizes, roots = -lr / first, 1 / second.sqrt()
-            for value, mean, square in zip(own, means, squares, strict=True):
-                root = square.sqrt().mul_(_beside(roots, square)).add_(_EPSILON)
-                value.addcdiv_(mean * _beside(sizes, mean), root)
+            steps = self.steps[at]
+            if bool((steps == steps[0]).all()):
+                _fused(own, gradients, means, squares, steps[0], lr, decay)
+            else:
+                _adam(own, gradients, means, squares, steps, lr, decay)
             if rows is not None:
                 for name, *values in zip(names, own, means, squares, strict=True):
                     for whole, value in zip((self.weights[name], *self.moments[name]), values, strict=True):
                         whole[rows] = value
+
+
+def _fused(weights: Any, gradients: Any, means: Any, squares: Any, step: torch.Tensor, lr: float, decay: float) -> None:
+    """Adam where all models have taken equally many steps: PyTorch's own, in one pass."""
+    before = [step.clone() - 1 for _ in weights]
+    adam(
+        list(weights),
+        [g.contiguous() for g in gradients],  # it walks memory, and gradients of products come transposed
+        list(means),
+        list(squares),
+        [],
+        before,
+        fused=True,
+        amsgrad=False,
+        beta1=_BETAS[0],
+        beta2=_BETAS[1],
+        lr=lr,
+        weight_decay=decay,
+        eps=_EPSILON,
+        maximize=False,
+        decoupled_weight_decay=True,
+    )
+
+
+def _adam(weights: Any, gradients: Any, means: Any, squares: Any, steps: torch.Tensor, lr: float, decay: float) -> None:
+    """Adam where models have taken different numbers of steps, shape (n_models,)."""
+    torch._foreach_lerp_(means, gradients, 1 - _BETAS[0])
+    torch._foreach_mul_(squares, _BETAS[1])
+    torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETAS[1])
+    if decay:
+        torch._foreach_mul_(weights, 1 - lr * decay)
+    first, second = (1 - beta**steps for beta in _BETAS)
+    sizes, roots = -lr / first, 1 / second.sqrt()
+    for value, mean, square in zip(weights, means, squares, strict=True):
+        root = square.sqrt().mul_(_beside(roots, square)).add_(_EPSILON)
+        value.addcdiv_(mean * _beside(sizes, mean), root)
 
 
 def _beside(values: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -188,7 +278,6 @@ def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
             weight = getattr(one.criterion(), "weight", None)
             models.append(_Model(estimator, one, generator, int(ends[number]), int(held_ends[number]), weight))
             models[-1].best = (np.inf, 0, {})
-        torch.manual_seed(ready[0].seed)  # of dropout, which one generator serves for all
         X, y = (_joined([getattr(one, name) for one in ready], device) for name in "Xy")
         held = None
         if ready[0].held is not None:
@@ -204,7 +293,7 @@ def _epochs(
     y: torch.Tensor,
     held: tuple[torch.Tensor, torch.Tensor] | None,
 ) -> None:
-    stack, active = _Stack(modules), list(models)
+    stack, active = _Stack(modules, X[:2], type(lead).__name__), list(models)
     loss_of = _loss(lead, models)
     for epoch in range(1, lead.max_epochs + 1):
         begin, lr = time.perf_counter(), _lr(lead, epoch)
@@ -217,8 +306,8 @@ def _epochs(
                 chosen = [k for k, n in enumerate(sizes) if n == size]
                 rows = None if len(chosen) == len(active) else torch.tensor(chosen, device=X.device)
                 at = torch.stack([batches[k] for k in chosen]).to(X.device)
-                outputs = stack.outputs(X[at], rows, training=True)
-                losses = loss_of(outputs, y[at], [active[k] for k in chosen])
+                own = [active[k] for k in chosen]
+                losses = loss_of(stack.outputs(_rows(X, at), rows, own, training=True), _rows(y, at), own)
                 stack.step(losses, rows, lr, lead.weight_decay, lead.clip)
                 total[slice(None) if rows is None else rows] += losses.detach() * size
         trained = (total.cpu() / torch.tensor([len(order) for order in orders])).tolist()
@@ -263,6 +352,8 @@ def _judge(
 ) -> list[dict[str, float]]:
     """Return loss (and accuracy, if monitored) of each model on its validation part, in batches as in training."""
     counts = [len(model.ready.held[0]) for model in active]
+    for model in active:
+        model.draw()
     total, right = (torch.zeros(len(active), device=held[0].device) for _ in range(2))
     with torch.no_grad():
         for start in range(0, max(counts), lead.batch_size):
@@ -271,11 +362,12 @@ def _judge(
                 chosen = [k for k, n in enumerate(sizes) if n == size]
                 rows = None if len(chosen) == len(active) else torch.tensor(chosen, device=held[0].device)
                 at = torch.stack([torch.arange(size) + active[k].first_held + start for k in chosen]).to(held[0].device)
-                outputs = stack.outputs(held[0][at], rows, training=False)
+                models, y = [active[k] for k in chosen], _rows(held[1], at)
+                outputs = stack.outputs(_rows(held[0], at), rows, models, training=False)
                 own = slice(None) if rows is None else rows
-                total[own] += loss_of(outputs, held[1][at], [active[k] for k in chosen]) * size
+                total[own] += loss_of(outputs, y, models) * size
                 if lead.monitor == "accuracy":
-                    right[own] += (outputs.argmax(dim=-1) == held[1][at]).float().sum(dim=1)
+                    right[own] += (outputs.argmax(dim=-1) == y).float().sum(dim=1)
     n = torch.tensor(counts)
     found = [{"valid_loss": value} for value in (total.cpu() / n).tolist()]
     if lead.monitor == "accuracy":
@@ -307,6 +399,11 @@ def _lr(lead: TorchEstimator, epoch: int) -> float:
     if lead.schedule == "cosine":
         return lead.lr * (1 + np.cos(np.pi * (epoch - 1) / lead.max_epochs)) / 2
     return lead.lr
+
+
+def _rows(values: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """Return ``values[at]``; this way copies whole rows."""
+    return values.index_select(0, at.flatten()).unflatten(0, at.shape)
 
 
 def _joined(arrays: list[np.ndarray], device: str) -> torch.Tensor:
