@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -137,3 +138,45 @@ def test_the_median_that_splits_ratings_is_that_of_the_training_part(make_sample
         make_pipeline(Flatten(), KNeighborsClassifier(1)), rated, LeaveOneSubjectOut(), "rating", rule=Rule(MEDIAN)
     )
     assert set(table["fold"]) == {"s0", "s1", "s2", "s3"}
+
+
+class Lopsided(ClassifierMixin, BaseEstimator):
+    """Knows the classes, and is drawn to the first by as much as the second axis of a sample says."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        p = 1 / (1 + np.exp(X[:, 0] - X[:, 1]))
+        return np.stack([1 - p, p], axis=1)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def test_a_few_trials_calibrate_for_each_subject_alone(make_samples):
+    samples = make_samples(subjects=3, trials=20, windows=2, shape=(2,))
+    which = samples.meta["subject"].map({"s0": 0.0, "s1": 3.0, "s2": -3.0}).to_numpy()
+    sign = np.where(samples.y == "tense", -1.0, 1.0)
+    samples = samples.replace(X=np.stack([sign, which], axis=1).astype(np.float32))
+    for few, least in ((0, 0.0), (8, 0.99)):
+        found = {}
+        for fold in LeaveOneSubjectOut(few_shot=few, n_splits="all").folds(samples.meta, samples.y):
+            result = fit_fold(Lopsided(), samples, fold, CLASSES)
+            assert result.facts["n_calibration"] == 2 * few
+            assert len(result.predictions) == 40 - 2 * few
+            guess = np.where(result.predictions["p0"] > 0.5, "calm", "tense")
+            found[result.predictions["subject"].iloc[0]] = (guess == result.predictions["label"]).mean()
+        assert found["s0"] in (0.0, 1.0)
+        assert min(abs(found["s1"] - 0.5), abs(found["s2"] - 0.5)) < 1e-9 or few
+        assert min(max(v, 1 - v) for v in found.values()) >= least
+
+
+def test_a_few_trials_move_ratings(make_samples):
+    samples = make_samples(subjects=3, trials=9, windows=2, shape=(1,))
+    offset = samples.meta["subject"].map({"s0": 0.0, "s1": 0.0, "s2": 4.0}).to_numpy()
+    rated = samples.replace(X=samples.X * 0, y=offset + 5.0)
+    (fold,) = (f for f in LeaveOneSubjectOut(few_shot=3, n_splits="all").folds(samples.meta, rated.y) if f.name == "s2")
+    result = fit_fold(Ridge(), rated, fold, [])
+    assert np.allclose(result.predictions["predicted"], 5.0 + 4.0 * 3 / 4)

@@ -133,12 +133,14 @@ def check_split(meta: pd.DataFrame, fold: Fold, keys: tuple[str, ...] = ("trial"
     ------
     LeakError
         If a key stands on both sides, windows of one recording overlap (or lie closer than `guard`) across parts,
-        or a synthetic sample is outside training or was made from a trial outside it.
+        a synthetic sample is outside training or was made from a trial outside it, or a trial that calibrates for a
+        test subject is tested too.
     """
     findings = [
         *groups_on_both_sides(meta, fold, keys),
         *overlaps(meta, fold, guard),
         *synthetic_rows(meta, fold),
+        *shared_shots(meta, fold),
     ]
     if findings:
         raise LeakError(
@@ -168,6 +170,18 @@ def groups_on_both_sides(meta: pd.DataFrame, fold: Fold, keys: tuple[str, ...]) 
                     )
                 )
     return findings
+
+
+def shared_shots(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
+    """Find trials that calibrate the outputs for a test subject and stand in another part too."""
+    trials = meta["trial"].astype(str).to_numpy(dtype=str)
+    others = np.concatenate([fold.train, fold.validation, fold.test])
+    shared = np.unique(trials[fold.calibration][np.isin(trials[fold.calibration], trials[others])])
+    if not len(shared):
+        return []
+    words = f"{len(shared)} trials that calibrate for a test subject are in another part too."
+    do = "take trials that calibrate out of the test part"
+    return [Finding("group", words, len(shared), do, tuple(map(str, shared[:_EXAMPLES])))]
 
 
 def overlaps(meta: pd.DataFrame, fold: Fold, guard: float = 0.0) -> list[Finding]:

@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class Engine:
     def _loky(self, work: Callable, calls: Sequence[tuple], samples: Samples) -> Iterator[tuple[int, Any]]:
         from joblib import Parallel, delayed, parallel_config
 
+        # loky replaces a worker that has grown, and loses nothing by it
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
         with _copied(samples, Path(tempfile.gettempdir())) as folder:
             marks = folder / "begun"
             marks.mkdir()

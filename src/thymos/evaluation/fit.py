@@ -14,6 +14,7 @@ from sklearn.model_selection import ParameterGrid
 
 from thymos.base.errors import InputError
 from thymos.base.labels import Rule, settled
+from thymos.base.probabilities import fit_calibration
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
@@ -166,6 +167,8 @@ def _fold(
     fitted = yield from _method(estimator, samples, fold, classes, grid)
     test, begin = samples[fold.test], time.perf_counter()
     predicted = predict_all(fitted.estimator, test.X, classes)
+    if len(fold.calibration):
+        predicted = _for_users(fitted.estimator, samples, fold, predicted, classes)
     seconds = time.perf_counter() - begin
     predictions = pd.DataFrame({"row": fold.test, "label": test.y.astype(str) if classes else test.y})
     if classes:
@@ -181,6 +184,7 @@ def _fold(
         "n_train": len(fitted.train),
         "n_validation": len(fitted.validation),
         "n_test": len(fold.test),
+        "n_calibration": len(fold.calibration),
         "predict_seconds": seconds,
         "n_parameters": float(getattr(last, "n_parameters_", np.nan)),
         "best_epoch": float(getattr(last, "best_epoch_", np.nan)),
@@ -188,6 +192,27 @@ def _fold(
         "chosen": fitted.chosen,
     }
     return FoldResult(predictions, pd.DataFrame(getattr(last, "history_", [])), facts)
+
+
+def _for_users(estimator: Any, samples: Samples, fold: Fold, predicted: np.ndarray, classes: list[str]) -> np.ndarray:
+    """Return predictions of the test rows, calibrated for each subject on the labelled trials that it gave away.
+
+    Probabilities get a temperature and a bias of each class (:func:`thymos.base.probabilities.fit_calibration`),
+    ratings are moved by the mean error of n trials, shrunk by n / (n + 1).
+    """
+    few, predicted = samples[fold.calibration], predicted.copy()
+    known = predict_all(estimator, few.X, classes)
+    subjects = samples.meta["subject"].astype(str).to_numpy(dtype=str)
+    owners, trials = subjects[fold.calibration], few.meta["trial"].astype(str).to_numpy(dtype=str)
+    for subject in np.unique(owners):
+        own, mine = owners == subject, subjects[fold.test] == subject
+        if classes:
+            codes = np.array([classes.index(str(label)) for label in few.y[own]])
+            predicted[mine] = fit_calibration(known[own], codes, trials[own], bias=True).apply(predicted[mine])
+        else:
+            _, errors = trial_means(trials[own], few.y[own] - known[own])
+            predicted[mine] += errors.sum() / (len(errors) + 1)
+    return predicted
 
 
 def predictions_of(predictions: pd.DataFrame, classes: list[str]) -> np.ndarray:

@@ -44,7 +44,13 @@ def split_digest(samples: Samples, folds: list[Fold]) -> str:
     ids = samples.ids()
     digest = hashlib.sha256()
     for fold in folds:
-        for part in (fold.train, fold.validation, fold.test, *(rows for pair in fold.inner for rows in pair)):
+        for part in (
+            fold.train,
+            fold.validation,
+            fold.test,
+            *([fold.calibration] if len(fold.calibration) else []),
+            *(rows for pair in fold.inner for rows in pair),
+        ):
             digest.update(f"{fold.name}|".encode() + "\n".join(np.sort(ids[part])).encode())
     return digest.hexdigest()[:16]
 

@@ -343,6 +343,8 @@ def _fold_table(study: Study, samples: Samples, folds: dict[str, list[Fold]]) ->
         within = make_protocol(study, protocol).within
         for fold in (fold for fold in parts if fold.repeat == 0):
             numbers = {part: getattr(fold, part) for part in ("train", "validation", "test")}
+            if len(fold.calibration):
+                numbers["calibration"] = fold.calibration
             mine = samples.meta[within].isin(samples.meta[within].iloc[fold.test]) if within else np.ones(len(samples))
             numbers["left out"] = np.setdiff1d(np.flatnonzero(mine), np.concatenate(list(numbers.values())))
             for part, rows in numbers.items():

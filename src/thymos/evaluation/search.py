@@ -99,7 +99,7 @@ class Search:
             with warnings.catch_warnings():  # a small grid has fewer sets than trials were asked for
                 warnings.simplefilter("ignore", UserWarning)
                 drawn = list(ParameterSampler(dict(self.space), self.trials, random_state=self.seed % 2**32))
-            yield from drawn
+            yield from _listed(drawn)
 
     def _learnt(self) -> Generator[dict[str, Any], float, None]:
         optuna = require("optuna", "tuning")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import yaml
@@ -21,6 +21,9 @@ from thymos.base.catalogue import check_parameters, load_object, near, resolve
 from thymos.base.errors import DataError, InputError, StudyError, ThymosError
 from thymos.base.labels import Rule, grouped, settled
 from thymos.base.samples import Samples
+
+if TYPE_CHECKING:
+    from thymos.evaluation.search import Search
 
 __all__ = [
     "BUDGETS",
@@ -158,16 +161,43 @@ class ProtocolSpec(_Strict):
     twin_of: str | None = None
 
 
+class RangeSpec(_Strict):
+    """Numbers from `low` to `high`; whole ones if both are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class SearchSpec(_Strict):
+    """A search of parameters inside the training part of each fold.
+
+    Parameters
+    ----------
+    space : mapping of str to list or range
+        ``step.parameter`` to the values, or ``{low: ..., high: ..., log: true}``.
+    trials : int
+        Sets that are tried.
+    sampler : {'random', 'optuna'}
+        Independent draws, or Optuna's estimator (extra ``tuning``).
+    """
+
+    space: dict[str, RangeSpec | Annotated[list[Any], Field(min_length=1)]] = Field(min_length=1)
+    trials: int = Field(default=20, ge=1)
+    sampler: Literal["random", "optuna"] = "random"
+
+
 class Method(_Strict):
     """A pipeline: transformers, perhaps a sampler, at last a classifier, or a regressor of ratings.
 
     ``grid`` maps ``step.parameter`` to the values to choose from, on the inner folds of a nested protocol or on the
-    validation part.
+    validation part; ``search`` tries a number of sets instead of all.
     """
 
     title: str = ""
     steps: list[Named] = Field(min_length=1)
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    search: SearchSpec | None = None
     seeds: int | None = Field(default=None, ge=1)
     protocols: list[str] | None = None
 
@@ -296,10 +326,14 @@ class Study(_Strict):
                 raise ValueError(f"permuted: there is no method {name!r}.{near(name, self.methods)}")
         for name, method in self.methods.items():
             steps = [step.name for step in method.steps]
-            for place in method.grid:
+            if method.grid and method.search:
+                raise ValueError(f"methods.{name}: grid and search exclude each other")
+            where, places = ("search.space", method.search.space) if method.search else ("grid", method.grid)
+            for place in places:
                 if place.split(".")[0] not in steps or place.count(".") != 1:
                     raise ValueError(
-                        f"methods.{name}.grid: {place!r} is no parameter of a step.{near(place.split('.')[0], steps)} "
+                        f"methods.{name}.{where}: {place!r} is no parameter of a step."
+                        f"{near(place.split('.')[0], steps)} "
                         f"Write step.parameter, with one of the steps {', '.join(steps)}"
                     )
             for protocol in method.protocols or []:
@@ -534,29 +568,36 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
         raise StudyError(f"methods.{method}: {error.came}", error.fits, error.do) from None
 
 
-def make_grid(study: Study, method: str, estimator: Any) -> list[dict[str, Any]]:
+def make_grid(study: Study, method: str, estimator: Any) -> list[dict[str, Any]] | Search:
     """Return the sets of parameters that the study's `method` chooses from, by the names of its pipeline.
 
     Raises
     ------
     StudyError
-        If a step has no such parameter.
+        If a step has no such parameter, or a range is none.
     """
     from sklearn.model_selection import ParameterGrid
 
+    from thymos.evaluation.search import Range, Search
+
     spec = study.methods[method]
     position = {step.name: k for k, step in enumerate(spec.steps)}
-    known, grid = estimator.get_params(deep=True), {}
-    for place, values in spec.grid.items():
+    known, space = estimator.get_params(deep=True), {}
+    for place, values in (spec.search.space if spec.search else spec.grid).items():
         step, parameter = place.split(".")
         own, prefix = estimator.steps[position[step]][1], f"{estimator.steps[position[step]][0]}__"
         if prefix + parameter not in known:
             raise StudyError(
-                f"methods.{method}.grid: {step} has no parameter {parameter!r}.{near(parameter, own.get_params())}",
+                f"methods.{method}: {step} has no parameter {parameter!r}.{near(parameter, own.get_params())}",
                 fits=f"one of {', '.join(own.get_params(deep=False))}",
             )
-        grid[prefix + parameter] = values
-    return list(ParameterGrid(grid)) if grid else []
+        try:
+            space[prefix + parameter] = Range(**values.model_dump()) if isinstance(values, RangeSpec) else values
+        except InputError as error:
+            raise StudyError(f"methods.{method}.search.space.{place}: {error.came}", error.fits) from None
+    if spec.search:
+        return Search(space, spec.search.trials, spec.search.sampler)
+    return list(ParameterGrid(space)) if space else []
 
 
 def _build(step: Step, info: Mapping[str, Any]) -> Any:
