@@ -159,6 +159,7 @@ def test_a_stack_is_computed_as_a_whole_and_only_what_is_missing_of_it_is_stored
     whole = run_study(plan, tmp_path / "run", muse_folder)
     assert sorted(sizes) == [1] * 4 + [4, 4], "two folds, two seeds, two protocols; the majority class alone"
     before = rows(whole.results)
+    assert before.groupby("method")["trained_together"].unique().map(list).to_dict() == {"majority": [1], "mlp": [4]}
     victim, *_ = (path for path in sorted((tmp_path / "run" / "rows").iterdir()) if "mlp" in path.name)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "rows").iterdir() if path != victim}
     victim.unlink()

@@ -18,6 +18,7 @@ from thymos.evaluation import (
     check_split,
 )
 from thymos.evaluation.catalogue import PROTOCOLS
+from thymos.evaluation.splitters import Fold
 
 HONEST = [name for name, row in PROTOCOLS.items() if not row.load().leaky]
 
@@ -327,3 +328,71 @@ def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     for wrong in ({"n_splits": 1}, {"n_splits": "some"}, {"guard": -1.0}, {"repeats": 0}, {"inner": 1}):
         with pytest.raises(InputError, match="two splits or more"):
             TrialSplit(**wrong)
+
+
+@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("inner", [0, 2])
+def test_all_rows_are_held_out_by_the_same_rule_for_a_model_that_is_deployed(name, inner, make_rich, make_protocol):
+    samples = make_rich()
+    protocol = make_protocol(name, inner=inner)
+    fold = protocol.holdout(samples.meta, samples.y)
+    assert (fold.name, len(fold.test), len(fold.inner)) == ("all", 0, inner)
+    both = np.concatenate([fold.train, fold.validation])
+    assert len(set(both.tolist())) == len(both)
+    if name != "subject_stimulus":  # which drops the rows that share one of its two keys with validation
+        assert len(both) == len(samples)
+    assert 0 < len(fold.validation) < len(fold.train)
+    parts = samples.meta["subject"] if protocol.within else np.zeros(len(samples))
+    for value in np.unique(parts):  # every subject spares some, where subjects are split one by one
+        mine = np.flatnonzero(parts == value)
+        for train, held in ((fold.train, fold.validation), *fold.inner):
+            train, held = np.intersect1d(train, mine), np.intersect1d(held, mine)
+            assert len(held) > 0
+            assert set(samples.y[train]) == set(samples.y)
+            for key in (*protocol.keys, "trial"):
+                assert not set(samples.meta[key].iloc[train]) & set(samples.meta[key].iloc[held])
+    again = protocol.holdout(samples.meta, samples.y)
+    assert np.array_equal(again.validation, fold.validation)
+
+
+def test_who_can_spare_no_validation_row_is_trained_on_and_named(make_samples, words):
+    samples = make_samples(subjects=2, trials=6)
+    few = (samples.meta["subject"] == "s0") | samples.meta["trial"].isin(["s1-t0", "s1-t1"])
+    samples = samples[few.to_numpy()]
+    fold = TrialSplit().holdout(samples.meta, samples.y)
+    assert set(samples.meta["subject"].iloc[fold.validation]) == {"s0"}
+    assert set(samples.meta["subject"].iloc[fold.train]) == {"s0", "s1"}
+    assert "too few trials" in fold.note
+    with pytest.raises(ProtocolError, match="All 8 samples"):
+        TrialSplit().holdout(samples.meta[:8], np.repeat("calm", 8))
+
+
+def test_a_few_labelled_trials_of_each_new_subject_leave_the_test_part(make_samples):
+    samples = make_samples(subjects=4, trials=8, windows=3)
+    whole = {f.name: f for f in LeaveOneSubjectOut().folds(samples.meta, samples.y)}
+    trials = samples.meta["trial"].to_numpy()
+    for fold in LeaveOneSubjectOut(few_shot=3).folds(samples.meta, samples.y):
+        plain = whole[fold.name]
+        assert np.array_equal(np.sort(np.concatenate([fold.test, fold.calibration])), plain.test)
+        assert np.array_equal(fold.train, plain.train)
+        assert not set(trials[fold.test]) & set(trials[fold.calibration])
+        given = samples.meta.iloc[fold.calibration].groupby("subject")["trial"].nunique()
+        assert given.eq(3).all()
+        labels = samples.meta.iloc[fold.calibration].drop_duplicates("trial")["feeling"].value_counts()
+        assert labels.min() >= 1, "classes take turns"
+        check_split(samples.meta, fold, ("subject", "trial"))
+        tested = Fold(fold.name, fold.train, fold.validation, plain.test, calibration=fold.calibration)
+        with pytest.raises(LeakError, match="3 trials that calibrate"):
+            check_split(samples.meta, tested, ("subject", "trial"))
+
+
+@pytest.mark.parametrize("protocol", [TrialSplit, RandomWindowSplit])
+def test_few_shots_are_for_new_subjects(protocol):
+    with pytest.raises(InputError, match="does not test new subjects"):
+        protocol(few_shot=2)
+
+
+def test_a_subject_keeps_a_trial_to_be_tested(make_samples):
+    samples = make_samples(subjects=3, trials=4)
+    with pytest.raises(ProtocolError, match="has 4 trials, and 4"):
+        LeaveOneSubjectOut(few_shot=4).folds(samples.meta, samples.y)

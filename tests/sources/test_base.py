@@ -11,6 +11,7 @@ from thymos.base.cache import Cache
 from thymos.base.errors import InputError, ThymosError
 from thymos.signals.causal import CausalFilter
 from thymos.signals.filters import band_pass
+from thymos.signals.processing import Process
 from thymos.signals.scaling import ChannelScaler
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources import DEAP, EAV, MuseMentalState, SimulatedEEG
@@ -139,7 +140,7 @@ def test_what_was_typed_into_a_session_is_not_cached(cache):
     exec("def halved(signal):\n    return signal.replace(data=signal.data / 2)", space)
     recordings = SimulatedEEG(subjects=1, trials=1, seconds=2.0).load()
     typed = type(recordings)(
-        recordings._read, (("halved", "eeg", partial(space["halved"]), False),), recordings._source
+        recordings._read, (Process("halved", "eeg", partial(space["halved"]), False),), recordings._source
     )
     assert np.allclose(2 * typed.windows(1.0, cache=cache).X, recordings.windows(1.0).X)
     assert made(cache) == 0
@@ -158,7 +159,7 @@ def test_any_failure_of_a_process_names_it_and_the_trial(words):
         raise RuntimeError("the decomposition failed")
 
     recordings = SimulatedEEG(subjects=1, trials=1, seconds=2.0).load()
-    recordings = type(recordings)(recordings._read, (("broken", "eeg", broken, False),))
+    recordings = type(recordings)(recordings._read, (Process("broken", "eeg", broken, False),))
     with pytest.raises(InputError) as error:
         list(recordings)
     words(error.value, "'broken' fails on 's01-t01'", "RuntimeError", "the decomposition failed")
@@ -230,6 +231,6 @@ def test_progress_names_subjects_and_notes_reach_the_metadata(cache):
         return signal.replace(notes=("looked at", "left alone"))
 
     noted = source.load()
-    noted = type(noted)(noted._read, (("mark", "eeg", partial(mark), False),)).windows(1.0)
+    noted = type(noted)(noted._read, (Process("mark", "eeg", partial(mark), False),)).windows(1.0)
     assert noted.meta["notes"].eq("looked at; left alone").all()
     assert json.dumps(noted.info)

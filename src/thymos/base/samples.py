@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pandas as pd
 
 from thymos.base.catalogue import near
 from thymos.base.errors import DataError, InputError
+from thymos.base.folders import whole_folder
 from thymos.base.recording import META_COLUMNS
 from thymos.base.writer import FORMAT, SamplesWriter, array_file
 
@@ -207,30 +206,10 @@ class Samples:
         InputError
             If the folder exists and may not be replaced.
         """
-        folder = Path(folder)
-        if folder.exists() and not (overwrite and (folder / "info.json").is_file()):
-            raise InputError(
-                f"{folder} already exists.",
-                fits="a new folder" if not overwrite else "a folder that holds saved samples",
-                do="choose another name" + ("" if overwrite else ", or pass overwrite=True to replace saved samples"),
-            )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        fresh.mkdir()
-        try:
-            with SamplesWriter(fresh) as writer:
-                writer.add(self.X, self.meta, self.y)
-                writer.finish(self.info)
-            if folder.exists():
-                retired = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-                folder.rename(retired)
-                fresh.rename(folder)
-                shutil.rmtree(retired)
-            else:
-                fresh.rename(folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-        return folder
+        with whole_folder(folder, "info.json", "saved samples", overwrite) as fresh, SamplesWriter(fresh) as writer:
+            writer.add(self.X, self.meta, self.y)
+            writer.finish(self.info)
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | os.PathLike, mmap: bool | None = None) -> Samples:

@@ -54,7 +54,7 @@ class FoldResult:
     history : DataFrame
         One row per training epoch; empty for models without epochs.
     facts : dict
-        Wall times, sizes, warnings.
+        Wall times (of what was trained as one stack, a share), sizes, warnings.
     """
 
     predictions: pd.DataFrame
@@ -134,7 +134,7 @@ def fit_folds(jobs: Sequence[tuple]) -> list[FoldResult | Exception]:
         if walk.error is None:
             facts = walk.result.facts
             facts |= {"fit_seconds": walk.seconds - facts["predict_seconds"]}
-            facts |= {"warnings": "; ".join(sorted(set(walk.warnings)))}
+            facts |= {"warnings": "; ".join(sorted(set(walk.warnings))), "trained_together": walk.together}
     return [walk.error or walk.result for walk in walks]
 
 

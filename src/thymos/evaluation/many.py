@@ -57,11 +57,14 @@ class Walk:
     seconds : float
         Wall time spent on it; of what was trained as one stack, its share.
     warnings : list of str
+    together : int
+        Models of the last stack that it was part of; 1 for what was trained alone.
     """
 
     steps: Generator[Sequence[Request], list, Any]
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    together: int = 1
     waiting: Sequence[Request] = ()
     result: Any = None
     error: Exception | None = None
@@ -136,6 +139,7 @@ def _stacked(wanted: list[tuple[Walk, Request]]) -> list[Any]:
         elif isinstance(trained, Exception):
             answers[k] = trained
         else:
+            wanted[k][0].together = len(good)
             made[k].steps[-1] = (made[k].steps[-1][0], trained[place])
             answers[k] = made[k]
     return answers

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from thymos.base.errors import InputError
+from thymos.base.probabilities import log_loss, trial_means, trial_probabilities
 
 __all__ = [
     "CONFUSION_METRICS",
@@ -28,7 +29,6 @@ __all__ = [
 ]
 
 _ROUNDING = 1e-12
-_TINY = 1e-6  # probabilities are kept this far from 0, so that one certain miss does not make a loss infinite
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -217,11 +217,6 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
     return result
 
 
-def log_loss(codes: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the mean of minus the logarithm of the true class's probability."""
-    return float(-np.log(np.clip(probabilities[np.arange(len(codes)), codes], _TINY, 1)).mean())
-
-
 def calibration_bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> pd.DataFrame:
     """Return ``confidence``, ``accuracy`` and ``count`` of bins with about equal numbers of samples."""
     confidence = probabilities.max(axis=1)
@@ -241,39 +236,3 @@ def expected_calibration_error(codes: np.ndarray, probabilities: np.ndarray, n_b
     """Return the mean distance of accuracy and confidence over equal-mass bins."""
     bins = calibration_bins(codes, probabilities, n_bins)
     return float(np.average((bins["accuracy"] - bins["confidence"]).abs(), weights=bins["count"]))
-
-
-def trial_probabilities(trials: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Combine the windows of each trial: normalised exponential of the mean log-probability.
-
-    Parameters
-    ----------
-    trials : ndarray, shape (n_windows,)
-        Trial of each window.
-    probabilities : ndarray, shape (n_windows, n_classes)
-
-    Returns
-    -------
-    first : ndarray of int, shape (n_trials,)
-        Row of the first window of each trial; trials are sorted by name.
-    probabilities : ndarray, shape (n_trials, n_classes)
-    """
-    _, first, group = np.unique(trials, return_index=True, return_inverse=True)
-    logs = np.log(np.clip(probabilities, _TINY, 1))
-    sums = np.stack([np.bincount(group, weights=column, minlength=len(first)) for column in logs.T], axis=1)
-    mean = sums / np.bincount(group)[:, None]
-    scores = np.exp(mean - mean.max(axis=1, keepdims=True))
-    return first, scores / scores.sum(axis=1, keepdims=True)
-
-
-def trial_means(trials: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Combine the windows of each trial: mean predicted rating.
-
-    Returns
-    -------
-    first : ndarray of int, shape (n_trials,)
-        Row of the first window of each trial; trials are sorted by name.
-    predicted : ndarray, shape (n_trials,)
-    """
-    _, first, group = np.unique(trials, return_index=True, return_inverse=True)
-    return first, np.bincount(group, weights=predicted) / np.bincount(group)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,6 +54,8 @@ class Fold:
         Which dealing of a repeated protocol the fold belongs to, from 0 on. Every dealing tests every row it can.
     inner : tuple of (ndarray, ndarray)
         Training and validation rows of the inner folds of a nested protocol; test rows are in none.
+    calibration : ndarray of int
+        Rows of a few labelled trials of the test subjects, which left the test part to calibrate the outputs.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Fold:
     note: str = ""
     repeat: int = 0
     inner: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    calibration: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
 
 class Protocol:
@@ -87,6 +90,9 @@ class Protocol:
         Seed of the assignment.
     within : str, optional
         Split the values of this metadata column one by one, such as ``subject``; empty for all data at once.
+    few_shot : int
+        Labelled trials of every test subject that leave the test part and calibrate the method's outputs for that
+        subject, classes taking turns. For protocols that test new subjects.
 
     Attributes
     ----------
@@ -123,6 +129,7 @@ class Protocol:
         inner: int = 0,
         random_state: int = 0,
         within: str | None = None,
+        few_shot: int = 0,
     ):
         self.within = self.within if within is None else within
         self.n_splits = self.usual_splits if n_splits is None else n_splits
@@ -130,8 +137,9 @@ class Protocol:
         self.guard = self.usual_guard if guard is None else guard
         self.repeats = repeats
         self.inner = inner
+        self.few_shot = few_shot
         self.random_state = random_state
-        numbers = {"repeats": 1, "inner": 0, "random_state": 0}
+        numbers = {"repeats": 1, "inner": 0, "few_shot": 0, "random_state": 0}
         whole = all(
             isinstance(getattr(self, k), (int, np.integer)) and getattr(self, k) >= v for k, v in numbers.items()
         )
@@ -139,10 +147,17 @@ class Protocol:
         if not (whole and split and 0 <= validation <= 0.5 and 0 <= self.guard < np.inf and inner != 1):
             raise InputError(
                 f"n_splits={n_splits!r}, validation={validation!r}, guard={guard!r}, repeats={repeats!r}, "
-                f"inner={inner!r}, random_state={random_state!r} came.",
+                f"inner={inner!r}, few_shot={few_shot!r}, random_state={random_state!r} came.",
                 fits="two splits or more or 'all', a validation share from 0 to 0.5, a guard in seconds, one repeat or "
-                "more, no inner folds or at least two, a seed from 0 on",
+                "more, no inner folds or at least two, no labelled trials or more, a seed from 0 on",
             )
+        if few_shot:
+            if "subject" not in self.keys or self.leaky:
+                raise InputError(
+                    f"few_shot={few_shot} came for the protocol {self.name!r}, which does not test new subjects.",
+                    fits="a protocol that splits by subject, such as loso or subject_stimulus",
+                )
+            self.question += f" (given {few_shot} labelled trials to calibrate the outputs with)"
         if self.n_splits == "all" and repeats > 1:
             raise InputError(
                 "Leaving out one group at a time was to be repeated.", fits="repeats with a number of splits"
@@ -163,6 +178,57 @@ class Protocol:
         ProtocolError
             If the data cannot be split so, in words.
         """
+        y, groups = self._checked(meta, y)
+        return [
+            self._fold(meta, groups, y, rows, test, f"{part}/{name}" if part else name, repeat)
+            for repeat in range(self.repeats)
+            for part, rows in self._parts(meta)
+            for name, test in self._deal(rows, groups, y, part, repeat)
+        ]
+
+    def holdout(self, meta: pd.DataFrame, y: Any) -> Fold:
+        """Return one fold without a test part, for a model that is to be deployed.
+
+        The validation part is cut from all rows by the rule by which :meth:`folds` cuts it from those left for
+        training, and so are inner folds. Where parts of the data are split one by one (`within`), each spares
+        validation rows of its own, and the fold joins them.
+
+        Parameters
+        ----------
+        meta : DataFrame
+            Metadata, one row per sample.
+        y : array-like, shape (n_samples,)
+            Labels, or ratings as floating-point numbers.
+
+        Returns
+        -------
+        Fold
+            Named ``all``; `test` is empty, `note` says why validation rows are missing, if they are.
+
+        Raises
+        ------
+        ProtocolError
+            As :meth:`folds`.
+        """
+        y, groups = self._checked(meta, y)
+        nothing = np.empty(0, dtype=int)
+        cuts = [
+            self._fold(meta, groups, y, rows, nothing, "/".join(filter(None, (part, "all"))), 0)
+            for part, rows in self._parts(meta)
+        ]
+
+        def join(rows: Iterable[np.ndarray]) -> np.ndarray:
+            return np.sort(np.concatenate(list(rows)))
+
+        train, held = join(cut.train for cut in cuts), join(cut.validation for cut in cuts)
+        inner = tuple(  # as many as the part with the fewest has
+            (join(train for train, _ in pairs), join(rest for _, rest in pairs))
+            for pairs in zip(*(cut.inner for cut in cuts), strict=False)
+        )
+        return Fold("all", train, held, nothing, "; ".join(dict.fromkeys(c.note for c in cuts if c.note)), inner=inner)
+
+    def _checked(self, meta: pd.DataFrame, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and keys of data that can be split."""
         y = np.asarray(y)
         if len(np.unique(y)) < 2:
             raise ProtocolError(
@@ -188,13 +254,7 @@ class Protocol:
                     fits="one label for each trial",
                     do="give each stretch with a label of its own a trial name, or label trials by their mean",
                 )
-        groups = self.groups(meta)
-        return [
-            self._fold(meta, groups, y, rows, test, f"{part}/{name}" if part else name, repeat)
-            for repeat in range(self.repeats)
-            for part, rows in self._parts(meta)
-            for name, test in self._deal(rows, groups, y, part, repeat)
-        ]
+        return y, self.groups(meta)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (training and validation rows, test rows), as scikit-learn's splitters do.
@@ -269,7 +329,26 @@ class Protocol:
                 fits=f"every class in the training part, so at least two {self._unit()}s of each",
                 do="choose fewer splits, another protocol, or another target",
             )
-        return Fold(name, train, held, test, note, repeat, inner)
+        shots = self._few(meta, y, test, name)
+        return Fold(name, train, held, np.setdiff1d(test, shots), note, repeat, inner, shots)
+
+    def _few(self, meta: pd.DataFrame, y: np.ndarray, test: np.ndarray, name: str) -> np.ndarray:
+        """Return the test rows of the labelled trials that every test subject gives away."""
+        if not (self.few_shot and len(test)):
+            return np.empty(0, dtype=int)
+        trials, chosen = meta[["subject", "trial"]].astype(str).iloc[test].assign(y=y[test]).drop_duplicates(), []
+        for subject, mine in trials.groupby("subject", sort=True):
+            if len(mine) <= self.few_shot:
+                raise ProtocolError(
+                    f"The subject {subject!r} has {len(mine)} trials, and {self.few_shot} of them were to calibrate.",
+                    fits="at least one trial left to test",
+                    do="choose a smaller few_shot, or leave the subject out",
+                )
+            seed = child_seed(self.random_state, self.name, name, subject, "few shot")
+            mine = mine.sort_values("trial").sample(frac=1, random_state=seed)
+            turn = 0 if y.dtype.kind == "f" else mine.groupby("y").cumcount()
+            chosen += mine.assign(turn=turn).sort_values("turn", kind="stable")["trial"].tolist()[: self.few_shot]
+        return test[meta["trial"].astype(str).iloc[test].isin(chosen).to_numpy()]
 
     def _unit(self) -> str:
         return " and ".join(self.keys) or "window"

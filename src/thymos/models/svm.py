@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from thymos.base.probabilities import fit_temperature
 from thymos.base.samples import Samples
 
 __all__ = ["CalibratedSVC"]
@@ -55,7 +55,7 @@ class CalibratedSVC(ClassifierMixin, BaseEstimator):
             known = np.isin(y_valid, self.classes_)
             if known.any():
                 codes = np.searchsorted(self.classes_, np.asarray(y_valid)[known])
-                self.temperature_ = _temperature(self._logits(np.asarray(X_valid)[known]), codes)
+                self.temperature_ = fit_temperature(self._logits(np.asarray(X_valid)[known]), codes)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -71,13 +71,3 @@ class CalibratedSVC(ClassifierMixin, BaseEstimator):
     def _logits(self, X: np.ndarray) -> np.ndarray:
         scores = self.svc_.decision_function(X)
         return np.stack([-scores, scores], axis=1) / 2 if scores.ndim == 1 else scores
-
-
-def _temperature(logits: np.ndarray, codes: np.ndarray) -> float:
-    """Return the temperature of the lowest log-loss; `logits` of shape (n_samples, n_classes)."""
-
-    def loss(log_temperature: float) -> float:
-        return -log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(codes)), codes].mean()
-
-    limit = np.log(100.0)
-    return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))

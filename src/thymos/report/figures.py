@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from thymos.evaluation.metrics import calibration_bins, confusion, expected_calibration_error
 from thymos.report.view import ProtocolCard, RunView
 
-__all__ = ["calibration", "confusions", "curves", "inflation", "results", "scatter", "split"]
+__all__ = ["STYLE", "calibration", "confusions", "curves", "inflation", "results", "scatter", "split", "svg"]
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8a8f98",
 )  # fmt: skip
 _PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN, "left out": "#e3e6ea"}
-_STYLE = {
+#: How figures look.
+STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -33,7 +34,7 @@ _STYLE = {
 def results(view: RunView) -> str:
     """Draw the metric with its interval for each method and protocol, chance beside it."""
     cards, methods = list(view.protocols.values()), list(view.methods)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         fig = Figure(figsize=(10.5, 1.3 + 0.32 * len(methods)), layout="constrained")
         axes = np.atleast_1d(fig.subplots(1, len(cards), sharey=True, sharex=True))
         for ax, card in zip(axes, cards, strict=True):
@@ -57,7 +58,7 @@ def results(view: RunView) -> str:
         axes[0].set_yticks(range(len(methods)), [view.methods[m] for m in methods])
         axes[0].invert_yaxis()
         fig.supxlabel(view.measured, fontsize=9)
-        return _svg(fig)
+        return svg(fig)
 
 
 def inflation(view: RunView) -> str:
@@ -66,7 +67,7 @@ def inflation(view: RunView) -> str:
     table = table[table[["leaky_true", "honest_true"]].notna().all(axis=1)]
     if table.empty:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         fig = Figure(figsize=(10.5, 1.3 + 0.32 * len(table)), layout="constrained")
         left, right = fig.subplots(1, 2, sharey=True, sharex=True)
         for ax, kind, title in ((left, "true", "true labels"), (right, "permuted", "labels permuted between trials")):
@@ -83,7 +84,7 @@ def inflation(view: RunView) -> str:
         left.set_yticks(range(len(table)), [view.methods[m] for m in table["method"]])
         left.invert_yaxis()
         left.legend(loc="lower left", frameon=False)
-        return _svg(fig)
+        return svg(fig)
 
 
 def split(view: RunView, card: ProtocolCard) -> str:
@@ -97,7 +98,7 @@ def split(view: RunView, card: ProtocolCard) -> str:
     table = table[table["fold"].isin(shown)]
     recordings = table[["subject", "recording"]].drop_duplicates().sort_values(["subject", "recording"])
     position = {name: k for k, name in enumerate(recordings["recording"])}
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         fig = Figure(figsize=(10.5, 0.75 + 0.27 * len(shown)), layout="constrained")
         ax = fig.subplots()
         for y, fold in enumerate(shown):
@@ -124,7 +125,7 @@ def split(view: RunView, card: ProtocolCard) -> str:
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.legend(ncols=4, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
-        return _svg(fig)
+        return svg(fig)
 
 
 def confusions(view: RunView, methods: list[str]) -> str:
@@ -138,7 +139,7 @@ def confusions(view: RunView, methods: list[str]) -> str:
     predicted = part[[f"p{k}" for k in range(n)]].to_numpy().argmax(axis=1)
     protocol, method = part["protocol"].to_numpy(), part["method"].to_numpy()
     cell = 0.55 + 0.42 * n
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         fig = Figure(
             figsize=(min(10.5, 1.6 + cell * 1.5 * len(cards)), cell * len(methods) + 0.9), layout="constrained"
         )
@@ -163,7 +164,7 @@ def confusions(view: RunView, methods: list[str]) -> str:
                 if j == 0:
                     ax.set_ylabel(textwrap.fill(view.methods[name], 18), fontsize=8)
         fig.supxlabel("predicted", fontsize=9)
-        return _svg(fig)
+        return svg(fig)
 
 
 def curves(view: RunView, protocol: str) -> str:
@@ -175,7 +176,7 @@ def curves(view: RunView, protocol: str) -> str:
     if not methods:
         return ""
     fits = view.fits[(view.fits["labels"] == "true") & (view.fits["protocol"] == protocol)]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         fig = Figure(figsize=(min(10.5, 2.9 * max(2, len(methods))), 2.7), layout="constrained")
         axes = np.atleast_1d(fig.subplots(1, len(methods)))
         for ax, method in zip(axes, methods, strict=True):
@@ -196,7 +197,7 @@ def curves(view: RunView, protocol: str) -> str:
             ax.set_xlabel("epoch")
         axes[0].set_ylabel("loss" if view.rating else "cross-entropy")
         axes[0].legend(frameon=False, fontsize=7)
-        return _svg(fig)
+        return svg(fig)
 
 
 def calibration(view: RunView, methods: list[str]) -> str:
@@ -206,7 +207,7 @@ def calibration(view: RunView, methods: list[str]) -> str:
     columns = [f"p{k}" for k in range(len(view.classes))]
     cards = list(view.protocols.values())
     colours = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         fig = Figure(figsize=(min(10.5, 3.5 * len(cards)), 3.6), layout="constrained")
         axes = np.atleast_1d(fig.subplots(1, len(cards), sharey=True))
         for ax, card in zip(axes, cards, strict=True):
@@ -227,7 +228,7 @@ def calibration(view: RunView, methods: list[str]) -> str:
             if ax.get_legend_handles_labels()[0]:
                 ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
         axes[0].set_ylabel("share that is right")
-        return _svg(fig)
+        return svg(fig)
 
 
 def scatter(view: RunView, methods: list[str]) -> str:
@@ -239,7 +240,7 @@ def scatter(view: RunView, methods: list[str]) -> str:
     keys = ["protocol", "method", "trial"]
     dots = part.groupby(keys, sort=False)[["label", "predicted"]].mean().reset_index()
     low, high = dots["label"].min(), dots["label"].max()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         size = (min(10.5, 2.6 * len(cards) + 0.6), 2.4 * len(methods) + 0.5)
         fig = Figure(figsize=size, layout="constrained")
         axes = fig.subplots(len(methods), len(cards), squeeze=False, sharex=True, sharey=True)
@@ -254,7 +255,7 @@ def scatter(view: RunView, methods: list[str]) -> str:
                 if j == 0:
                     ax.set_ylabel(textwrap.fill(view.methods[name], 22) + "\npredicted", fontsize=8)
         fig.supxlabel("rating given", fontsize=9)
-        return _svg(fig)
+        return svg(fig)
 
 
 def _metric_axis(ax: Any, view: RunView, cells: list) -> None:
@@ -275,7 +276,8 @@ def _title(ax: Any, card: ProtocolCard) -> None:
     ax.set_title(words, color=VERMILION if card.leaky else "black", fontsize=8 if crowded else None)
 
 
-def _svg(fig: Figure) -> str:
+def svg(fig: Figure) -> str:
+    """Return a figure as SVG text, the same for the same figure."""
     text = io.StringIO()
     fig.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,29 +10,34 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from thymos.base.folders import whole_file
 from thymos.evaluation.metrics import direction
 from thymos.evaluation.study import stored_study
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
 from thymos.report.view import RunView, number
 
-__all__ = ["percent", "verdict", "write_report", "write_tables"]
+__all__ = ["percent", "verdict", "write_page", "write_report", "write_tables"]
 
 
 def write_report(view: RunView) -> Path:
     """Write ``report.html`` into the folder of a run and return its path."""
-    template = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (resources.files("thymos.report") / name).read_text()),
+    return write_page("page.html", view.results.folder / "report.html", _content(view))
+
+
+def write_page(template: str, path: Path, content: Mapping[str, Any]) -> Path:
+    """Fill in a template of this room, escaping what is filled in, and write it in the place of an older page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (resources.files("thymos.report") / name).read_text("utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template("page.html")
-    page = view.results.folder / "report.html"
-    fresh = page.with_name(f".{uuid.uuid4().hex}.part")
-    fresh.write_text(template.render(**_content(view)), encoding="utf-8")
-    os.replace(fresh, page)
-    return page
+    )
+    text = environment.get_template(template).render(**content)
+    with whole_file(path, overwrite=True) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+    return path
 
 
 def write_tables(view: RunView) -> list[Path]:

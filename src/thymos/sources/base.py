@@ -16,14 +16,15 @@ from typing import Any
 import pandas as pd
 
 from thymos.base.cache import Cache
-from thymos.base.catalogue import Row, check_parameters, resolve
+from thymos.base.catalogue import Row
 from thymos.base.code import code_of
-from thymos.base.errors import InputError, SourceNotFoundError, named
+from thymos.base.errors import InputError, SourceNotFoundError
 from thymos.base.labels import Label
-from thymos.base.recording import Recording, Signal
+from thymos.base.recording import Recording
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 from thymos.signals.frames import collect_frames
+from thymos.signals.processing import Process, make_process
 from thymos.signals.stream import check_steps, feature_blocks
 from thymos.signals.windows import joined, window_blocks
 from thymos.sources.safe.files import walk
@@ -102,9 +103,8 @@ class Recordings:
     ----------
     read : callable
         Returns a fresh iterator of :class:`~thymos.base.recording.Recording`.
-    steps : tuple of (str, str, callable, bool)
-        Name, modality and function applied to each recording on its way, and whether it takes the rest before the
-        stimulus together with the signal.
+    steps : tuple of Process
+        Applied to each recording on its way.
     source : Source, optional
         What is read; a cache needs it.
     subjects : tuple of str, optional
@@ -114,7 +114,7 @@ class Recordings:
     def __init__(
         self,
         read: Callable[[], Iterator[Recording]],
-        steps: tuple[tuple[str, str, Callable, bool], ...] = (),
+        steps: tuple[Process, ...] = (),
         source: Source | None = None,
         subjects: tuple[str, ...] | None = None,
     ):
@@ -124,12 +124,12 @@ class Recordings:
         self._subjects = subjects
 
     def __iter__(self) -> Iterator[Recording]:
-        idle = {modality: name for name, modality, _, _ in self._steps}
+        idle = {step.modality: step.name for step in self._steps}
         for recording in self._read():
-            for name, modality, function, paired in self._steps:
-                if modality in recording.signals:  # not every recording has every modality
-                    idle.pop(modality, None)
-                    recording = recording.map(modality, _named(name, recording.meta["trial"], function), paired)
+            for step in self._steps:
+                if step.modality in recording.signals:  # not every recording has every modality
+                    idle.pop(step.modality, None)
+                    recording = step.apply(recording)
             yield recording
         for modality, name in idle.items():
             raise InputError(
@@ -138,10 +138,7 @@ class Recordings:
 
     def process(self, name: str, modality: str = "eeg", **parameters: Any) -> Recordings:
         """Apply a process of the catalogue (``band_pass``, ``notch``, ``resample``, ...) to each recording alone."""
-        function = resolve(name, "process").load()
-        check_parameters(function, parameters, f"The process {name!r}", skip=["signal", "frames", "baseline"])
-        paired = "baseline" in inspect.signature(function).parameters
-        step = name, modality, partial(function, **parameters), paired
+        step = make_process(name, modality, **parameters)
         return Recordings(self._read, (*self._steps, step), self._source, self._subjects)
 
     def windows(
@@ -204,7 +201,7 @@ class Recordings:
     ) -> Samples:
         walked = self if progress is None else self.watched(progress)
         source = self._source
-        process = [[name, modality, code_of(f.func), f.keywords] for name, modality, f, _ in self._steps]
+        process = [[s.name, s.modality, code_of(s.function.func), s.function.keywords] for s in self._steps]
         codes = [
             code_of(source),
             *(code for _, _, code, _ in process),
@@ -241,16 +238,6 @@ class Recordings:
     def images(self, size: tuple[int, int] | None = None, grey: bool = True, modality: str = "face") -> Samples:
         """Collect pictures; see :func:`thymos.signals.frames.collect_frames`."""
         return collect_frames(self, modality, size, grey)
-
-
-def _named(name: str, trial: str, function: Callable) -> Callable:
-    """Return a process that says, when it fails, what it is and on what it failed."""
-
-    def apply(*signals: Signal | None) -> Any:
-        with named(f"The process {name!r} fails on {trial!r}"):
-            return function(*signals)
-
-    return apply
 
 
 class Source(ABC):

@@ -217,8 +217,12 @@ class Manifest(Source):
             )
         return wanted
 
+    def _where(self, row: Row) -> str:
+        """Return the place of a row, for messages."""
+        return f"{self.path}, line {row.line}"
+
     def _header(self, row: Row) -> Header:
-        where = f"{self.path}, line {row.line}"
+        where = self._where(row)
         table = row.path.suffix.lower() in (".csv", ".tsv", ".txt")
         if table and row.sfreq is None:
             raise DataError(
@@ -241,7 +245,7 @@ class Manifest(Source):
 
     def _stretch(self, row: Row, header: Header) -> _Stretch:
         """Place one row in its file."""
-        where = f"{self.path}, line {row.line}"
+        where = self._where(row)
         sfreq = _rate(where, row, header)
         if row.sfreq is not None and abs(sfreq / row.sfreq - 1) > _RATE_TOLERANCE:
             raise DataError(
@@ -305,7 +309,7 @@ class Manifest(Source):
     def _open(self, stretch: _Stretch, found: dict[str, list[str]] | None) -> tuple:
         """Open the channels of one modality: their names, labels in the file, units and how they are read."""
         header, row = stretch.header, stretch.row
-        where = f"{self.path}, line {row.line}"
+        where = self._where(row)
         if row.modality == "eeg":
             there = _electrodes(header) | {
                 label: k for k, label in enumerate(header.labels) if label in self._electrodes
@@ -535,7 +539,7 @@ def _unit(where: str, row: Row, header: Header, channel: int, eeg: str) -> str:
             f"{where}: the unit of {header.labels[channel]!r} in {header.path.name} is "
             + (f"{unit!r}." if unit else "not given."),
             fits="V, mV, uV or nV" if voltage else f"one of {', '.join(UNITS)}",
-            do="write the unit of the values into the column unit",
+            do="write the unit of the values into the column unit of the manifest",
         )
     return unit
 

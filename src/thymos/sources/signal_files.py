@@ -419,8 +419,13 @@ def _table_header(path: Path, sfreq: float | None) -> Header:
         raise DataError(f"{path} has {n_times} rows of values.", fits="a line of channel names and two rows or more")
     if sfreq is None:
         if stamps is None:
-            raise DataError(f"{path} does not say its sampling rate.", fits="a rate, or a column of time stamps")
-        sfreq = round(1 / float(np.median(np.diff(stamps))), 3)
+            raise DataError(
+                f"{path} does not say its sampling rate.",
+                fits="a rate, or a column of time stamps",
+                do="add time stamps in seconds, or list the file in a manifest with its sfreq",
+            )
+        steps = np.diff(stamps)  # printed to 1 ms they are 3 or 4 ms at 256 Hz: their mean tells, gaps left out
+        sfreq = round(1 / float(steps[steps <= 2.5 * np.median(steps) + 0.001].mean()), 3)
     electrodes = tuple(standard_names(labels))
     kinds = tuple(channel_kind(label, e) for label, e in zip(labels, electrodes, strict=True))
     seconds = n_times / sfreq if stamps is None else float(stamps[-1]) + 1 / sfreq

@@ -1,0 +1,96 @@
+"""Folders and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from thymos.base.errors import InputError
+
+__all__ = ["check_place", "whole_file", "whole_folder"]
+
+
+def check_place(folder: str | os.PathLike, marker: str, what: str, overwrite: bool = False) -> Path:
+    """Refuse a place where a folder may not be written; only what is recognised may ever be replaced.
+
+    Parameters
+    ----------
+    folder : path
+    marker : str
+        Name of a file that every folder of this kind has.
+    what : str
+        What such a folder holds, in words.
+    overwrite : bool
+        Such a folder may be replaced.
+
+    Raises
+    ------
+    InputError
+        If something is there that may not be replaced, or the place cannot be written to.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (overwrite and (folder / marker).is_file()):
+        raise InputError(
+            f"{folder} already exists.",
+            fits=f"a folder that holds {what}" if overwrite else "a new folder",
+            do="choose another name"
+            + ("" if overwrite else f", or pass overwrite=True (on the command line --overwrite) to replace {what}"),
+        )
+    above = folder.absolute().parent
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be written: {above} does not allow it.", "a folder one may write to")
+    return folder
+
+
+@contextmanager
+def whole_folder(folder: str | os.PathLike, marker: str, what: str, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a new, empty folder, which takes the name of `folder` at the end if nothing was raised meanwhile.
+
+    Parameters and errors as :func:`check_place`. Whatever happens, what was there before is there unchanged until the
+    new folder is finished.
+    """
+    folder = check_place(folder, marker, what, overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh, retired = (folder.with_name(f".{folder.name}.{uuid.uuid4().hex}") for _ in range(2))
+    fresh.mkdir()
+    try:
+        yield fresh
+        if folder.exists():
+            folder.rename(retired)
+        fresh.rename(folder)
+        shutil.rmtree(retired, ignore_errors=True)
+    finally:
+        if retired.exists() and not folder.exists():
+            retired.rename(folder)
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a name to write to, which becomes `path` at the end if nothing was raised meanwhile.
+
+    Raises
+    ------
+    InputError
+        If the file exists and may not be replaced, or the place cannot be written to.
+    """
+    path = Path(path)
+    if path.exists() and not (overwrite and path.is_file()):
+        raise InputError(f"{path} is there already.", "a new name", "give another name, or --overwrite")
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.touch()  # now, and not after an hour of computing
+        yield fresh
+        fresh.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}.", fits="a place that can be written to") from None
+    finally:
+        with suppress(OSError):
+            fresh.unlink()

@@ -1,0 +1,79 @@
+"""Processes by name, applied to one recording at a time: the same way in training and on somebody else's file."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.stats import median_abs_deviation
+
+from thymos.base.catalogue import check_parameters, resolve
+from thymos.base.errors import named
+from thymos.base.recording import Frames, Recording, Signal
+
+__all__ = ["Process", "make_process", "signal_digest", "signal_spread"]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A function of a signal with its parameters.
+
+    Parameters
+    ----------
+    name, modality : str
+        Name in the catalogue, and the signal it is for.
+    function : functools.partial
+        ``Signal -> Signal`` or ``Frames -> Frames``.
+    paired : bool
+        Whether it takes the rest before the stimulus together with the signal, and returns both.
+    """
+
+    name: str
+    modality: str
+    function: partial
+    paired: bool
+
+    def apply(self, recording: Recording) -> Recording:
+        """Return a recording whose signal is processed when it is asked for; a failure then names process and trial."""
+        return recording.map(self.modality, self._named(recording.meta["trial"]), self.paired)
+
+    def _named(self, trial: str) -> Callable:
+        def apply(*signals: Signal | Frames | None) -> Any:
+            with named(f"The process {self.name!r} fails on {trial!r}"):
+                return self.function(*signals)
+
+        return apply
+
+
+def make_process(name: str, modality: str = "eeg", **parameters: Any) -> Process:
+    """Return a process of the catalogue, or one given by address, with its parameters.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        If there is no such process or parameter; the near ones are listed.
+    """
+    function = resolve(name, "process").load()
+    check_parameters(function, parameters, f"The process {name!r}", skip=["signal", "frames", "baseline"])
+    paired = "baseline" in inspect.signature(function).parameters
+    return Process(name, modality, partial(function, **parameters), paired)
+
+
+def signal_spread(signal: Signal) -> float:
+    """Return the median over channels of a robust standard deviation over time, in the signal's unit.
+
+    It is 1.4826 times the median distance from the median, which neither drift nor bursts decide on; as a measure of
+    amplitude it tells volts from microvolts.
+    """
+    return float(np.median(median_abs_deviation(signal.data, axis=1, scale="normal")))
+
+
+def signal_digest(signal: Signal) -> str:
+    """Return a hash of a signal's values as float32, by which the same recording is known again."""
+    data = np.ascontiguousarray(signal.data, dtype=np.float32)
+    return hashlib.blake2b(data.view(np.uint8).data, digest_size=8, salt=str(data.shape)[:16].encode()).hexdigest()

@@ -1,0 +1,226 @@
+"""From a study to predictions on files of one's own, as a user types it."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from thymos.cli import main
+from thymos.serving.bundle import Bundle
+
+NAMES = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
+PEOPLE = ("anna", "ben", "carl", "dora")
+
+
+def write_file(path, mood, seed, seconds=4.0, scale=10.0, names=NAMES, sfreq=128):
+    """Write a table of EEG in microvolts; the second half of the channels is louder where people are tense."""
+    n = round(seconds * sfreq)
+    gains = np.where(np.arange(len(names)) >= len(names) // 2, 2.0 if mood == "tense" else 1.0, 1.0)
+    table = pd.DataFrame(
+        scale * gains * np.random.default_rng(seed).standard_normal((n, len(names))), columns=list(names)
+    )
+    table.insert(0, "time", np.arange(n) / sfreq)
+    table.to_csv(path, index=False, float_format="%.6g")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return a folder with recordings of four people, a manifest of three of them, and a study."""
+    folder = tmp_path_factory.mktemp("own")
+    rows = []
+    for number, person in enumerate(PEOPLE):
+        for k in range(4):
+            mood = ("calm", "tense")[k % 2]
+            name = f"{person}-{k}-{mood}.csv"
+            write_file(folder / name, mood, 10 * number + k)
+            rows.append({"path": name, "subject": person, "trial": k, "sfreq": 128, "unit": "uV", "mood": mood})
+    pd.DataFrame(rows[:12]).to_csv(folder / "manifest.csv", index=False)
+    pd.DataFrame(rows[12:]).drop(columns="mood").to_csv(folder / "dora.csv", index=False)
+    study = {
+        "name": "moods",
+        "title": "Moods",
+        "source": {"manifest": {"path": "manifest.csv"}},
+        "process": [{"resample": {"to": 64}}],
+        "windows": {"seconds": 1.0},
+        "target": {"label": "mood"},
+        "protocols": {"loso": {}, "random_window": {"twin_of": "loso"}},
+        "methods": {"lda": {"title": "LDA", "steps": ["window_statistics", "flatten", "channel_scaler", "lda"]}},
+    }
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    return folder
+
+
+@pytest.fixture
+def thymos(monkeypatch, capsys):
+    """Return a function that runs a command: status, what it printed, and what it said beside that."""
+    monkeypatch.delenv("THYMOS_DATA", raising=False)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["thymos", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def model(place, thymos):
+    folder = place / "model"
+    if not folder.exists():
+        status, printed, said = thymos("train", place / "study.yaml", "--method", "lda", "--out", folder, "--no-cache")
+        assert status == 0, said
+        for words in ("LDA: 32 windows for training, 16 for validation", "calibration: temperature", "no test result"):
+            assert words in printed
+        assert printed.endswith(f"written: {folder}\n")
+    return folder
+
+
+def test_files_of_a_new_person_are_predicted_by_window_and_by_trial(place, model, thymos):
+    files = sorted(place.glob("dora-*.csv"))
+    status, printed, said = thymos("predict", model, *files)
+    assert status == 0, said
+    table = pd.read_csv(io.StringIO(printed))
+    assert table["level"].value_counts().to_dict() == {"window": 16, "trial": 4}
+    trials = table[table["level"] == "trial"]
+    assert trials["trial"].tolist() == list(map(str, files))
+    assert trials["predicted"].tolist() == ["calm", "tense", "calm", "tense"]
+    assert np.allclose(table[["p_calm", "p_tense"]].sum(axis=1), 1)
+    assert f"{files[0]} and 3 more: no unit is given; the values are taken as uV" in said
+    assert "is not in its card" in said
+    listed = pd.read_csv(io.StringIO(thymos("predict", model, place / "dora.csv", "--level", "trial")[1]))
+    assert listed["trial"].tolist() == [f"dora-1-{k}" for k in range(4)]
+    assert np.allclose(listed["p_calm"], trials["p_calm"])
+
+
+def test_json_goes_into_a_file_that_is_not_overwritten_unasked(place, model, thymos, tmp_path):
+    out = tmp_path / "new" / "p.json"
+    command = ("predict", model, place / "anna-0-calm.csv", "--format", "json", "--out", out)
+    status, printed, _ = thymos(*command)
+    assert (status, printed) == (0, "")
+    found = json.loads(out.read_text())
+    assert (found["classes"], found["decided by"], len(found["windows"]), len(found["trials"])) == (
+        ["calm", "tense"],
+        "trial",
+        4,
+        1,
+    )
+    assert any("has seen this recording (" in note["text"] for note in found["notes"])
+    status, _, said = thymos(*command)
+    assert status == 2
+    assert "is there already" in said
+    assert thymos(*command, "--overwrite")[0] == 0
+    assert [p.name for p in out.parent.iterdir()] == ["p.json"]
+
+
+def test_a_file_that_does_not_fit_leaves_the_others_and_shows_in_the_status(place, model, thymos, tmp_path):
+    write_file(tmp_path / "loud.csv", "calm", 1, scale=1e7)
+    write_file(tmp_path / "few.csv", "calm", 1, names=NAMES[:4])
+    write_file(tmp_path / "slow.csv", "calm", 1, sfreq=100)
+    write_file(tmp_path / "short.csv", "calm", 1, seconds=0.5)
+    (tmp_path / "empty.csv").write_text("")
+    bad = sorted(tmp_path.glob("*.csv"))
+    status, printed, said = thymos("predict", model, place / "dora-0-calm.csv", *bad, tmp_path / "gone.edf")
+    assert status == 1
+    assert len(pd.read_csv(io.StringIO(printed))) == 5
+    for words in ("microvolts", "lacks 6 of the 10 channels", "rate is 100 Hz", "is empty", "no file", "shorter than"):
+        assert words in said
+    assert "Traceback" not in said
+    status, printed, said = thymos("predict", model, bad[0], "--out", tmp_path / "p.csv")
+    assert (status, printed) == (2, "")
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_recordings_of_a_corpus_can_be_predicted(place, model, thymos):
+    command = ("predict", model, "--source", "simulated-eeg", "--subject", "s01", "--level", "trial")
+    status, printed, said = thymos(*command)
+    assert status == 0, said
+    assert set(pd.read_csv(io.StringIO(printed))["trial"].str[:4]) == {"s01-"}
+    assert "channels that the model does not know, not used: " in said
+    for arguments, words in (
+        ((), "No recordings came"),
+        ((place / "dora.csv", "--source", "deap"), "Files and a --source came"),
+        (("--source", "daep"), "Did you mean 'deap'"),
+        ((place / "dora.csv", "--level", "trail"), "Did you mean 'trial'"),
+        ((place / "dora.csv", "--format", "xml"), "csv, json"),
+    ):
+        status, _, said = thymos("predict", model, *arguments)
+        assert status == 2
+        assert words in said
+    status, _, said = thymos("predict", place, place / "dora.csv")
+    assert status == 2
+    assert "cannot be used as a bundle" in said
+
+
+def test_few_labelled_trials_calibrate_a_model_to_a_person(place, model, thymos, tmp_path):
+    files = sorted(place.glob("dora-*.csv"))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\n" + "\n".join(f"{f.name},{f.stem.split('-')[2]}" for f in files) + "\n")
+    command = ("calibrate", model, *files, "--labels", labels, "--few-shot", 1, "--out", tmp_path / "dora")
+    status, printed, said = thymos(*command)
+    assert status == 0, said
+    for words in ("2 trials used (1 calm, 1 tense)", "the other 2 labelled trials, after: accuracy", "later test"):
+        assert words in printed
+    found, before = Bundle.load(tmp_path / "dora"), Bundle.load(model)
+    assert found.card["calibrated"]["trials"] == [str(files[0]), str(files[1])]
+    assert len(found.calibration.bias) == 2
+    assert before.calibration.bias == ()
+    assert "(calibration)" in thymos("predict", tmp_path / "dora", files[0])[2]
+    assert thymos(*command)[0] == 2
+    for text, words in (
+        ("file,label\ndora-0-calm.csv,clam\n", "Did you mean 'calm'"),
+        ("file,mood\na,b\n", "the columns file, mood"),
+        ("file,label\na,calm\na,calm\n", "lists 'a' twice"),
+        ("file,label\na,calm\n", "None of the 1 labels"),
+    ):
+        labels.write_text(text)
+        status, _, said = thymos(*command[:-1], tmp_path / "other")
+        assert status == 2
+        assert words in said
+    labels.write_text("file,label\ndora-0-calm.csv,calm\n")
+    status, _, said = thymos(
+        "calibrate", model, files[0], tmp_path / "gone.csv", "--labels", labels, "--out", tmp_path / "x"
+    )
+    assert (status, "There is no file" in said) == (2, True)
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_cannot_be_trained_is_refused_before_data_are_read(place, model, thymos, tmp_path, monkeypatch):
+    monkeypatch.setattr("thymos.evaluation.final.make_samples", lambda *a: pytest.fail("data were read"))
+    for arguments, words in (
+        (("--method", "lda", "--out", model), "already exists"),
+        (("--method", "lda", "--out", place, "--overwrite"), "a folder that holds a bundle"),
+        (("--method", "ldaa", "--out", tmp_path / "m"), "Did you mean 'lda'"),
+        (("--method", "lda", "--out", tmp_path / "m", "--protocol", "random_window"), "leaks"),
+        (("--method", "lda", "--out", tmp_path / "m", "--run", tmp_path), "is not a readable run"),
+    ):
+        status, printed, said = thymos("train", place / "study.yaml", *arguments)
+        assert (status, printed) == (2, "")
+        assert words in said
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_step_of_ones_own_is_refused_before_anything_is_trained(place, thymos, tmp_path, monkeypatch):
+    (tmp_path / "my_steps.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\nclass Mine(LogisticRegression):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    study = yaml.safe_load((place / "study.yaml").read_text())
+    study["methods"]["mine"] = {"steps": ["window_statistics", "flatten", "my_steps:Mine"]}
+    (place / "mine.yaml").write_text(yaml.safe_dump(study))
+    command = ("train", place / "mine.yaml", "--method", "mine", "--no-cache", "--out", tmp_path / "m")
+    with monkeypatch.context() as patch:
+        patch.setattr("thymos.evaluation.final.fit_method", lambda *a: pytest.fail("it was trained"))
+        status, _, said = thymos(*command)
+    assert status == 2
+    assert "my_steps.Mine" in said
+    assert thymos(*command, "--trust", "my_steps.Mine")[0] == 0
+    assert "not trusted: my_steps.Mine" in thymos("predict", tmp_path / "m", place / "dora.csv")[2]
+    assert thymos("predict", tmp_path / "m", place / "dora.csv", "--trust", "my_steps.Mine")[0] == 0
