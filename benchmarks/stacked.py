@@ -4,8 +4,10 @@ Run: python benchmarks/stacked.py [--subjects 32]
 
 Simulated EEG, effect three times the realistic one; differential entropy of 1 s windows, z-scored per subject on its
 training trials; one model for each subject, trained on 28 of its 40 trials and tested on the others. Fixed number of
-epochs, no validation, one thread, alternating runs, medians of CPU seconds. The plain loop is what one writes by hand:
-``DataLoader``, ``Adam``, ``cross_entropy``. Accuracy is the mean over subjects by window, chance 0.5.
+epochs, no validation, one thread, alternating runs, medians of CPU seconds. Convolutions on the raw signals of eight of
+the people for two epochs show where a stack does not pay: Thymos trains such models one by one. The plain loop is what
+one writes by hand: ``DataLoader``, ``Adam``, ``cross_entropy``. Accuracy is the mean over subjects by window, chance
+0.5.
 """
 
 from __future__ import annotations
@@ -52,25 +54,43 @@ def cnn(n_channels: int, n_times: int, n_outputs: int) -> nn.Module:
     )
 
 
-mlp.stackable = cnn.stackable = True
+def raw(n_channels: int, n_times: int, n_outputs: int) -> nn.Module:
+    """Return convolutions over the time and then over the electrodes of raw windows."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, n_channels)),
+        nn.Conv2d(1, 8, (1, 33), padding=(0, 16)),
+        nn.Conv2d(8, 16, (n_channels, 1)),
+        nn.ELU(),
+        nn.AvgPool2d((1, 16)),
+        nn.Flatten(),
+        nn.Linear(16 * (n_times // 16), n_outputs),
+    )
 
 
-def data(subjects: int) -> list[tuple[np.ndarray, ...]]:
-    """Return training and test samples (n_samples, n_bands, n_channels) and labels of each subject."""
+mlp.stackable = cnn.stackable = raw.stackable = True
+RAW_SUBJECTS, RAW_EPOCHS = 8, 2
+
+
+def data(subjects: int, features: bool = True) -> list[tuple[np.ndarray, ...]]:
+    """Return training and test samples and labels of each subject.
+
+    Features are of shape (n_samples, n_bands, n_channels), raw windows (n_samples, n_channels, n_times).
+    """
     source = SimulatedEEG(subjects=subjects, trials=TRIALS, seconds=SECONDS, effect=3.0, random_state=SEED)
-    samples = source.load().features(DifferentialEntropy(), seconds=1.0)
+    recordings = source.load()
+    samples = recordings.features(DifferentialEntropy(), seconds=1.0) if features else recordings.windows(1.0)
     parts = []
     for subject in source.subjects():
         mine = samples[(samples.meta["subject"] == subject).to_numpy()]
         trained = mine.meta["trial"].isin(sorted(mine.meta["trial"].unique())[:TRAINED]).to_numpy()
-        X, y = mine.X[..., 0], (mine.meta["valence"] > 5).to_numpy().astype(int)
+        X, y = mine.X[..., 0] if features else mine.X, (mine.meta["valence"] > 5).to_numpy().astype(int)
         mean, sd = X[trained].mean(axis=0), X[trained].std(axis=0)
         X = ((X - mean) / sd).astype(np.float32)
         parts.append((X[trained], y[trained], X[~trained], y[~trained]))
     return parts
 
 
-def plain(factory, parts: list, batch: int) -> list[np.ndarray]:
+def plain(factory, parts: list, batch: int, epochs: int) -> list[np.ndarray]:
     """Train as one would by hand, and return the predictions for the test part."""
     predicted = []
     for number, (X, y, test, _) in enumerate(parts):
@@ -79,7 +99,7 @@ def plain(factory, parts: list, batch: int) -> list[np.ndarray]:
         optimiser = torch.optim.Adam(model.parameters(), lr=LR)
         loader = DataLoader(TensorDataset(torch.from_numpy(X), torch.from_numpy(y)), batch, shuffle=True)
         model.train()
-        for _ in range(EPOCHS):
+        for _ in range(epochs):
             for x, target in loader:
                 optimiser.zero_grad()
                 nn.functional.cross_entropy(model(x), target).backward()
@@ -90,9 +110,9 @@ def plain(factory, parts: list, batch: int) -> list[np.ndarray]:
     return predicted
 
 
-def estimators(factory, parts: list, batch: int, stacked: bool) -> list[np.ndarray]:
+def estimators(factory, parts: list, batch: int, epochs: int, stacked: bool) -> list[np.ndarray]:
     """Train with Thymos, one by one or together, and return the predictions for the test part."""
-    lead = TorchClassifier(factory, lr=LR, batch_size=batch, max_epochs=EPOCHS, clip=None, device="auto")
+    lead = TorchClassifier(factory, lr=LR, batch_size=batch, max_epochs=epochs, clip=None, device="auto")
     if stacked:
         made = lead.fit_many([part[:2] for part in parts], range(len(parts)))
     else:
@@ -121,12 +141,15 @@ def main() -> None:
         f"{len(parts)} subjects, {len(parts[0][0])} samples each of {parts[0][0].shape[1:]}, {EPOCHS} epochs, {device}"
     )
     print(f"{'':16}{'plain loop':>18}{'one by one':>18}{'stacked':>18}{'to plain':>10}{'to own':>8}")
-    for name, factory in (("MLP", mlp), ("1D-CNN", cnn)):
+    few = data(min(options.subjects, RAW_SUBJECTS), features=False)
+    rows = (("MLP", mlp, parts, EPOCHS), ("1D-CNN", cnn, parts, EPOCHS), ("raw CNN", raw, few, RAW_EPOCHS))
+    for name, factory, given, epochs in rows:
         for batch in (32, 64):
+            what = factory, given, batch, epochs
             ways = {
-                "plain": lambda f=factory, b=batch: plain(f, parts, b),
-                "one by one": lambda f=factory, b=batch: estimators(f, parts, b, False),
-                "stacked": lambda f=factory, b=batch: estimators(f, parts, b, True),
+                "plain": lambda what=what: plain(*what),
+                "one by one": lambda what=what: estimators(*what, stacked=False),
+                "stacked": lambda what=what: estimators(*what, stacked=True),
             }
             times, right = {way: [] for way in ways}, {}
             for _ in range(REPEATS):
@@ -134,7 +157,7 @@ def main() -> None:
                     begin = clock()
                     predicted = call()
                     times[way].append(clock() - begin)
-                    right[way] = accuracy(predicted, parts)
+                    right[way] = accuracy(predicted, given)
             seconds = {way: float(np.median(t)) for way, t in times.items()}
             to_plain, to_own = (seconds[way] / seconds["stacked"] for way in ("plain", "one by one"))
             cells = "".join(f"{seconds[way]:10.2f} s {right[way]:.3f}" for way in ways)

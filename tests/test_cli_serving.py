@@ -224,3 +224,26 @@ def test_a_step_of_ones_own_is_refused_before_anything_is_trained(place, thymos,
     assert thymos(*command, "--trust", "my_steps.Mine")[0] == 0
     assert "not trusted: my_steps.Mine" in thymos("predict", tmp_path / "m", place / "dora.csv")[2]
     assert thymos("predict", tmp_path / "m", place / "dora.csv", "--trust", "my_steps.Mine")[0] == 0
+
+
+def test_maps_of_what_a_model_uses_are_written(place, model, thymos, tmp_path):
+    files = sorted(place.glob("dora-*.csv"))
+    out, labels = tmp_path / "maps", tmp_path / "labels.csv"
+    names = [path.name for path in files]
+    pd.DataFrame({"file": names, "label": [name.split("-")[-1][:-4] for name in names]}).to_csv(labels, index=False)
+    status, printed, said = thymos("explain", model, *files, "--out", out, "--labels", labels)
+    assert status == 0, said
+    assert f"written: {out / 'saliency.html'}" in printed
+    table = pd.read_csv(out / "saliency.csv")
+    whole = table[(table["channel"] == "all") & (table["band"] == "all")]
+    assert set(whole["map"]) == {"all", "calm", "tense"}
+    assert whole["value"].min() > 1, "with everything of another trial nothing is left of a model that is right"
+    assert set(table["channel"]) == {*NAMES, "all"}
+    assert len(pd.read_csv(out / "predictions.csv")) == 16
+    pd.DataFrame({"file": ["another.csv"], "label": ["calm"]}).to_csv(labels, index=False)
+    status, _, said = thymos("explain", model, *files, "--out", tmp_path / "no", "--labels", labels)
+    assert (status, "No recording is left" in said) == (2, True)
+    status, _, said = thymos("explain", model, *files, "--out", tmp_path / "no", "--method", "gradients")
+    assert status == 2
+    assert "permutation" in said
+    assert not (tmp_path / "no").exists()

@@ -174,3 +174,47 @@ def test_beats_and_voices_are_the_stored_ones():
         f"{round(real['less than half covered'] * real['records'])} pulses",
     ):
         assert expected in text, expected
+
+
+def test_the_table_of_stacks_is_the_stored_one():
+    stored = json.loads((ROOT / "results" / "stacked.json").read_text())
+    measured = {name: row for name, row in stored.items() if isinstance(row, dict)}
+    lines = [line for line in (ROOT / "docs" / "training.md").read_text().splitlines() if line.count("|") == 8][2:]
+    assert len(lines) == len(measured)
+    for line, (name, row) in zip(lines, measured.items(), strict=True):
+        assert f"| {name.split()[-1]} |" in line
+        seconds = [float(value) for value in re.findall(r"(\d+\.\d+) s", line)]
+        assert seconds == pytest.approx([row["seconds"][way] for way in ("plain", "one by one", "stacked")], abs=5.1e-3)
+        assert float(re.search(r"(\d+\.\d)x", line)[1]) == pytest.approx(row["ratio"], abs=0.051)
+        right = [float(value) for value in re.search(r"(\d\.\d+) / (\d\.\d+)", line).groups()]
+        assert right == pytest.approx([row["accuracy"][way] for way in ("plain", "stacked")], abs=5.1e-4)
+
+
+def test_the_table_of_the_zoo_is_the_stored_one():
+    from thymos.evaluation.study import load_study
+
+    stored = {
+        name: pd.read_csv(ROOT / "results" / f"{name}.quick.csv", dtype={"labels": str})
+        for name in ("zoo-simulated", "zoo-muse")
+    }
+    places = (
+        ("zoo-simulated", "trial", "trial"),
+        ("zoo-simulated", "loso", "trial"),
+        ("zoo-muse", "recording", "window"),
+    )
+    shown = rows_of("training.md", 4)
+    for method, spec in load_study("zoo-simulated").methods.items():
+        for cell, (name, protocol, level) in zip(shown[spec.title], places, strict=True):
+            table = stored[name]
+            mine = (table["method"] == method) & (table["protocol"] == protocol) & (table["level"] == level)
+            row = table[mine & (table["labels"].str.lower() == "true")].iloc[0]
+            numbers = [float(value) for value in re.findall(r"\d\.\d+", cell)]
+            assert numbers == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
+    page = " ".join((ROOT / "docs" / "training.md").read_text().split())
+    for name, protocols in (("zoo-simulated", ("trial", "loso")), ("zoo-muse", ("recording",))):
+        facts = json.loads((ROOT / "results" / f"{name}.quick.json").read_text())
+        for protocol in protocols:
+            assert facts[protocol]["pairs"] == 120
+            assert facts[protocol]["significant"] == []
+            assert f"{facts[protocol]['median_sd']:.3f}" in page
+            assert f"{facts[protocol]['detectable']:.3f}" in page

@@ -541,6 +541,64 @@ def calibrate(
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
+@app.command()
+def explain(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a model.", metavar="DIR")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Signal files (EDF, BDF, FIF, ...), or manifests.", metavar="FILE...")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the page, its figures and tables.")] = Path("saliency"),
+    method: Annotated[str, typer.Option("--method", help="gradients, permutation, or auto.")] = "auto",
+    target: Annotated[
+        str | None, typer.Option("--target", help="Of gradients: a class, or all; the predicted one by default.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="Table with the columns file (or trial) and label, for permutation.")
+    ] = None,
+    prediction: Annotated[
+        list[int] | None, typer.Option("--prediction", help="Window, from 0 on, that gets a page of its own.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Recordings of a corpus instead of files.")] = None,
+    data: Data = None,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Of the corpus; all by default.")] = None,
+    trust: Trust = None,
+) -> None:
+    """Show which electrodes and bands a model uses on some recordings, as maps. Status 1: some were left out."""
+    import numpy as np
+
+    from thymos.base.errors import InputError
+    from thymos.base.samples import Samples
+    from thymos.report.saliency import explain as write
+    from thymos.serving.bundle import Bundle, key_of
+
+    model, known = Bundle.load(bundle, trust or ()), None if labels is None else _labels_of(labels)
+    notes, failures, parts = [("the model", text) for text in model.notes], {}, []
+    for recording in _recordings_of(model, files, source, data, subject, notes, failures):
+        key = None if known is None else key_of(recording, known)
+        if known is not None and key is None:
+            continue
+        part = _tried(recording.meta["trial"], lambda recording=recording: model.samples([recording], notes), failures)
+        if part is not None:
+            parts.append(part if known is None else part.replace(y=np.full(len(part), known[key])))
+    for words in failures.values():
+        print(f"thymos: {words}", file=sys.stderr)
+    if not parts:
+        raise InputError("No recording is left to be explained.", fits="recordings that the model can predict")
+    samples, features = Samples.concatenate(parts), model.recipe.transformers()
+    options = {} if target is None else {"target": target}
+    if features and len(features[0].names()) == samples.X.shape[1]:  # computed before the pipeline, which has no names
+        options["bands"] = features[0].names()
+    title = f"What {model.card.get('title', 'the model')} uses"
+    shown = write(model.pipeline, samples, model.classes, out, samples.y, method, title, prediction or (), **options)
+    _print_notes(notes)
+    console = _console()
+    strongest = shown.strongest(n=5)[["map", "band", "channel", "value"]]
+    console.print(strongest.to_string(index=False), highlight=False, markup=False)
+    console.print(f"written: {out / 'saliency.html'}", highlight=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(1)
+
+
 def _labels_of(path: Path) -> dict[str, str]:
     """Read a table of labels: trial, or file, to class."""
     import pandas as pd

@@ -27,13 +27,15 @@ from thymos.base.probabilities import (
     trial_probabilities,
 )
 from thymos.base.recording import Recording
+from thymos.base.samples import Samples
+from thymos.base.writer import Block
 from thymos.serving.adapt import Recipe, adapt
 from thymos.serving.store import decode, encode
 from thymos.signals.processing import signal_digest
 from thymos.signals.stream import feature_blocks
-from thymos.signals.windows import window_blocks
+from thymos.signals.windows import joined, window_blocks
 
-__all__ = ["FORMAT", "HEAD", "KIND", "Bundle"]
+__all__ = ["FORMAT", "HEAD", "KIND", "Bundle", "key_of"]
 
 FORMAT = "thymos-bundle-1"
 
@@ -110,6 +112,24 @@ class Bundle:
             if notes is not None:
                 notes += [(str(recording.meta["trial"]), text) for text in words]
         return pd.concat(tables[1:] if len(tables) > 1 else tables, ignore_index=True)
+
+    def samples(self, recordings: Iterable[Recording], notes: list[tuple[str, str]] | None = None) -> Samples:
+        """Return what the pipeline is given of some recordings, without labels; parameters as :meth:`predict`.
+
+        Raises
+        ------
+        InputError
+            If a recording does not fit, or none is as long as a window.
+        """
+        processes, features, blocks = self.recipe.processes(), self.recipe.transformers(), []
+        for recording in recordings:
+            words: list[str] = []
+            blocks += self._blocks(recording, processes, features, words)
+            if notes is not None:
+                notes += [(str(recording.meta["trial"]), text) for text in words]
+        if not blocks:
+            raise InputError("No recording has a window.", f"recordings of {self.recipe.seconds:g} s or more")
+        return joined(blocks)
 
     def by_trial(self, table: pd.DataFrame) -> pd.DataFrame:
         """Combine the windows of each trial.
@@ -188,8 +208,7 @@ class Bundle:
         tables, matched, digests, people = [], {}, {}, {}
         for recording in recordings:
             meta = recording.meta
-            name = str(meta.get("recording", meta["trial"]))
-            key = next((k for k in (str(meta["trial"]), name, Path(name).name) if k in labels), None)
+            name, key = str(meta.get("recording", meta["trial"])), key_of(recording, labels)
             if key is None:
                 continue
             people[str(meta["subject"])] = name
@@ -328,8 +347,8 @@ class Bundle:
             )
         return cls(pipeline, recipe, classes, level, calibration, card, known, tuple(notes))
 
-    def _windows(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[pd.DataFrame]:
-        """Return the tables of one recording; what there is to say about it is added to `words`."""
+    def _blocks(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[Block]:
+        """Return the samples of one recording; what there is to say about it is added to `words`."""
         recipe, trial = self.recipe, recording.meta["trial"]
         fitted, notes = adapt(recording, recipe)
         words += notes
@@ -352,10 +371,14 @@ class Bundle:
             blocks = list(feature_blocks([fitted], features, **cut, **more))
             left = blocks[-1].info["left_out"] if blocks else 0
             words += [f"{left} windows have no value of some feature: no prediction for them"] if left else []
-        else:
-            blocks = list(window_blocks([fitted], **cut))
+            return blocks
+        return list(window_blocks([fitted], **cut))
+
+    def _windows(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[pd.DataFrame]:
+        """Return the tables of one recording; what there is to say about it is added to `words`."""
+        trial = recording.meta["trial"]
         name, tables = str(recording.meta.get("recording", trial)), []
-        for block in blocks:
+        for block in self._blocks(recording, processes, features, words):
             with named(f"The model fails on {trial!r}"):
                 predicted = self.probabilities(block.X)
             places = {column: block.meta[column] for column in ("trial", "start", "stop")}
@@ -372,6 +395,12 @@ class Bundle:
 
     def _columns(self) -> list[str]:
         return [f"p_{name}" for name in self.classes]
+
+
+def key_of(recording: Recording, labels: Mapping[str, str]) -> str | None:
+    """Return the name by which a recording has a label: its trial, or its own name with or without the folder."""
+    name, trial = str(recording.meta.get("recording", recording.meta["trial"])), str(recording.meta["trial"])
+    return next((key for key in (trial, name, Path(name).name) if key in labels), None)
 
 
 def _by_trial(trials: np.ndarray, codes: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
