@@ -32,15 +32,15 @@ def values(view: RunView, protocol: str, unit: str) -> pd.DataFrame:
     table = view.predictions.query("labels == 'true' and protocol == @protocol")
     columns = [f"p{k}" for k in range(len(view.data["classes"]))]
     found = {}
-    for (method, name), mine in table.groupby(["method", unit]):
+    for (method, name, seed), mine in table.groupby(["method", unit, "seed"]):
         if view.level == "trial":  # one row for each trial: the mean of the logarithms
             logs = np.log(mine[columns].clip(1e-6)).groupby(mine["trial"]).mean()
             codes, scores = mine.groupby("trial")["label"].first(), np.exp(logs.to_numpy())
         else:
             codes, scores = mine["label"], mine[columns].to_numpy(float)
         codes = codes.map({c: k for k, c in enumerate(view.data["classes"])}).to_numpy()
-        found[method, name] = classification_metrics(codes, scores, view.data["classes"])[view.metric]
-    return pd.Series(found).unstack()
+        found[method, name, seed] = classification_metrics(codes, scores, view.data["classes"])[view.metric]
+    return pd.Series(found).groupby(level=[0, 1]).mean().unstack()
 
 
 def compare(table: pd.DataFrame) -> pd.DataFrame:

@@ -247,3 +247,39 @@ def test_maps_of_what_a_model_uses_are_written(place, model, thymos, tmp_path):
     assert status == 2
     assert "permutation" in said
     assert not (tmp_path / "no").exists()
+    status, _, said = thymos("explain", model, *files, "--out", out)
+    assert (status, "is there already" in said) == (2, True)
+
+
+def test_predictions_never_take_the_place_of_a_recording(place, model, thymos, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_bytes((place / "dora-0-calm.csv").read_bytes())
+    before = file.read_bytes()
+    status, _, said = thymos("predict", model, file, "--out", file, "--overwrite")
+    assert (status, "is one of the files that are read" in said) == (2, True)
+    other = tmp_path / "other.edf"
+    other.write_bytes(b"signal")
+    status, _, said = thymos("predict", model, file, "--out", other, "--overwrite")
+    assert (status, "is no table" in said) == (2, True)
+    assert (file.read_bytes(), other.read_bytes()) == (before, b"signal")
+    status, _, said = thymos("predict", model, file, file)
+    assert (status, "came twice" in said) == (2, True)
+
+
+def test_a_file_without_a_window_counts_as_not_predicted(model, thymos, tmp_path):
+    write_file(tmp_path / "short.csv", "calm", 0, seconds=0.5)
+    status, _, said = thymos("predict", model, tmp_path / "short.csv")
+    assert (status, "shorter than a window" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["dora-0-calm.csv", "dora-9-calm.csv"], "belong to no recording"), (["anna-0-calm.csv"], "has seen")],
+)
+def test_labels_that_mean_nothing_do_not_calibrate(names, expected, place, model, thymos, tmp_path):
+    labels = tmp_path / "labels.csv"
+    pd.DataFrame({"file": names, "label": "calm"}).to_csv(labels, index=False)
+    files = sorted(place.glob(names[0].split("-")[0] + "-*.csv"))
+    status, _, said = thymos("calibrate", model, *files, "--labels", labels, "--out", tmp_path / "new")
+    assert (status, expected in said) == (2, True), said
+    assert not (tmp_path / "new").exists()

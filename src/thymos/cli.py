@@ -307,11 +307,11 @@ def train(
     from thymos.evaluation.final import train_method
     from thymos.evaluation.study import load_study
     from thymos.serving.adapt import Recipe
-    from thymos.serving.bundle import HEAD, KIND, Bundle
+    from thymos.serving.bundle import FILES, KIND, Bundle
     from thymos.serving.store import encode
 
     plan = load_study(study, budget)
-    check_place(out, HEAD, KIND, overwrite)
+    check_place(out, FILES, KIND, overwrite)
     with _progress() as progress:
         trained = train_method(
             plan,
@@ -357,13 +357,13 @@ def _card_words(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _expected_words(card: Mapping[str, Any]) -> Iterator[str]:
-    for row in card["expected"]:
+    for row in card.get("expected", ()):
         yield (
             f"  expected under {row['protocol']}: {row['metric']} by {row['level']} {row['value']:.3f} "
             f"[{row['low']:.2f}, {row['high']:.2f}] over {row['n_units']} {row['unit']}s, chance {row['chance']:.3f}; "
             f"{row['caution']}"
         )
-    if not card["expected"]:
+    if not card.get("expected"):
         yield "  what to expect of it on new recordings is not in its card (thymos run, then thymos train --run)"
 
 
@@ -398,17 +398,22 @@ def predict(
     ):
         if value not in known:
             raise InputError(f"{option} {value} came.{near(value, known)}", fits=", ".join(known))
+    if out is not None and out.exists() and out.suffix not in {".csv", ".json", ".txt"}:
+        raise InputError(f"{out} is there, and is no table.", fits="a new name, or a .csv, .json or .txt to overwrite")
+    if out is not None and any(out.resolve() == path.resolve() for path in files or ()):
+        raise InputError(f"{out} is one of the files that are read.", fits="another name")
     model = Bundle.load(bundle, trust or ())
     with nullcontext() if out is None else whole_file(out, overwrite) as fresh:
         notes, failures = [("the model", text) for text in model.notes], {}
-        parts = [
-            model.predict([]),
-            *(
-                _tried(recording.meta["trial"], lambda recording=recording: model.predict([recording], notes), failures)
-                for recording in _recordings_of(model, files, source, data, subject, notes, failures)
-            ),
-        ]
-        windows = pd.concat([part for part in parts if part is not None and len(part)] or parts[:1], ignore_index=True)
+        parts = [model.predict([])]
+        for recording in _recordings_of(model, files, source, data, subject, notes, failures):
+            trial, said = recording.meta["trial"], len(notes)
+            part = _tried(trial, lambda recording=recording: model.predict([recording], notes), failures)
+            if part is not None and len(part):
+                parts.append(part)
+            elif part is not None:  # why there is no window stands in the notes
+                failures[trial] = f"{trial}: {'; '.join(text for _, text in notes[said:])}"
+        windows = pd.concat(parts[1:] or parts, ignore_index=True)
         if failures and not len(windows):
             for words in failures.values():
                 print(f"thymos: {words}", file=sys.stderr)
@@ -459,6 +464,9 @@ def _recordings_of(
     if source:
         yield from open_source(source, catalogue("source")[source], None, data, {}).load(subjects or None)
         return
+    twice = [path for k, path in enumerate(files or []) if path.resolve() in [p.resolve() for p in files[:k]]]
+    if twice:
+        raise InputError(f"{twice[0]} came twice.", fits="each file once")
     for path in files or []:
         try:
             for own in own_files(path, model.recipe.modality, model.recipe.channels):
@@ -519,9 +527,9 @@ def calibrate(
     """Calibrate a model to one new person by a few labelled trials, as a new folder."""
     from thymos.base.errors import DataError
     from thymos.base.folders import check_place
-    from thymos.serving.bundle import HEAD, KIND, Bundle
+    from thymos.serving.bundle import FILES, KIND, Bundle
 
-    check_place(out, HEAD, KIND, overwrite)
+    check_place(out, FILES, KIND, overwrite)
     model, known = Bundle.load(bundle, trust or ()), _labels_of(labels)
     notes, failures = [("the model", text) for text in model.notes], {}
     recordings = _recordings_of(model, files, None, None, None, notes, failures)
@@ -561,6 +569,8 @@ def explain(
     source: Annotated[str | None, typer.Option("--source", help="Recordings of a corpus instead of files.")] = None,
     data: Data = None,
     subject: Annotated[list[str] | None, typer.Option("--subject", help="Of the corpus; all by default.")] = None,
+    parameters: Settings = None,
+    overwrite: Overwrite = False,
     trust: Trust = None,
 ) -> None:
     """Show which electrodes and bands a model uses on some recordings, as maps. Status 1: some were left out."""
@@ -571,6 +581,12 @@ def explain(
     from thymos.report.saliency import explain as write
     from thymos.serving.bundle import Bundle, key_of
 
+    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            f"{out} is there already.", fits="a new or empty folder", do="give another --out, or --overwrite"
+        )
+    own = ("pipeline", "samples", "classes", "folder", "labels", "method", "title", "predictions", "target")
+    given = _settings(parameters, write, "explain", own)
     model, known = Bundle.load(bundle, trust or ()), None if labels is None else _labels_of(labels)
     notes, failures, parts = [("the model", text) for text in model.notes], {}, []
     for recording in _recordings_of(model, files, source, data, subject, notes, failures):
@@ -585,9 +601,9 @@ def explain(
     if not parts:
         raise InputError("No recording is left to be explained.", fits="recordings that the model can predict")
     samples, features = Samples.concatenate(parts), model.recipe.transformers()
-    options = {} if target is None else {"target": target}
+    options = given | ({} if target is None else {"target": target})
     if features and len(features[0].names()) == samples.X.shape[1]:  # computed before the pipeline, which has no names
-        options["bands"] = features[0].names()
+        options.setdefault("bands", features[0].names())
     title = f"What {model.card.get('title', 'the model')} uses"
     shown = write(model.pipeline, samples, model.classes, out, samples.y, method, title, prediction or (), **options)
     _print_notes(notes)

@@ -6,7 +6,7 @@ import pytest
 
 import thymos.evaluation.runner as runner
 from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError
-from thymos.evaluation import TrialSplit, cross_validate
+from thymos.evaluation import TrialSplit, cross_validate, engines
 from thymos.evaluation.engines import Engine
 from thymos.evaluation.fit import permute_trial_labels
 from thymos.evaluation.results import Results
@@ -14,6 +14,7 @@ from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import make_samples, parse_study
 from thymos.models.catalogue import MODELS
 from thymos.signals.scaling import Flatten
+from thymos.training import stacked
 from thymos.training.pipeline import make_pipeline
 
 STUDY = {
@@ -167,6 +168,33 @@ def test_a_stack_is_computed_as_a_whole_and_only_what_is_missing_of_it_is_stored
     assert (again.done, sizes[-1]) == (1, 4)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     pd.testing.assert_frame_equal(rows(again.results), before)
+
+
+def test_a_stack_holds_no_more_models_than_allowed_inner_fits_included(muse_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_STACK_MODELS", 6)
+    sizes, original = [], stacked._train
+    monkeypatch.setattr(stacked, "_train", lambda made, ready: sizes.append(len(made)) or original(made, ready))
+    protocols = {"recording": {"parameters": {"n_splits": 2, "inner": 2}}}
+    outcome = run_study(study(methods={"mlp": MLP}, protocols=protocols, permuted=[], seeds=4), tmp_path, muse_folder)
+    assert outcome.failed == {}
+    assert max(sizes) == 6, "three fits with two inner folds each"
+
+
+def test_what_cannot_be_stacked_after_all_is_trained_alone(muse_folder, tmp_path, monkeypatch):
+    def broken(made, ready):
+        raise RuntimeError("vmap knows no such thing")
+
+    monkeypatch.setattr(stacked, "_train", broken)
+    outcome = run_study(study(methods={"mlp": MLP}, permuted=[]), tmp_path, muse_folder)
+    assert outcome.failed == {}
+    assert set(outcome.results.read("rows")["trained_together"]) == {1}
+
+
+def test_a_cluster_that_does_not_answer_is_noticed_before_anything_is_read(muse_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "_PATIENCE", 0.5)
+    monkeypatch.setattr(runner, "make_samples", lambda *args: pytest.fail("data were read"))
+    with pytest.raises(InputError, match="No Dask scheduler answers"):
+        run_study(study(), tmp_path / "run", muse_folder, engine=Engine("dask", address="tcp://127.0.0.1:9"))
 
 
 def test_a_stack_holds_no_more_than_memory_allows(muse_folder, tmp_path, monkeypatch):

@@ -70,6 +70,26 @@ def test_a_search_chooses_on_the_inner_folds_and_never_sees_the_test_part(make_r
     assert fit_fold(method, turned, fold, ["calm", "tense"], search).facts["chosen"] == result.facts["chosen"]
 
 
+class Fragile(KNeighborsClassifier):
+    """Refuses what nobody can train."""
+
+    def fit(self, X, y):
+        if self.n_neighbors > 20:
+            raise InputError(f"n_neighbors={self.n_neighbors} came.", fits="fewer")
+        return super().fit(X, y)
+
+
+def test_sets_that_cannot_be_trained_lose_and_the_others_are_used(make_rich, words):
+    samples = make_rich(effect=0.15, shape=(6,))
+    (fold, *_) = LeaveOneSubjectOut(inner=3).folds(samples.meta, samples.y)
+    method = make_pipeline(Flatten(), Fragile())
+    grid = [{"fragile__n_neighbors": k} for k in (30, 3, 40)]
+    assert "n_neighbors=3 by" in fit_fold(method, samples, fold, ["calm", "tense"], grid).facts["chosen"]
+    with pytest.raises(InputError) as error:
+        fit_fold(method, samples, fold, ["calm", "tense"], grid[::2])
+    words(error.value, "n_neighbors=40", "fewer")
+
+
 @pytest.mark.parametrize("ends", [(1.0, 1.0), (0.0, 1.0), (np.nan, 1.0)])
 def test_a_range_that_is_none_is_refused(ends, words):
     with pytest.raises(InputError) as error:
@@ -77,7 +97,9 @@ def test_a_range_that_is_none_is_refused(ends, words):
     words(error.value, "A range from", "low below high")
 
 
-@pytest.mark.parametrize("options", [{"trials": 0}, {"sampler": "bayes"}, {"space": {}}])
+@pytest.mark.parametrize(
+    "options", [{"trials": 0}, {"sampler": "bayes"}, {"space": {}}, {"space": {"svm__random_state": [0, 1]}}]
+)
 def test_a_search_that_cannot_be_is_refused(options):
     with pytest.raises(InputError):
         Search(**{"space": SPACE, **options})

@@ -368,22 +368,34 @@ def test_who_can_spare_no_validation_row_is_trained_on_and_named(make_samples, w
 
 
 def test_a_few_labelled_trials_of_each_new_subject_leave_the_test_part(make_samples):
-    samples = make_samples(subjects=4, trials=8, windows=3)
-    whole = {f.name: f for f in LeaveOneSubjectOut().folds(samples.meta, samples.y)}
+    samples = make_samples(subjects=6, trials=8, windows=3)
+    whole = {f.name: f for f in LeaveOneSubjectOut(n_splits=2).folds(samples.meta, samples.y)}
     trials = samples.meta["trial"].to_numpy()
-    for fold in LeaveOneSubjectOut(few_shot=3).folds(samples.meta, samples.y):
+    for fold in LeaveOneSubjectOut(few_shot=3, n_splits=2).folds(samples.meta, samples.y):
         plain = whole[fold.name]
         assert np.array_equal(np.sort(np.concatenate([fold.test, fold.calibration])), plain.test)
         assert np.array_equal(fold.train, plain.train)
         assert not set(trials[fold.test]) & set(trials[fold.calibration])
         given = samples.meta.iloc[fold.calibration].groupby("subject")["trial"].nunique()
         assert given.eq(3).all()
-        labels = samples.meta.iloc[fold.calibration].drop_duplicates("trial")["feeling"].value_counts()
-        assert labels.min() >= 1, "classes take turns"
+        shots = samples.meta.iloc[fold.calibration].drop_duplicates("trial")
+        labels = shots.groupby(["subject", "feeling"]).size().unstack(fill_value=0)
+        assert labels.shape == (shots["subject"].nunique(), 2)
+        assert (labels.max(axis=1) - labels.min(axis=1)).eq(1).all(), "classes take turns"
         check_split(samples.meta, fold, ("subject", "trial"))
         tested = Fold(fold.name, fold.train, fold.validation, plain.test, calibration=fold.calibration)
-        with pytest.raises(LeakError, match="3 trials that calibrate"):
+        with pytest.raises(LeakError, match="9 trials that calibrate"):
             check_split(samples.meta, tested, ("subject", "trial"))
+
+
+def test_subjects_with_stimuli_held_out_give_trials_away_too(make_rich):
+    samples = make_rich()
+    folds = SubjectStimulusSplit(n_splits=2, few_shot=1).folds(samples.meta, samples.y)
+    for fold in folds:
+        check_split(samples.meta, fold, ("subject", "stimulus", "trial"))
+        assert (
+            samples.meta["trial"].iloc[fold.calibration].nunique() == samples.meta["subject"].iloc[fold.test].nunique()
+        )
 
 
 @pytest.mark.parametrize("protocol", [TrialSplit, RandomWindowSplit])

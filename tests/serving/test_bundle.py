@@ -11,7 +11,7 @@ from thymos.base.errors import DataError, InputError
 from thymos.base.probabilities import Calibration, log_loss, trial_probabilities
 from thymos.models import EEGNetClassifier
 from thymos.serving.adapt import Recipe
-from thymos.serving.bundle import FORMAT, HEAD, Bundle
+from thymos.serving.bundle import FILES, FORMAT, Bundle
 from thymos.signals.processing import signal_digest, signal_spread
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
@@ -146,7 +146,7 @@ def test_a_recording_of_another_cap_is_fitted_and_the_words_name_it(source, made
 def test_few_labelled_trials_draw_it_towards_a_new_person(source, made):
     bundle, samples, y = made
     mine = [recording for recording in source.load() if recording.meta["subject"] == "s01"]
-    off = bundle.replace(calibration=Calibration(1.0, (4.0, -4.0)))  # a person for whom it always says `high`
+    off = bundle.replace(calibration=Calibration(1.0, (4.0, -4.0)), known={})  # a person for whom it always says `high`
     labels = dict(zip(samples.meta["trial"], y, strict=True))
     found = off.calibrated(mine, labels)
     facts = found.card["calibrated"]
@@ -179,10 +179,12 @@ def test_few_labelled_trials_draw_it_towards_a_new_person(source, made):
 
 def test_labels_that_do_not_fit_are_refused(source, made, words):
     bundle, _, _ = made
+    bundle = bundle.replace(known={})
     for labels, expected in (
         ({"s01-t01": "hihg"}, ["label of 's01-t01'", "Did you mean 'high'?"]),
         ({"elsewhere": "high"}, ["None of the 1 labels"]),
         ({"s01-t01": "high", "s02-t01": "low"}, ["2 people"]),
+        ({"s01-t01": "high", "s01-t99": "low"}, ["1 labels belong to no recording", "s01-t99", "have no label"]),
     ):
         with pytest.raises(InputError) as error:
             bundle.calibrated(source.load(), labels)
@@ -192,17 +194,20 @@ def test_labels_that_do_not_fit_are_refused(source, made, words):
 
 
 def edited(folder, **changes):
-    head = json.loads((folder / HEAD).read_text())
-    (folder / HEAD).write_text(json.dumps({**head, **changes}))
+    head = json.loads((folder / FILES[0]).read_text())
+    (folder / FILES[0]).write_text(json.dumps({**head, **changes}))
 
 
 DAMAGES = {
     "a byte of the pipeline": (lambda f: flip(f / "pipeline.skops"), "pipeline.skops is damaged"),
     "weights cut off": (lambda f: (f / "weights.safetensors").write_bytes(b""), "weights.safetensors is damaged"),
     "weights gone": (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors"),
-    "head gone": (lambda f: (f / HEAD).unlink(), "cannot be used as a bundle"),
-    "head cut off": (lambda f: (f / HEAD).write_text((f / HEAD).read_text()[:500]), "cannot be used as a bundle"),
-    "head a list": (lambda f: (f / HEAD).write_text("[1]"), "cannot be used as a bundle"),
+    "head gone": (lambda f: (f / FILES[0]).unlink(), "cannot be used as a bundle"),
+    "head cut off": (
+        lambda f: (f / FILES[0]).write_text((f / FILES[0]).read_text()[:500]),
+        "cannot be used as a bundle",
+    ),
+    "head a list": (lambda f: (f / FILES[0]).write_text("[1]"), "cannot be used as a bundle"),
     "a number edited": (lambda f: edited(f, calibration={"temperature": 9.0, "bias": []}), "was changed after it"),
     "foreign": (lambda f: edited(f, format="somebody-else-3"), "is no bundle: 'somebody-else-3'"),
     "newer": (lambda f: edited(f, format="thymos-bundle-7"), "newer version of Thymos"),
@@ -249,7 +254,7 @@ def test_it_appears_whole_and_replaces_bundles_only(made, tmp_path, monkeypatch,
     with pytest.raises(InputError, match="already exists"):
         bundle.save(precious, overwrite=True)
     folder = bundle.save(tmp_path / "b")
-    assert json.loads((folder / HEAD).read_text())["format"] == FORMAT
+    assert json.loads((folder / FILES[0]).read_text())["format"] == FORMAT
     with pytest.raises(InputError, match="already exists"):
         bundle.save(folder)
     bundle.replace(level="window").save(folder, overwrite=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 from thymos.base.errors import InputError
@@ -14,14 +15,15 @@ from thymos.base.errors import InputError
 __all__ = ["check_place", "whole_file", "whole_folder"]
 
 
-def check_place(folder: str | os.PathLike, marker: str, what: str, overwrite: bool = False) -> Path:
+def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, overwrite: bool = False) -> Path:
     """Refuse a place where a folder may not be written; only what is recognised may ever be replaced.
 
     Parameters
     ----------
     folder : path
-    marker : str
-        Name of a file that every folder of this kind has.
+    names : sequence of str
+        Names of the files of such a folder, or patterns of names. The first is in every one; a folder that holds
+        anything else is not replaced.
     what : str
         What such a folder holds, in words.
     overwrite : bool
@@ -32,15 +34,25 @@ def check_place(folder: str | os.PathLike, marker: str, what: str, overwrite: bo
     InputError
         If something is there that may not be replaced, or the place cannot be written to.
     """
-    folder = Path(folder)
-    if folder.exists() and not (overwrite and (folder / marker).is_file()):
+    folder = Path(folder).absolute()
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link.", "a folder", "name the folder that it leads to, or another one")
+    if folder.exists() and overwrite and (folder / names[0]).is_file():
+        strange = [p.name for p in folder.iterdir() if p.is_dir() or not any(fnmatch(p.name, n) for n in names)]
+        if strange:
+            raise InputError(
+                f"{folder} holds {strange[0]!r} beside {what}.",
+                f"nothing but {what}",
+                "move it away, or choose a new name",
+            )
+    elif folder.exists():
         raise InputError(
             f"{folder} already exists.",
             fits=f"a folder that holds {what}" if overwrite else "a new folder",
             do="choose another name"
             + ("" if overwrite else f", or pass overwrite=True (on the command line --overwrite) to replace {what}"),
         )
-    above = folder.absolute().parent
+    above = folder.parent
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
@@ -49,13 +61,13 @@ def check_place(folder: str | os.PathLike, marker: str, what: str, overwrite: bo
 
 
 @contextmanager
-def whole_folder(folder: str | os.PathLike, marker: str, what: str, overwrite: bool = False) -> Iterator[Path]:
+def whole_folder(folder: str | os.PathLike, names: Sequence[str], what: str, overwrite: bool = False) -> Iterator[Path]:
     """Yield a new, empty folder, which takes the name of `folder` at the end if nothing was raised meanwhile.
 
     Parameters and errors as :func:`check_place`. Whatever happens, what was there before is there unchanged until the
     new folder is finished.
     """
-    folder = check_place(folder, marker, what, overwrite)
+    folder = check_place(folder, names, what, overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, retired = (folder.with_name(f".{folder.name}.{uuid.uuid4().hex}") for _ in range(2))
     fresh.mkdir()
@@ -85,12 +97,20 @@ def whole_file(path: str | os.PathLike, overwrite: bool = False) -> Iterator[Pat
         raise InputError(f"{path} is there already.", "a new name", "give another name, or --overwrite")
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.touch()  # now, and not after an hour of computing
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.touch()  # now, and not after an hour of computing
         yield fresh
-        fresh.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}.", fits="a place that can be written to") from None
+        with _writing(path):
+            fresh.replace(path)
     finally:
         with suppress(OSError):
             fresh.unlink()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}.", fits="a place that can be written to") from None

@@ -22,6 +22,7 @@ from thymos.base.writer import FORMAT, SamplesWriter, array_file
 __all__ = ["Samples"]
 
 _IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
+_FILES = ("info.json", "meta.parquet", "*.npy")  # of saved samples
 _MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
 
 
@@ -206,7 +207,7 @@ class Samples:
         InputError
             If the folder exists and may not be replaced.
         """
-        with whole_folder(folder, "info.json", "saved samples", overwrite) as fresh, SamplesWriter(fresh) as writer:
+        with whole_folder(folder, _FILES, "saved samples", overwrite) as fresh, SamplesWriter(fresh) as writer:
             writer.add(self.X, self.meta, self.y)
             writer.finish(self.info)
         return Path(folder)

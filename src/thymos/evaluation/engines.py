@@ -30,6 +30,7 @@ __all__ = ["ENGINES", "Engine", "Lost", "default_jobs"]
 
 ENGINES = ("sequential", "loky", "dask")
 
+_EARLY = 3  # pools that may break before anything has begun
 _PATIENCE = 10  # seconds to wait for a scheduler
 _AGAIN = "give the same command again; finished fits are kept"
 #: A fit seeds torch and records warnings for its whole process; workers with several threads compute one at a time.
@@ -82,6 +83,22 @@ class Engine:
         if self.address and self.name != "dask":
             raise InputError(f"An address came with the engine {self.name!r}.", fits="--engine dask")
 
+    def check(self) -> None:
+        """See that the cluster at an address answers, before anything is read.
+
+        Raises
+        ------
+        InputError
+            If it does not, or has no workers.
+        MissingExtraError
+            If Dask is not installed.
+        """
+        if self.name == "dask":
+            require("distributed", "distributed")
+        if self.address:
+            with _client(self):
+                pass
+
     def run(
         self, work: Callable[..., Any], calls: Sequence[tuple], samples: Samples, shared: Path
     ) -> Iterator[tuple[int, Any]]:
@@ -114,7 +131,7 @@ class Engine:
         with _copied(samples, Path(tempfile.gettempdir())) as folder:
             marks = folder / "begun"
             marks.mkdir()
-            left, deaths = set(range(len(calls))), dict.fromkeys(range(len(calls)), 0)
+            left, deaths, early = set(range(len(calls))), dict.fromkeys(range(len(calls)), 0), 0
             while left:
                 # which of those under way killed its worker is not known: each goes alone the second time
                 suspect = sorted(n for n in left if deaths[n])[:1]
@@ -128,7 +145,8 @@ class Engine:
                             yield number, answer
                 except BrokenProcessPool:
                     begun = {int(mark.name) for mark in marks.iterdir()} & left
-                    if not begun:
+                    early += not begun  # it may still be the old pool, found broken before anything was begun
+                    if early > _EARLY:
                         raise ThymosError("Worker processes die before they begin to compute.", do=_AGAIN) from None
                     for number in sorted(begun):
                         (marks / str(number)).unlink()

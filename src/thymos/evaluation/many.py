@@ -19,7 +19,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from thymos.base.errors import ThymosError
 from thymos.base.probabilities import predict_all
 from thymos.base.samples import Samples
 
@@ -134,10 +133,8 @@ def _stacked(wanted: list[tuple[Walk, Request]]) -> list[Any]:
     trained = _tried([wanted[k][0] for k in good], lambda: lead.fit_many([ready[k][:3] for k in good], seeds))
     answers: list[Any] = list(ready)
     for place, k in enumerate(good):
-        if isinstance(trained, ThymosError):  # of one of them; alone, each says its own
+        if isinstance(trained, Exception):  # of one of them, or of stacking itself; alone, each says its own
             answers[k] = None
-        elif isinstance(trained, Exception):
-            answers[k] = trained
         else:
             wanted[k][0].together = len(good)
             made[k].steps[-1] = (made[k].steps[-1][0], trained[place])

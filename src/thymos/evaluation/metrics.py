@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from thymos.base.errors import InputError
 from thymos.base.probabilities import log_loss, trial_means, trial_probabilities
@@ -209,8 +209,7 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
         result[f"weighted_{name}"] = float(np.average(np.nan_to_num(values[present]), weights=support[present]))
         result[f"micro_{name}"] = result["accuracy"]  # equal by definition when every sample has one label
     present = np.flatnonzero((support > 0) & (support < len(codes)))
-    scores = [roc_auc_score(codes == k, probabilities[:, k]) for k in present]
-    result["roc_auc"] = float(np.mean(scores)) if scores else float("nan")
+    result["roc_auc"] = float(_areas(codes, probabilities, present).mean()) if len(present) else float("nan")
     result["log_loss"] = log_loss(codes, probabilities)
     result["brier"] = float(((probabilities - np.eye(len(classes))[codes]) ** 2).sum(axis=1).mean())
     result["ece"] = expected_calibration_error(codes, probabilities)
@@ -219,20 +218,30 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
 
 def calibration_bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> pd.DataFrame:
     """Return ``confidence``, ``accuracy`` and ``count`` of bins with about equal numbers of samples."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == codes
-    order = np.argsort(confidence, kind="stable")
-    parts = [p for p in np.array_split(order, min(n_bins, len(order))) if len(p)]
     return pd.DataFrame(
-        {
-            "confidence": [confidence[p].mean() for p in parts],
-            "accuracy": [right[p].mean() for p in parts],
-            "count": [len(p) for p in parts],
-        }
+        dict(zip(("confidence", "accuracy", "count"), _bins(codes, probabilities, n_bins), strict=True))
     )
 
 
 def expected_calibration_error(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> float:
     """Return the mean distance of accuracy and confidence over equal-mass bins."""
-    bins = calibration_bins(codes, probabilities, n_bins)
-    return float(np.average((bins["accuracy"] - bins["confidence"]).abs(), weights=bins["count"]))
+    confidence, accuracy, count = _bins(codes, probabilities, n_bins)
+    return float(np.average(np.abs(accuracy - confidence), weights=count))
+
+
+def _bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean confidence, accuracy and size of each bin; bins differ in size by one at most."""
+    confidence = probabilities.max(axis=1)
+    right = (probabilities.argmax(axis=1) == codes).astype(float)
+    order, n_bins = np.argsort(confidence, kind="stable"), min(n_bins, len(codes))
+    count = len(codes) // n_bins + (np.arange(n_bins) < len(codes) % n_bins)
+    starts = np.cumsum(count) - count
+    return np.add.reduceat(confidence[order], starts) / count, np.add.reduceat(right[order], starts) / count, count
+
+
+def _areas(codes: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the area under the curve of each class against the rest, from ranks (Mann & Whitney 1947)."""
+    positive = codes[:, None] == classes
+    n = positive.sum(axis=0)
+    ranks = rankdata(probabilities[:, classes], axis=0)
+    return ((ranks * positive).sum(axis=0) - n * (n + 1) / 2) / (n * (len(codes) - n))

@@ -1,4 +1,4 @@
-"""Runs a study: every fit is a task of its own, stored as soon as it is done, never computed twice."""
+"""Runs a study: every fit is a task of its own, kept once it is stored; those of a stack are computed together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from thymos.evaluation.fit import FoldResult, fit_folds, permute_trial_labels, r
 from thymos.evaluation.interventions import small_fold
 from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
-from thymos.evaluation.search import Search
 from thymos.evaluation.splitters import Fold
 from thymos.evaluation.study import Step, Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
 
@@ -119,6 +118,7 @@ def run_study(
     results = Results(out)
     results.check_writable()
     _refuse_others(results, study)
+    engine.check()
     say(0, 0, "reading data")
     samples = make_samples(study, data, cache, say)
     classes, whole = classes_of(study, samples), settled(samples)
@@ -227,8 +227,10 @@ def units_of(
         if len(group) == 1:
             units.append(tuple(group))
             continue
-        rows = max(len(fold.train) + len(fold.validation) for fold in map(folds.get, map(_place, group)))
-        count = int(np.clip(_STACK_BYTES // (rows * sizes[group[0].method]), 1, _STACK_MODELS))
+        cut = [folds[_place(task)] for task in group]
+        rows, inner = (max(map(f, cut)) for f in (lambda f: len(f.train) + len(f.validation), lambda f: len(f.inner)))
+        most = min(_STACK_MODELS, _STACK_BYTES // (rows * sizes[group[0].method]))
+        count = max(1, int(most) // max(1, inner))
         units += [tuple(group[k : k + count]) for k in range(0, len(group), count)]
     return units
 
@@ -263,8 +265,7 @@ def _work(
         data = permute_trial_labels(samples, seeds[1]) if unit[0].labels == "permuted" else samples
         for task, fold in zip(unit, folds, strict=True):
             seed = child_seed(seeds[0], task.seed, task.protocol, task.fold)
-            drawn = replace(grid, seed=child_seed(seed, "search")) if isinstance(grid, Search) else grid
-            jobs.append((seed_estimator(estimator, seed), data, fold, classes, drawn))
+            jobs.append((seed_estimator(estimator, seed), data, fold, classes, grid))
         answers = fit_folds(jobs)
     except Exception as error:
         answers = [error] * len(unit)

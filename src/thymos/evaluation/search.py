@@ -86,6 +86,9 @@ class Search:
     def __post_init__(self):
         if self.sampler not in SAMPLERS:
             raise InputError(f"sampler={self.sampler!r} came.{near(self.sampler, SAMPLERS)}", ", ".join(SAMPLERS))
+        seeds = [name for name in self.space if name.split("__")[-1] == "random_state"]
+        if seeds:
+            raise InputError(f"{seeds[0]} was to be searched.", "parameters that mean something: a seed is no choice")
         if not self.space or self.trials < 1:
             raise InputError(
                 f"A search of {self.trials} trials in {len(self.space)} parameters came.", "at least one of each"
@@ -159,23 +162,30 @@ def choose(
     by_epochs = bool(fold.inner) and {"max_epochs", "patience"} <= set(last_step(estimator).get_params())
     if not pairs or (not grid and not by_epochs):
         return Chosen(estimator, fold.train, fold.validation)
-    tried, losses, epochs = [], [], []
+    tried, losses, epochs, failure = [], [], [], None
     proposals = grid.proposals() if isinstance(grid, Search) else _listed(grid)
     parameters = next(proposals)
     while parameters is not None:
         candidate = clone(estimator).set_params(**parameters)
-        fits = yield [Request(candidate, samples, train, held) for train, held in pairs]
-        scores = [_loss(f, samples[held], classes) for f, (_, held) in zip(fits, pairs, strict=True)]
         tried.append(parameters)
+        try:
+            fits = yield [Request(candidate, samples, train, held) for train, held in pairs]
+        except InputError as error:  # what diverges, or cannot be, loses
+            failure, scores, best = error, [np.inf], [0]
+        else:
+            scores = [_loss(f, samples[held], classes) for f, (_, held) in zip(fits, pairs, strict=True)]
+            best = [getattr(last_step(f), "best_epoch_", 0) for f in fits]
         losses.append(float(np.mean(scores)))
-        epochs.append(int(np.median([getattr(last_step(f), "best_epoch_", 0) for f in fits])))
+        epochs.append(int(np.median(best)))
         try:
             parameters = proposals.send(losses[-1])
         except StopIteration:
             parameters = None
-    losses = np.where(np.isfinite(losses), losses, np.inf)  # what diverges loses
+    losses = np.where(np.isfinite(losses), losses, np.inf)
     if np.isinf(losses).all():
-        raise InputError("No set of parameters of the grid has a finite loss.", fits="at least one that can be trained")
+        raise failure or InputError(
+            "No set of parameters of the grid has a finite loss.", fits="at least one that can be trained"
+        )
     best = int(np.argmin(losses))
     where = f"{len(pairs)} inner folds" if fold.inner else "the validation part"
     drawn = isinstance(grid, Search)  # numbers that nobody wrote down have many digits

@@ -141,7 +141,10 @@ class Protocol:
         self.random_state = random_state
         numbers = {"repeats": 1, "inner": 0, "few_shot": 0, "random_state": 0}
         whole = all(
-            isinstance(getattr(self, k), (int, np.integer)) and getattr(self, k) >= v for k, v in numbers.items()
+            isinstance(getattr(self, k), (int, np.integer))
+            and not isinstance(getattr(self, k), bool)
+            and getattr(self, k) >= v
+            for k, v in numbers.items()
         )
         split = self.n_splits == "all" or (isinstance(self.n_splits, (int, np.integer)) and self.n_splits >= 2)
         if not (whole and split and 0 <= validation <= 0.5 and 0 <= self.guard < np.inf and inner != 1):
@@ -562,8 +565,9 @@ class SubjectStimulusSplit(Protocol):
         inner: int = 0,
         random_state: int = 0,
         subject_splits: int | str = "all",
+        few_shot: int = 0,
     ):
-        super().__init__(n_splits, validation, guard, repeats, inner, random_state)
+        super().__init__(n_splits, validation, guard, repeats, inner, random_state, few_shot=few_shot)
         self.subject_splits = subject_splits
         LeaveOneSubjectOut(n_splits=subject_splits)  # the same numbers fit
 

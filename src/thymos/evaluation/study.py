@@ -20,6 +20,7 @@ from thymos.base.cache import Cache
 from thymos.base.catalogue import check_parameters, load_object, near, resolve
 from thymos.base.errors import DataError, InputError, StudyError, ThymosError
 from thymos.base.labels import Rule, grouped, settled
+from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 
 if TYPE_CHECKING:
@@ -596,7 +597,17 @@ def make_grid(study: Study, method: str, estimator: Any) -> list[dict[str, Any]]
         except InputError as error:
             raise StudyError(f"methods.{method}.search.space.{place}: {error.came}", error.fits) from None
     if spec.search:
-        return Search(space, spec.search.trials, spec.search.sampler)
+        # one seed for all fits: folds that draw the same sets train them as one stack
+        return _call(
+            f"methods.{method}.search",
+            Search,
+            {
+                "space": space,
+                "trials": spec.search.trials,
+                "sampler": spec.search.sampler,
+                "seed": child_seed(study.seed, method, "search"),
+            },
+        )
     return list(ParameterGrid(space)) if space else []
 
 

@@ -35,14 +35,15 @@ from thymos.signals.processing import signal_digest
 from thymos.signals.stream import feature_blocks
 from thymos.signals.windows import joined, window_blocks
 
-__all__ = ["FORMAT", "HEAD", "KIND", "Bundle", "key_of"]
+__all__ = ["FILES", "FORMAT", "KIND", "Bundle", "key_of"]
 
 FORMAT = "thymos-bundle-1"
 
-#: The file by which a folder is known as a bundle, and what such a folder holds, in words.
-HEAD, KIND = "bundle.json", "a bundle"
+_HEAD, _PIPELINE, _WEIGHTS = "bundle.json", "pipeline.skops", "weights.safetensors"
 
-_PIPELINE, _WEIGHTS = "pipeline.skops", "weights.safetensors"
+#: The files of a bundle, and what a folder of these holds, in words.
+FILES, KIND = (_HEAD, _PIPELINE, _WEIGHTS), "a bundle"
+
 _ROOMS = ("base", "signals", "nn", "training", "models", "serving")  # whose code decides on a prediction
 _PLACES = ("recording", "trial", "start", "stop")
 
@@ -201,23 +202,40 @@ class Bundle:
         Raises
         ------
         InputError
-            If ratings are predicted, a label is no class of the model, no trial has a label, or the recordings are of
-            several people.
+            If ratings are predicted, a label is no class of the model, labels and recordings miss each other, the
+            recordings are of several people (which a manifest tells, files by themselves do not), or the model has
+            seen one of them.
         """
         self._check_labels(labels, shots)
-        tables, matched, digests, people = [], {}, {}, {}
+        tables, matched, digests, people, found, bare = [], {}, {}, {}, set(), []
         for recording in recordings:
             meta = recording.meta
             name, key = str(meta.get("recording", meta["trial"])), key_of(recording, labels)
             if key is None:
+                bare.append(name)
                 continue
             people[str(meta["subject"])] = name
             if key not in (str(meta["trial"]), name) and matched.setdefault(key, name) != name:
                 raise InputError(f"The label of {key!r} fits {matched[key]} and {name}.", "names with their folders")
             table = self.predict([recording], notes)
             tables.append(table.assign(label=str(labels[key])))
-            fitted, _ = adapt(recording, self.recipe)
-            digests.setdefault(str(meta["trial"]), []).append(signal_digest(fitted.signal(self.recipe.modality)))
+            suited, _ = adapt(recording, self.recipe)
+            digest = signal_digest(suited.signal(self.recipe.modality))
+            if digest in self.known:
+                raise InputError(
+                    f"The model has seen {name} ({self.known[digest]}), and is surer there than on anything new.",
+                    fits="trials that it was neither trained nor calibrated on",
+                )
+            digests.setdefault(str(meta["trial"]), []).append(digest)
+            found.add(key)
+        lost = [name for name in labels if name not in found]
+        if tables and lost and bare:  # more labels than recordings are no mistake, nor are the other way round
+            raise InputError(
+                f"{len(lost)} labels belong to no recording that came ({', '.join(lost[:3])}), and {len(bare)} "
+                f"recordings have no label ({', '.join(bare[:3])}).",
+                fits="names of trials, or of their files",
+                do="correct the names, or leave these recordings out",
+            )
         if len(people) > 1:
             raise InputError(f"Recordings of {len(people)} people came: {', '.join(people)}.", "those of one person")
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"trial": []})
@@ -229,24 +247,28 @@ class Bundle:
         trials = table.drop_duplicates("trial").set_index("trial")["label"]
         place = trials.groupby(trials).cumcount()
         used = list(trials.index if shots is None else trials.index[place < shots])
+        counts = trials[used].value_counts().reindex(self.classes, fill_value=0)
+        if shots is not None and counts.min() < shots and notes is not None:
+            few = ", ".join(f"{n} of {name}" for name, n in counts.items() if n < shots)
+            notes.append(("calibration", f"fewer than {shots} labelled trials: {few}"))
         mine = table["trial"].isin(used).to_numpy()
         codes = np.array([self.classes.index(label) for label in table["label"]])
         predicted = table[self._columns()].to_numpy(float)
-        found = fit_calibration(predicted[mine], codes[mine], table["trial"].to_numpy(str)[mine], bias=True)
+        fitted = fit_calibration(predicted[mine], codes[mine], table["trial"].to_numpy(str)[mine], bias=True)
         facts: dict[str, Any] = {
             "trials": used,
-            "per_class": trials[used].value_counts().reindex(self.classes, fill_value=0).to_dict(),
-            "temperature": found.temperature,
-            "bias": dict(zip(self.classes, found.bias or [0.0] * len(self.classes), strict=True)),
+            "per_class": counts.to_dict(),
+            "temperature": fitted.temperature,
+            "bias": dict(zip(self.classes, fitted.bias or [0.0] * len(self.classes), strict=True)),
             "caution": "these trials decided on the calibration and must not be in a later test",
         }
         if not mine.all():
             rest = table["trial"].to_numpy(str)[~mine], codes[~mine], predicted[~mine]
-            facts["rest"] = {"before": _by_trial(*rest), "after": _by_trial(*rest[:2], found.apply(rest[2]))}
+            facts["rest"] = {"before": _by_trial(*rest), "after": _by_trial(*rest[:2], fitted.apply(rest[2]))}
         known = {digest: "calibration" for trial in used for digest in digests[trial]}
         return replace(
             self,
-            calibration=self.calibration.then(found),
+            calibration=self.calibration.then(fitted),
             card={**self.card, "calibrated": facts},
             known={**self.known, **known},
         )
@@ -293,10 +315,10 @@ class Bundle:
             "checksums": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
         head = json.loads(json.dumps(head, default=str))  # as it will be read
-        with whole_folder(folder, HEAD, KIND, overwrite) as fresh:
+        with whole_folder(folder, FILES, KIND, overwrite) as fresh:
             for name, content in files.items():
                 (fresh / name).write_bytes(content)
-            (fresh / HEAD).write_text(json.dumps({**head, "checksum": _checksum(head)}, indent=1), encoding="utf-8")
+            (fresh / _HEAD).write_text(json.dumps({**head, "checksum": _checksum(head)}, indent=1), encoding="utf-8")
             try:
                 Bundle.load(fresh, trust)
             except DataError as error:
@@ -419,7 +441,7 @@ def _checksum(head: Mapping[str, Any]) -> str:
 def _head(folder: Path) -> dict[str, Any]:
     """Return the head of a bundle of this format, as it was written."""
     try:
-        head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
+        head = json.loads((folder / _HEAD).read_text(encoding="utf-8"))
         version = str(head["format"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _refused(folder, _reason(error)) from None
@@ -433,7 +455,7 @@ def _head(folder: Path) -> dict[str, Any]:
             else "give a folder written by `thymos train`",
         )
     if head.get("checksum") != _checksum(head):
-        raise _refused(folder, f"{HEAD} is damaged, or was changed after it was written")
+        raise _refused(folder, f"{_HEAD} is damaged, or was changed after it was written")
     return head
 
 
@@ -447,5 +469,5 @@ def _refused(folder: Path, reason: str) -> DataError:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f"{HEAD} lacks {error}"
+        return f"{_HEAD} lacks {error}"
     return str(getattr(error, "came", error)).rstrip(".")

@@ -360,7 +360,8 @@ class TorchEstimator(BaseEstimator):
         -------
         list of estimators
             Fitted copies of this one, in the order of `parts`; this one stays as it is. On the processor they are
-            those of :meth:`fit`, dropout included, up to the rounding of sums.
+            those of :meth:`fit`, dropout included, up to the rounding of sums (which Adam makes steps of, where a
+            parameter has no gradient: a bias before a batch normalisation).
         """
         from thymos.training.stacked import fit_many
 

@@ -47,8 +47,9 @@ def fit_many(
 ) -> list[TorchEstimator]:
     """Train one copy of an estimator for each part; see :meth:`TorchEstimator.fit_many`.
 
-    Parts whose samples have the same shape, and their targets as many classes, form a stack; other estimators, and
-    parts alone, go through :meth:`~TorchEstimator.fit`.
+    Parts whose samples have the same shape, and their targets as many classes, form a stack; estimators that are not
+    stacked go through :meth:`~TorchEstimator.fit`, one after the other. What one model raises (a loss that is not
+    finite any more) ends the training of all.
     """
     seeds = [estimator.random_state] * len(parts) if random_states is None else list(random_states)
     made = [clone(estimator).set_params(random_state=seed) for seed in seeds]
