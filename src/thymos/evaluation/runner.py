@@ -276,7 +276,7 @@ def _work(
         elif isinstance(answer, ThymosError):
             done.append((task, None, str(answer)))
         elif isinstance(answer, Exception):
-            done.append((task, None, "".join(traceback.format_exception(answer)[-5:])))
+            done.append((task, None, "".join(traceback.format_exception(answer, limit=-4))))
         else:
             done.append((task, _tables(task, fold, answer, classes), None))
     return done
