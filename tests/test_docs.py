@@ -218,3 +218,16 @@ def test_the_table_of_the_zoo_is_the_stored_one():
             assert facts[protocol]["significant"] == []
             assert f"{facts[protocol]['median_sd']:.3f}" in page
             assert f"{facts[protocol]['detectable']:.3f}" in page
+
+
+def test_what_a_few_labelled_trials_are_worth_is_the_stored_one():
+    stored = json.loads((ROOT / "results" / "few_shot.json").read_text())
+    shown = rows_of("training.md", 5)
+    for shots, row in stored.items():
+        if isinstance(row, dict):
+            numbers = [float(value) for value in re.findall(r"[-+]?\d\.\d+", " ".join(shown[shots]))]
+            means = [
+                row[name][key] for name in ("log_loss", "balanced_accuracy") for key in ("mean", "change", "error")
+            ]
+            means = means if shots != "0" else means[::3]
+            assert numbers == pytest.approx(means, abs=5.1e-4)
