@@ -4,8 +4,8 @@ Run: python benchmarks/few_shot.py
 
 Twenty-four simulated people, 40 trials of 8 s each, effect three times the realistic one; LDA on differential entropy
 of 1 s windows, leave one person out. The same trials are tested whatever number calibrates: those that the largest
-number leaves. Log-loss and balanced accuracy by trial, mean over people, with the standard error of the paired difference
-to no calibration.
+number leaves. Log-loss and balanced accuracy by trial, mean over people, with the standard error of the paired change
+against no calibration.
 """
 
 from __future__ import annotations
