@@ -231,3 +231,13 @@ def test_what_a_few_labelled_trials_are_worth_is_the_stored_one():
             ]
             means = means if shots != "0" else means[::3]
             assert numbers == pytest.approx(means, abs=5.1e-4)
+
+
+def test_the_python_of_the_page_on_training_runs(capsys):
+    page = (ROOT / "docs" / "training.md").read_text()
+    exec(
+        compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.S)), "training.md", "exec"), {"__name__": "docs"}
+    )
+    first, reason, last = capsys.readouterr().out.splitlines()
+    assert (first, last) == ("(2, 2) True", "'' 3")
+    assert "not declared" in reason
