@@ -820,7 +820,9 @@ def _donors(meta: pd.DataFrame, level: str, within: str | None, rng: np.random.G
             f"There is no {level} to exchange anything with"
             + (f": each {within} has one." if within else ": there is one."),
             fits="at least two",
-            do=("pass within=None, or " if within else "") + ("level='window'" if level == "trial" else "more samples"),
+            do="give more"
+            + (", or exchange within=None" if within else "")
+            + (", or windows with level='window' (on the command line --set level=window)" if level == "trial" else ""),
         )
     return donors
 
