@@ -1,10 +1,16 @@
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+import warnings
+from unittest import mock
 
 import pytest
 import yaml
+
+from thymos.cli import main
 
 STUDY = {
     "name": "small",
@@ -22,12 +28,26 @@ STUDY = {
 
 
 def thymos(*arguments, path=""):
-    """Run the command line in a process of its own; `path` joins the import path."""
-    code = "from thymos.cli import main; main()"
-    environment = {k: v for k, v in os.environ.items() if k != "THYMOS_DATA"} | {"PYTHONPATH": str(path)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=environment
-    )
+    """Run the command line; in a process of its own if `path` joins the import path."""
+    environment = {k: v for k, v in os.environ.items() if k != "THYMOS_DATA"}
+    if path:
+        code = "from thymos.cli import main; main()"
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment | {"PYTHONPATH": str(path)})
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.object(sys, "argv", ["thymos", *map(str, arguments)]),
+        mock.patch.dict(os.environ, environment, clear=True),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        warnings.simplefilter("default")
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
