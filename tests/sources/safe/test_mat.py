@@ -267,7 +267,7 @@ def test_what_is_no_matlab_file_is_said_in_words(content, tmp_path, words):
 
 def test_references_that_multiply_end_in_an_error(tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py")
-    monkeypatch.setattr(mat, "_MOST", 10**3)
+    monkeypatch.setattr("thymos.sources.safe.mat._MOST", 10**3)
     path = tmp_path / "a.mat"
     with h5py.File(path, "w") as file:
         file["level0"] = np.zeros(1)
