@@ -585,7 +585,18 @@ def explain(
         raise InputError(
             f"{out} is there already.", fits="a new or empty folder", do="give another --out, or --overwrite"
         )
-    own = ("pipeline", "samples", "classes", "folder", "labels", "method", "title", "predictions", "target")
+    own = (
+        "pipeline",
+        "samples",
+        "classes",
+        "folder",
+        "labels",
+        "method",
+        "title",
+        "predictions",
+        "target",
+        "calibration",
+    )
     given = _settings(parameters, write, "explain", own)
     model, known = Bundle.load(bundle, trust or ()), None if labels is None else _labels_of(labels)
     notes, failures, parts = [("the model", text) for text in model.notes], {}, []
@@ -605,6 +616,7 @@ def explain(
     if features and len(features[0].names()) == samples.X.shape[1]:  # computed before the pipeline, which has no names
         options.setdefault("bands", features[0].names())
     title = f"What {model.card.get('title', 'the model')} uses"
+    options["calibration"] = model.calibration  # so that probabilities are those of `thymos predict`
     shown = write(model.pipeline, samples, model.classes, out, samples.y, method, title, prediction or (), **options)
     _print_notes(notes)
     console = _console()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from thymos.base.cache import Cache
-from thymos.base.catalogue import load_object, near, resolve
+from thymos.base.catalogue import near, resolve
 from thymos.base.errors import InputError
 from thymos.base.labels import MEDIAN, settled
 from thymos.base.probabilities import Calibration, fit_calibration, predict_all, trial_means, trial_probabilities
@@ -28,7 +28,15 @@ from thymos.evaluation.provenance import environment
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Protocol
 from thymos.evaluation.statistics import summarise
-from thymos.evaluation.study import Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
+from thymos.evaluation.study import (
+    Study,
+    classes_of,
+    make_estimator,
+    make_grid,
+    make_protocol,
+    make_samples,
+    make_source,
+)
 from thymos.signals.processing import make_process, signal_digest, signal_spread
 
 __all__ = ["Trained", "expected_of", "train_method"]
@@ -254,7 +262,7 @@ def _entry(study: Study, data: str | Path | None, say: Callable[[int, int, str],
     Recordings are read as they came, once, whatever the cache holds: what enters later is compared with that.
     """
     first, facts, rates, spreads, trials = None, None, set(), [], {}
-    for recording in _source(study, data).load().watched(say):
+    for recording in make_source(study, data).load().watched(say):
         if study.modality not in recording.signals:
             continue
         signal = recording.signal(study.modality)
@@ -283,15 +291,6 @@ def _entry(study: Study, data: str | Path | None, say: Callable[[int, int, str],
         **study.windows.model_dump(mode="json"),
         "subtract_baseline": study.subtract_baseline,
     }, trials
-
-
-def _source(study: Study, data: str | Path | None) -> Any:
-    row, settings = resolve(study.source.name, "source"), dict(study.source.parameters)
-    if not hasattr(row, "file"):  # given by address
-        return row.load()(**settings)
-    path = settings.pop(row.file, None)
-    path = None if path is None else Path(study.folder) / path  # relative to the study
-    return load_object("thymos.sources.base:open_source")(study.source.name, row, path, data, settings)
 
 
 def _threshold(study: Study, samples: Samples, train: np.ndarray) -> float | None:

@@ -35,6 +35,7 @@ __all__ = [
     "make_grid",
     "make_protocol",
     "make_samples",
+    "make_source",
     "shipped_studies",
     "stored_study",
 ]
@@ -459,6 +460,25 @@ def stored_study(results: Any) -> Study:
         ) from None
 
 
+def make_source(study: Study, data: str | Path | None = None) -> Any:
+    """Return the source of a study, found below the folder `data` where it is a corpus.
+
+    Raises
+    ------
+    SourceNotFoundError, InputError
+        If the corpus is absent, or there is no such parameter.
+    """
+    row = resolve(study.source.name, "source")
+    source_class = row.load()
+    parameters = dict(study.source.parameters)
+    if getattr(row, "folder", ""):
+        parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
+    place = getattr(row, "file", "")
+    if isinstance(parameters.get(place), str):  # a path in a study is relative to the study
+        parameters[place] = str(Path(study.folder) / parameters[place])
+    return _call(f"The source {study.source.name!r}", source_class, parameters)
+
+
 def make_samples(
     study: Study,
     data: str | Path | None = None,
@@ -482,15 +502,7 @@ def make_samples(
     SourceNotFoundError, DataError, InputError
         If the corpus is absent or damaged, or has no such label.
     """
-    row = resolve(study.source.name, "source")
-    source_class = row.load()
-    parameters = dict(study.source.parameters)
-    if getattr(row, "folder", ""):
-        parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
-    place = getattr(row, "file", "")
-    if isinstance(parameters.get(place), str):  # a path in a study is relative to the study
-        parameters[place] = str(Path(study.folder) / parameters[place])
-    source = _call(f"The source {study.source.name!r}", source_class, parameters)
+    source = make_source(study, data)
     recordings = source.load()
     for step in study.process:
         recordings = recordings.process(step.name, study.modality, **step.parameters)
@@ -502,7 +514,7 @@ def make_samples(
         )
     else:
         samples = recordings.windows(**cut)
-    if "root" in parameters and load_object("thymos.sources.base:is_simulated")(source):
+    if getattr(source, "root", None) and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
     return _labelled(samples, study.target)
 

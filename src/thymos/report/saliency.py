@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError, UnfitError
 from thymos.base.folders import whole_file
+from thymos.base.probabilities import Calibration
 from thymos.base.samples import Samples
 from thymos.evaluation.saliency import ALL, Saliency, integrated_gradients, permutation_importance
 from thymos.report.figures import BLUE, GREY, STYLE, VERMILION, svg
@@ -193,6 +195,7 @@ def explain(
     method: str = "auto",
     title: str = "What the model uses",
     predictions: Iterable[int] = (),
+    calibration: Calibration | None = None,
     **options: Any,
 ) -> Saliency:
     """Find out what a trained method uses, and write it down.
@@ -208,6 +211,8 @@ def explain(
         As :func:`write_saliency`.
     labels : array-like, shape (n_samples,), optional
         Labels of the samples; those that `samples` has are not used.
+    calibration : Calibration, optional
+        Of the probabilities that are shown, as a deployed model has it; the maps are of the method before it.
     method : {'auto', 'gradients', 'permutation'}
         ``auto`` takes integrated gradients where the method allows them, and permutation importance otherwise.
     **options
@@ -243,8 +248,21 @@ def explain(
         except UnfitError:
             if way == ways[-1]:
                 raise
+    if calibration is not None and classes:
+        found = _calibrated(found, classes, calibration)
     write_saliency(folder, found, title, predictions)
     return found
+
+
+def _calibrated(saliency: Saliency, classes: Sequence[str], calibration: Calibration) -> Saliency:
+    """Return the same maps beside calibrated probabilities."""
+    columns = [f"p[{name}]" for name in classes]
+    scores = calibration.apply(saliency.predictions[columns].to_numpy(float))
+    table = saliency.predictions.assign(
+        predicted=np.array(classes)[scores.argmax(axis=1)], **dict(zip(columns, scores.T, strict=True))
+    )
+    note = "The probabilities shown are calibrated; the maps are of the model before its calibration."
+    return replace(saliency, predictions=table, notes=(*saliency.notes, note))
 
 
 def _values(saliency: Saliency, signed: bool) -> np.ndarray:
