@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from thymos.base.probabilities import Calibration
 from thymos.cli import main
 from thymos.serving.bundle import Bundle
 
@@ -239,8 +240,10 @@ def test_maps_of_what_a_model_uses_are_written(place, model, thymos, tmp_path):
     assert set(whole["map"]) == {"all", "calm", "tense"}
     assert whole["value"].min() > 1, "with everything of another trial nothing is left of a model that is right"
     assert set(table["channel"]) == {*NAMES, "all"}
-    windows = pd.read_csv(io.StringIO(thymos("predict", model, *files, "--level", "window")[1]))
-    told = pd.read_csv(out / "predictions.csv")
+    unsure = Bundle.load(model).replace(calibration=Calibration(50.0)).save(tmp_path / "unsure")
+    windows = pd.read_csv(io.StringIO(thymos("predict", unsure, *files, "--level", "window")[1]))
+    assert thymos("explain", unsure, *files, "--out", tmp_path / "more")[0] == 0
+    told = pd.read_csv(tmp_path / "more" / "predictions.csv")
     assert np.allclose(told[["p[calm]", "p[tense]"]], windows[["p_calm", "p_tense"]], atol=1e-5)
     pd.DataFrame({"file": ["another.csv"], "label": ["calm"]}).to_csv(labels, index=False)
     status, _, said = thymos("explain", model, *files, "--out", tmp_path / "no", "--labels", labels)
