@@ -27,8 +27,9 @@ from pathlib import Path
 import numpy as np
 from scipy import signal as sps
 
+from thymos.base.bands import BANDS
 from thymos.signals.asymmetry import asymmetry, hemispheric_pairs
-from thymos.signals.spectral import BANDS, differential_entropy
+from thymos.signals.spectral import differential_entropy
 from thymos.signals.statistics import hjorth
 
 SFREQ, TRIALS, REPEATS, SEED = 128, 40, 3, 0

@@ -16,6 +16,10 @@ from thymos.sources.base import Recordings, Source
 from thymos.sources.catalogue import SOURCES
 
 #: scikit-learn's data have no sampling rate: one band over everything, and few epochs on few samples.
+_LEL = {
+    **{"sfreq": 10.0, "bands": {"all": (0.0, 5.0)}, "lr": 3e-2, "batch_size": 32},
+    **{"max_epochs": 1, "blocks": 1, "refinements": 1},
+}
 FOR_CHECKS = {
     "differential_entropy": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "band_power": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
@@ -40,6 +44,9 @@ FOR_CHECKS = {
     "deep_convnet": {"lr": 2e-2, "max_epochs": 3, "filters": 4, "dropout": 0.0},
     "tsception": {"lr": 3e-2, "max_epochs": 3, "seconds": (0.5,), "filters": 8, "spatial": 8, "dropout": 0.0},
     "fbcnet": {"sfreq": 10.0, "bands": ((0.0, 5.0),), "lr": 1e-2, "spatial": 4, "max_epochs": 3},
+    "lel": _LEL,
+    "lel_code": {**_LEL, "max_epochs": 3},
+    "lel_certified": {**_LEL, "max_epochs": 3},
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
     "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "random_forest_regressor": {"n_estimators": 10},
@@ -48,6 +55,10 @@ FOR_CHECKS = {
 _FLOAT32 = {
     "check_methods_sample_order_invariance": "float32: a sum's last digit depends on the row's place in the batch",
     "check_methods_subset_invariance": "float32: a sum's last digit depends on the size of the batch",
+}
+_NO_SPECTRUM = {
+    **_FLOAT32,
+    "check_classifiers_train": "two points of time have no spectrum, whose bands are what three of four branches see",
 }
 _BOOTSTRAP = {
     f"check_sample_weight_equivalence_on_{kind}_data": "a bootstrap sample of repeated rows differs from weights"
@@ -64,6 +75,8 @@ EXCEPTIONS = {
         **_FLOAT32,
         "check_classifiers_train": "two points of time have no spectrum, whose bands are all this model sees",
     },
+    **dict.fromkeys(("lel", "lel_code"), _NO_SPECTRUM),
+    "lel_certified": _FLOAT32,
     **dict.fromkeys(("random_forest", "random_forest_regressor"), _BOOTSTRAP),
     "lda": {"check_classifiers_one_label": "scikit-learn's eigen solver wants two classes; so does every protocol"},
     "ridge": {"check_non_transformer_estimators_n_iter": "a closed solution has no iterations to count"},

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal as sps
 
+from thymos.base.bands import BANDS
 from thymos.base.errors import InputError
 from thymos.signals.filters import band_pass
 from thymos.signals.spectral import (
-    BANDS,
     BandPower,
     DifferentialEntropy,
     PowerSpectralDensity,

@@ -7,6 +7,8 @@ from thymos.base.catalogue import Catalogue, Row
 __all__ = ["MODELS"]
 
 _STORHOLT = "Storholt et al. 2024, EEG emotion classification - LSTM and GRU models, Oslo Metropolitan University"
+_GONG = "Gong et al. 2025, LEL, arXiv:2504.09156"
+_LEL = "thymos.models.lel:LELClassifier"
 _RECURRENT = "thymos.models.recurrent:RecurrentClassifier"
 
 MODELS = Catalogue(
@@ -125,6 +127,23 @@ MODELS = Catalogue(
             "thymos.models.fbcnet:FBCNetClassifier",
             "a fixed filter bank, spatial filters for each band and log variances, on raw windows",
             citation="Mane et al. 2021, FBCNet, arXiv:2104.01233",
+        ),
+        "lel": Row(
+            _LEL, "four branches on raw windows with constrained layers, and their learnt fusion", citation=_GONG
+        ),
+        "lel_code": Row(
+            _LEL,
+            "LEL with the choices of its authors' programme, where these differ from the paper",
+            citation=_GONG,
+            parameters={
+                **{f"bound_{name}": 10.0 for name in ("spectral", "attention", "affine", "linear")},
+                **{"constraint": "code", "projections": "mlp", "scaling": "set", "graph": "fixed", "position": False},
+                **{"logit_norm": 10.0, "fusion": "joint", "noise": 0.2, "dropout": 0.1, "hidden": None},
+                **{"lr": 1e-3, "batch_size": 500},
+            },
+        ),
+        "lel_certified": Row(
+            _LEL, "LEL with a proven Lipschitz constant", citation=_GONG, parameters={"certified": True}
         ),
     },
 )

@@ -16,9 +16,10 @@ from scipy import fft
 from scipy.signal import detrend, resample
 from scipy.special import entr
 
+from thymos.base.bands import check_bands
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
-from thymos.signals.spectral import band_variance, check_bands
+from thymos.signals.spectral import band_variance
 from thymos.signals.statistics import window_statistics
 from thymos.signals.transformer import ArrayTransformer
 from thymos.signals.windows import sliding_windows

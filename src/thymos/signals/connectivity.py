@@ -8,10 +8,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from thymos.base.bands import BANDS, band_members, check_bands
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.optional import require
-from thymos.signals.spectral import BANDS, band_members, check_bands
 from thymos.signals.topography import azimuthal
 from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import sliding_windows

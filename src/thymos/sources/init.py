@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from thymos.base.bands import BANDS
 from thymos.base.errors import DataError, InputError
-from thymos.signals.spectral import BANDS
 from thymos.sources.signal_files import FORMATS, Event, Header, read_header
 
 __all__ = ["Outcome", "find_signals", "guess_names", "start_study"]

@@ -176,6 +176,8 @@ class TorchEstimator(BaseEstimator):
     losses: ClassVar[Mapping[str, Callable[[], nn.Module]]] = {}
     #: What `monitor` may name.
     monitors: ClassVar[tuple[str, ...]] = ("loss",)
+    #: What callbacks of :meth:`watchers` record for each epoch, beside what is always there.
+    watched: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -252,6 +254,13 @@ class TorchEstimator(BaseEstimator):
         """Return samples, first axis unchanged, in the layout the module takes; a table counts as one channel."""
         return X[:, None, :] if X.ndim == 2 else X
 
+    def begin(self, module: nn.Module, X: torch.Tensor) -> None:
+        """Let a new module take what it wants from the arranged training samples before the first step; nothing."""
+
+    def watchers(self, ready: Prepared) -> list[Callback]:
+        """Return callbacks of skorch that act at the end of every epoch, before its weights are judged; none."""
+        return []
+
     def fit(self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None) -> TorchEstimator:
         """Train.
 
@@ -277,6 +286,7 @@ class TorchEstimator(BaseEstimator):
         stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*MONITORS[self.monitor])
         with reproducible(ready.seed, ready.device, self.deterministic):
             module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
+            self.begin(module, torch.from_numpy(np.ascontiguousarray(ready.X)).to(ready.device))
             net = _Net(
                 module,
                 ready.criterion,
@@ -292,7 +302,9 @@ class TorchEstimator(BaseEstimator):
                 if ready.loss == "ccc" and ready.held is not None
                 else self.batch_size,
                 callbacks=self._callbacks(
-                    [best, stopping] if ready.chosen else [], ready.held is not None, len(ready.X)
+                    [*self.watchers(ready), *([best, stopping] if ready.chosen else [])],
+                    ready.held is not None,
+                    len(ready.X),
                 ),
                 verbose=self.verbose,
                 device=ready.device,
@@ -304,7 +316,7 @@ class TorchEstimator(BaseEstimator):
             raise KeyboardInterrupt  # skorch swallows it; an interrupted fit must not pass for a finished one
         history = [
             {"epoch": h["epoch"], "train_loss": h["train_loss"], "lr": _rate(h), "seconds": h["dur"]}
-            | {key: h[key] for key in ("valid_loss", "valid_accuracy") if key in h}
+            | {key: h[key] for key in ("valid_loss", "valid_accuracy", *self.watched) if key in h}
             for h in net.history
         ]
         return self.finish(net.module_, history, best.epoch_ if ready.chosen else None)
@@ -385,8 +397,8 @@ class TorchEstimator(BaseEstimator):
         """Return the loss with what the training target decides of it."""
         return loss
 
-    def _outputs(self, X: np.ndarray) -> torch.Tensor:
-        """Return what the trained module makes of samples, shape (n_samples, n_outputs), float64."""
+    def _outputs(self, X: np.ndarray, function: str | None = None) -> torch.Tensor:
+        """Return what the trained module, or a method of it, makes of samples, (n_samples, ...), float64."""
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False)
         self._check_shape(X, "Samples")
@@ -394,7 +406,8 @@ class TorchEstimator(BaseEstimator):
         with torch.inference_mode():
             ready = torch.from_numpy(np.ascontiguousarray(self.arrange(X)))
             parts = ready.split(max(1, min(1024, _AT_ONCE // max(1, ready[0].numel()))))
-            return torch.cat([self.module_(part.to(device)).cpu() for part in parts]).double()
+            call = self.module_ if function is None else getattr(self.module_, function)
+            return torch.cat([call(part.to(device)).cpu() for part in parts]).double()
 
     def _validation(self, validation: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation

@@ -17,12 +17,12 @@ import numpy as np
 from scipy import fft
 from scipy.signal import lfilter
 
+from thymos.base.bands import BANDS as BAND_SETS
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.random import generator
 from thymos.base.recording import Recording, Signal
 from thymos.signals.montage import standard_montage
-from thymos.signals.spectral import BANDS as BAND_SETS
 from thymos.sources.base import Source
 from thymos.sources.simulate.latent import Experiment, Felt, number, stimuli
 

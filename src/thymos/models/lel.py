@@ -1,0 +1,409 @@
+"""LEL, the Lipschitz-constrained ensemble of four branches on EEG windows (Gong et al. 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import nn
+
+from thymos.base.bands import band_members, check_bands
+from thymos.base.catalogue import near
+from thymos.base.errors import InputError
+from thymos.models.convnets import ConvNetClassifier
+from thymos.nn.attention import CONSTRAINTS
+from thymos.nn.lel import BRANCHES, LELNet, Settings, fit_fusion
+from thymos.nn.lel_certified import CertifiedLEL
+from thymos.nn.lipschitz import empirical_lipschitz, local_lipschitz
+from thymos.training.estimator import Prepared, check_layers
+
+__all__ = ["BranchLoss", "LELClassifier"]
+
+_CHOICES = {
+    "constraint": (*CONSTRAINTS, "code"),
+    "projections": ("linear", "mlp"),
+    "scaling": ("bound", "set"),
+    "graph": ("learnt", "fixed"),
+    "fusion": ("learnt", "average", "vote", "joint"),
+}
+
+
+class BranchLoss(nn.CrossEntropyLoss):
+    """Cross-entropy of each branch, summed over branches; of one set of logits it is cross-entropy as usual."""
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss of logits, (batch, n_branches, n_classes) or (batch, n_classes)."""
+        if logits.ndim == 2:
+            return super().forward(logits, target)
+        return sum(super(BranchLoss, self).forward(branch, target) for branch in logits.unbind(dim=1))
+
+
+class LELClassifier(ConvNetClassifier):
+    """Classes from EEG windows by four branches with constrained layers (LEL; Gong et al. 2025).
+
+    Give it windows in volts, ``(n_samples, n_channels, n_times)``: it scales channels by itself, by deviations of the
+    training windows. Any number of channels, length, rate and classes will do; a window of one second is advised.
+
+    Parameters
+    ----------
+    branches : sequence of str
+        Of ``global`` (convolutions, graph of channels, attention between points of time), ``energy`` (energies of the
+        bands on a graph of the electrodes), ``features`` (energies and adaptive weights), ``magnitude`` (spectra).
+        Each works alone.
+    bands : str or mapping of str to (low, high)
+        In Hz, half-open, or a set of :data:`thymos.base.bands.BANDS`. Those of the code are delta 0.5-4, theta 4-8,
+        alpha 8-13, beta 13-30, gamma 30-45.
+    bound_spectral, bound_attention, bound_affine, bound_linear : float, optional
+        The Lipschitz constants K_sp, K_att, K_aff, K_lin; ``None`` takes a constraint away. Paper: 1 each. Code: one
+        constant, 10.
+    constraint : {'clamp', 'norm', 'rownorm', 'none', 'l2', 'code'}
+        Of attention scores, see :class:`~thymos.nn.attention.ConstrainedAttention`. Paper: ``clamp``. ``code``:
+        ``norm`` in the blocks and ``rownorm`` in the refinement.
+    projections : {'linear', 'mlp'}
+        Queries, keys and values: paper ``linear``, code ``mlp``.
+    scaling : {'bound', 'set'}
+        Weights beyond a constant are scaled down (paper); all are scaled to it, those of channels left alone (code).
+    graph : {'learnt', 'fixed'}
+        Weights of the graph convolutions: paper ``learnt``; in the code they are random and stay so.
+    position : bool
+        Add the sinusoidal code of time to the tokens. Code: built, never added.
+    reconstruct : bool
+        Give branch 1 the weighted bands, mixed with the window (equations 8 and 9). Code: computed and not used.
+    logit_norm : float, optional
+        Standardise the logits of each branch and bound their norm, as the code does (with 10, which has no effect but
+        a temperature).
+    fusion : {'learnt', 'average', 'vote', 'joint'}
+        Paper ``learnt``: softmax weights, fitted on the validation part after every epoch, with the branches frozen.
+        Code ``joint``: four free numbers trained with the branches on the training part. Without a validation part
+        ``learnt`` is the average.
+    penalty : float
+        Factor of the squared norm of the fusion's parameters.
+    noise : float
+        Deviation of noise added in training, as a share of each channel's. Code: 0.2 in raw units.
+    dropout : float
+        Paper 0.3, code 0.1.
+    stride : int
+        Samples per token of branch 1. Published: 1, at the cost of attention between all samples; 4 is much cheaper.
+    blocks, refinements, heads : int
+        Of the attention in branch 1: six blocks, three refinements, four heads (fewer where they do not divide twice
+        the number of channels).
+    hidden : int, optional
+        Largest hidden layer of branch 4. Code: ``None``, a tenth of the input, which is 26 million weights for 32
+        channels.
+    certified : bool
+        The variant with a proven Lipschitz constant (:class:`~thymos.nn.lel_certified.CertifiedLEL`): attention by
+        distance, root energies, graphs and weights that do not depend on the window, fusion of logits. It takes
+        `bound_linear` for all weights; `constraint`, the other constants, `projections`, `scaling`, `graph`,
+        `reconstruct` and `logit_norm` have no part in it, and `fusion` is ``learnt`` or ``average``.
+    gain : float
+        What each residual block of the certified variant may add to the constant, as a share of it.
+    measure : int
+        Measure the local Lipschitz constant at that many training windows after every epoch; the largest goes into
+        ``history_`` as ``lipschitz``.
+    **training
+        As :class:`~thymos.training.estimator.TorchEstimator`; paper: ``lr`` 3e-4, 100 epochs, batches of 128; code:
+        1e-3 and 500. `sfreq` is needed.
+
+    Attributes
+    ----------
+    weights_ : ndarray, shape (n_branches,)
+        Of the fusion.
+
+    Raises
+    ------
+    InputError
+        From `fit`, if `sfreq` is unknown, a band holds no frequency of the windows, or another parameter is impossible.
+
+    Notes
+    -----
+    The published programme asks the band extraction for a tenth of the window's length as sampling rate, which makes
+    four of its five bands empty or something else; here bands are in true Hz, and an empty one is refused. It cuts
+    windows before it splits, and keeps the best epoch by test accuracy; here the validation part decides.
+    Constraints bound single layers. Neither they nor clamped attention make the network Lipschitz: measure it with
+    :meth:`measured`, and see :meth:`certify` for the variant in which a bound holds.
+
+    References
+    ----------
+    S. Gong et al. (2025), LEL: Lipschitz continuity constrained ensemble learning for efficient EEG-based
+    intra-subject emotion recognition, arXiv:2504.09156.
+    """
+
+    losses = {"cross_entropy": BranchLoss}  # noqa: RUF012
+    watched = ("lipschitz",)
+
+    def __init__(
+        self,
+        branches: Sequence[str] = tuple(BRANCHES),
+        bands: str | Mapping[str, tuple[float, float]] = "lel",
+        bound_spectral: float | None = 1.0,
+        bound_attention: float | None = 1.0,
+        bound_affine: float | None = 1.0,
+        bound_linear: float | None = 1.0,
+        constraint: str = "clamp",
+        projections: str = "linear",
+        scaling: str = "bound",
+        graph: str = "learnt",
+        position: bool = True,
+        reconstruct: bool = False,
+        logit_norm: float | None = None,
+        fusion: str = "learnt",
+        penalty: float = 0.1,
+        noise: float = 0.1,
+        dropout: float = 0.3,
+        stride: int = 1,
+        blocks: int = 6,
+        refinements: int = 3,
+        heads: int = 4,
+        hidden: int | None = 256,
+        certified: bool = False,
+        gain: float = 0.2,
+        measure: int = 0,
+        lr: float = 3e-4,
+        batch_size: int = 128,
+        max_epochs: int = 100,
+        patience: int | None = 20,
+        clip: float | None = 5.0,
+        **training: Any,
+    ):
+        super().__init__(lr=lr, batch_size=batch_size, max_epochs=max_epochs, patience=patience, clip=clip, **training)
+        self.branches = branches
+        self.bands = bands
+        self.bound_spectral = bound_spectral
+        self.bound_attention = bound_attention
+        self.bound_affine = bound_affine
+        self.bound_linear = bound_linear
+        self.constraint = constraint
+        self.projections = projections
+        self.scaling = scaling
+        self.graph = graph
+        self.position = position
+        self.reconstruct = reconstruct
+        self.logit_norm = logit_norm
+        self.fusion = fusion
+        self.penalty = penalty
+        self.noise = noise
+        self.dropout = dropout
+        self.stride = stride
+        self.blocks = blocks
+        self.refinements = refinements
+        self.heads = heads
+        self.hidden = hidden
+        self.certified = certified
+        self.gain = gain
+        self.measure = measure
+
+    def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+        """Return a new network for windows of shape (n_channels, n_times)."""
+        settings = self._settings(shape, n_outputs)
+        if self.certified:
+            return CertifiedLEL(settings, tuple(self.branches), self.fusion, self.noise, self.gain)
+        return LELNet(settings, tuple(self.branches), self.fusion, self.logit_norm, self.noise)
+
+    def begin(self, module: nn.Module, X: torch.Tensor) -> None:
+        """Let a new network learn the scales of the training windows."""
+        module.begin(X)
+
+    def watchers(self, ready: Prepared) -> list[Callback]:
+        """Return what acts after every epoch: the fusion's weights are fitted, the constant is measured."""
+        found: list[Callback] = []
+        if self.fusion == "learnt" and ready.held is not None and len(self.branches) > 1:
+            found.append(_FitFusion(torch.from_numpy(ready.held[1]), self.penalty))
+        if self.measure:
+            rows = np.random.default_rng(ready.seed).permutation(len(ready.X))[: self.measure]
+            found.append(_Measure(torch.from_numpy(ready.X[np.sort(rows)])))
+        return found
+
+    def finish(self, module: nn.Module, history: list[dict[str, Any]], best_epoch: int | None) -> LELClassifier:
+        """Take over a trained network; see :meth:`TorchEstimator.finish`."""
+        super().finish(module, history, best_epoch)
+        self.weights_ = module.fusion.weights.detach().cpu().numpy()
+        return self
+
+    def branch_probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Return the class probabilities of each branch by itself, shape (n_samples, n_branches, n_classes)."""
+        return self._outputs(X, "logits").softmax(dim=-1).numpy()
+
+    def embed(self, X: np.ndarray) -> np.ndarray:
+        """Return the hidden layers of all branches side by side, shape (n_samples, n_units)."""
+        return self._outputs(X, "hidden").float().numpy()
+
+    def relations(self, X: np.ndarray) -> np.ndarray:
+        """Return how much each electrode (rows) takes from each, shape (n_samples, n_channels, n_channels).
+
+        It is the adjacency of the branch ``energy``, whose rows sum to 1.
+
+        Raises
+        ------
+        InputError
+            If the ensemble lacks that branch.
+        """
+        if "energy" not in self.branches:
+            raise InputError(
+                "Relations of electrodes are learnt by the branch 'energy', which is missing.",
+                fits=f"branches with 'energy', not {self.branches!r}",
+            )
+        return self._outputs(X, "relations").float().numpy()
+
+    def measured(self, X: np.ndarray, steps: int = 50, random_state: int = 0) -> pd.DataFrame:
+        """Measure the Lipschitz constant at some windows (methods B2.8).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_samples, n_channels, n_times)
+        steps : int
+            Of the attack.
+        random_state : int
+
+        Returns
+        -------
+        DataFrame
+            For each branch (its logits) and for the ``ensemble`` (log-probabilities; logits of the certified variant):
+            ``where, sample, local, attack``, from the window divided by the deviation of each channel.
+        """
+        x, scale = self._scaled(X)
+        module = self.module_
+        functions = {name: lambda z, k=k: module.logits(z * scale)[:, k] for k, name in enumerate(module.branches)} | {
+            "ensemble": lambda z: module(z * scale)
+        }
+        tables = []
+        for name, function in functions.items():
+            found = empirical_lipschitz(function, x, steps=steps, random_state=random_state)
+            columns = {"local": found.local.cpu().numpy(), "attack": found.attack.cpu().numpy()}
+            tables.append(pd.DataFrame({"where": name, "sample": np.arange(len(x)), **columns}))
+        return pd.concat(tables, ignore_index=True)
+
+    def certify(self, X: np.ndarray) -> pd.DataFrame:
+        """Return how far each window may move before the predicted class can change (methods B2.8).
+
+        Returns
+        -------
+        DataFrame
+            One row per window: ``predicted`` (code of the class), ``margin`` between its logit and the next,
+            ``radius``, ``margin / (sqrt(2) L)`` with the proven constant L, in the Euclidean norm of the window divided
+            by the deviation of each channel, and ``rms``, the root mean square of any disturbance, in the unit of the
+            windows, that is certain to stay within the radius.
+
+        Raises
+        ------
+        InputError
+            If this is not the certified variant.
+        """
+        check_is_fitted(self)
+        if not self.certified:
+            raise InputError(
+                "A bound is proven for the certified variant only.",
+                fits="certified=True",
+                do="measure what this one has: measured(X)",
+            )
+        logits, module = self._outputs(X), self.module_
+        highest = logits.topk(2, dim=1).values
+        margin = (highest[:, 0] - highest[:, 1]).numpy()
+        radius = margin / (np.sqrt(2) * module.lipschitz()["ensemble"])
+        smallest = float(module.scale.min()) / np.sqrt(np.prod(self.arrange(X[:1]).shape[1:]))
+        table = {"predicted": logits.argmax(dim=1).numpy(), "margin": margin, "radius": radius}
+        return pd.DataFrame(table | {"rms": radius * smallest})
+
+    def _scaled(self, X: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return windows divided by the deviation of each channel, and these deviations."""
+        check_is_fitted(self)
+        X = np.asarray(X, dtype=np.float32)
+        self._check_shape(X, "Samples")
+        scale = self.module_.scale
+        return torch.from_numpy(np.ascontiguousarray(self.arrange(X))).to(scale.device) / scale, scale
+
+    def _settings(self, shape: tuple[int, ...], n_outputs: int) -> Settings:
+        """Return what the parts of the network share, or say which parameter is impossible."""
+        if self.sfreq is None:
+            raise InputError("LEL has bands in Hz and was given no sampling rate.", fits="sfreq in Hz")
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
+        unknown = [name for name in self.branches if name not in BRANCHES]
+        if unknown or not self.branches or len(set(self.branches)) < len(self.branches):
+            raise InputError(
+                f"branches={self.branches!r} came.", fits=f"one or more of {', '.join(BRANCHES)}, each once"
+            )
+        bounds = {k: getattr(self, f"bound_{k}") for k in ("spectral", "attention", "affine", "linear")}
+        for name, value in bounds.items():
+            if value is not None and not value > 0:
+                raise InputError(f"bound_{name}={value!r} came.", fits="a positive number, or None for no constraint")
+        if self.certified and (self.bound_linear is None or self.fusion not in ("learnt", "average")):
+            raise InputError(
+                f"certified=True came with bound_linear={self.bound_linear!r} and fusion={self.fusion!r}.",
+                fits="a number, and the fusion 'learnt' or 'average'",
+            )
+        whole = {name: getattr(self, name) for name in ("stride", "heads")}
+        check_layers(whole if self.hidden is None else {**whole, "hidden": self.hidden}, self.dropout)
+        for name in ("blocks", "refinements", "measure"):
+            if not (isinstance(getattr(self, name), (int, np.integer)) and getattr(self, name) >= 0):
+                raise InputError(f"{name}={getattr(self, name)!r} came.", fits="a whole number of at least 0")
+        for name in ("noise", "penalty", "gain"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise InputError(f"{name}={getattr(self, name)!r} came.", fits="a number of at least 0")
+        if shape[-1] < 2:
+            raise InputError("Windows of one point of time came (n_features = 1).", fits="windows with a spectrum")
+        members = band_members(shape[-1], self._rate(), check_bands(self.bands, self._rate()))
+        return Settings(
+            *shape,
+            n_outputs,
+            torch.from_numpy(members),
+            **bounds,
+            **{k: getattr(self, k) for k in ("constraint", "projections", "scaling", "graph", "dropout", "stride")},
+            **{k: getattr(self, k) for k in ("blocks", "refinements", "heads", "hidden", "reconstruct", "position")},
+        )
+
+
+class _FitFusion(Callback):
+    """Fit the weights of the fusion on the validation part after every epoch; its loss becomes that of the fusion.
+
+    The logits of the branches are caught as the validation pass makes them, so that they are computed once.
+
+    Parameters
+    ----------
+    y : Tensor of int, shape (n_samples,)
+        Classes of the validation part.
+    penalty : float
+    """
+
+    def __init__(self, y: torch.Tensor, penalty: float):
+        self.y = y
+        self.penalty = penalty
+
+    def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        self.hook_ = net.module_.fusion.register_forward_pre_hook(lambda module, given: self.caught_.append(given[0]))
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.caught_: list[torch.Tensor] = []
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        logits = torch.cat(self.caught_)
+        loss = fit_fusion(net.module_.fusion, logits, self.y.to(logits.device), penalty=self.penalty)
+        self.caught_ = []  # with what the fusion was called on while it was fitted
+        net.history.record("valid_loss", loss)
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.hook_.remove()
+
+
+class _Measure(Callback):
+    """Note the largest local Lipschitz constant of the ensemble after every epoch.
+
+    Parameters
+    ----------
+    windows : Tensor, shape (n_samples, n_channels, n_times)
+    """
+
+    def __init__(self, windows: torch.Tensor):
+        self.windows = windows
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        module = net.module_.eval()
+        windows = self.windows.to(module.scale.device) / module.scale
+        net.history.record("lipschitz", float(local_lipschitz(lambda z: module(z * module.scale), windows).max()))

@@ -1,0 +1,220 @@
+"""Self-attention between tokens: with constrained scores, and one kind that has a Lipschitz constant."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from scipy.special import lambertw
+from torch import nn
+from torch.nn import functional
+
+from thymos.nn.lipschitz import SpectralLinear
+
+__all__ = ["CONSTRAINTS", "LGCA", "ConstrainedAttention", "L2SelfAttention", "positions"]
+
+#: What :class:`ConstrainedAttention` does to its scores.
+CONSTRAINTS = ("clamp", "norm", "rownorm", "none", "l2")
+
+
+def positions(length: int, width: int) -> torch.Tensor:
+    """Return the sinusoidal code of each place (Vaswani et al. 2017, section 3.5), shape (length, width)."""
+    place = torch.arange(length, dtype=torch.float32)[:, None]
+    turn = torch.exp(torch.arange(0, width, 2) * (-math.log(1e4) / width))
+    code = torch.zeros(length, width)
+    code[:, 0::2] = torch.sin(place * turn)
+    code[:, 1::2] = torch.cos(place * turn)[:, : width // 2]
+    return code
+
+
+class ConstrainedAttention(nn.Module):
+    """Multi-head dot-product attention with constrained scores (Gong et al. 2025, equations 11 and 12; methods B2.5).
+
+    Parameters
+    ----------
+    width, heads : int
+        Values of a token, and heads; the heads divide the width.
+    constraint : {'clamp', 'norm', 'rownorm', 'none'}
+        What becomes of the scores ``s = q k / sqrt(d)``, with K the `bound` and d the width of a head. ``clamp``
+        (paper): cut at ``K sqrt(d)`` on either side. ``norm`` (official code, extractor): ``K s`` divided by the
+        longest query and the longest key. ``rownorm`` (official code, refinement): each row divided by K times its
+        norm. ``none``: nothing.
+    bound : float
+        K_att.
+    linear_bound : float, optional
+        K_lin of all projections.
+    dropout : float
+        Share of attention weights dropped.
+    projections : {'linear', 'mlp'}
+        Queries, keys and values from one layer (paper) or from two with a GELU between (official code).
+    scaling : {'bound', 'set'}
+        As :class:`~thymos.nn.lipschitz.SpectralLinear`.
+
+    Notes
+    -----
+    **None of the constraints makes attention globally Lipschitz.** They bound how sharp attention gets; where a clamp
+    does not act, the derivative of a score grows with the tokens, and multiplies values that grow as well.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        constraint: str = "clamp",
+        bound: float = 1.0,
+        linear_bound: float | None = 1.0,
+        dropout: float = 0.0,
+        projections: str = "linear",
+        scaling: str = "bound",
+    ):
+        super().__init__()
+        self.heads = heads
+        self.constraint = constraint
+        self.bound = bound
+        self.dropout = dropout
+
+        def linear() -> nn.Module:
+            return SpectralLinear(width, width, bound=linear_bound, scaling=scaling)
+
+        def projection() -> nn.Module:
+            return linear() if projections == "linear" else nn.Sequential(linear(), nn.GELU(), linear())
+
+        self.query, self.key, self.value = projection(), projection(), projection()
+        self.output = linear()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return attended tokens of the shape of `x`, (batch, n_tokens, width)."""
+        q, k, v = (
+            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
+        dropout, root = self.dropout if self.training else 0.0, math.sqrt(q.shape[-1])
+        if self.constraint == "norm":
+            longest = torch.linalg.vector_norm(q, dim=-1).amax(-1) * torch.linalg.vector_norm(k, dim=-1).amax(-1)
+            q = q * (self.bound / longest.clamp_min(1e-12))[..., None, None]
+        if self.constraint in ("norm", "none") and not dropout:
+            attended = functional.scaled_dot_product_attention(q, k, v)
+        else:
+            scores = q @ k.mT / root
+            if self.constraint == "clamp":
+                scores = scores.clamp(-self.bound * root, self.bound * root)
+            elif self.constraint == "rownorm":
+                norm = torch.linalg.vector_norm(scores, dim=-1, keepdim=True)
+                scores = scores / (self.bound * norm).clamp_min(1e-12)
+            attended = functional.dropout(scores.softmax(dim=-1), dropout, bool(dropout)) @ v
+        return self.output(attended.transpose(1, 2).flatten(2))
+
+
+class L2SelfAttention(nn.Module):
+    """Multi-head attention by distance, with keys tied to queries, which has a Lipschitz constant (Kim et al. 2021).
+
+    ``P_ij = softmax_j(-|x_i W - x_j W|^2 / sqrt(d))``, ``f = P X W W^T / sqrt(d)`` for each head, then ``f V`` of all
+    heads, side by side, and an output layer.
+
+    Parameters
+    ----------
+    width, heads : int
+        Values of a token, and heads; the heads divide the width.
+    linear_bound : float, optional
+        K_lin of all weights.
+    dropout : float
+        Share of the attended values dropped. (Weights of single pairs are not dropped: their sum would not stay 1.)
+    scaling : {'bound', 'set'}
+        As :class:`~thymos.nn.lipschitz.SpectralLinear`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        linear_bound: float | None = 1.0,
+        dropout: float = 0.0,
+        scaling: str = "bound",
+    ):
+        super().__init__()
+        self.heads = heads
+        options = {"bias": False, "bound": linear_bound, "scaling": scaling}
+        size = width // heads
+        self.keys = nn.ModuleList(SpectralLinear(width, size, **options) for _ in range(heads))
+        self.values = nn.ModuleList(SpectralLinear(width, size, **options) for _ in range(heads))
+        self.output = SpectralLinear(width, width, bound=linear_bound, scaling=scaling)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return attended tokens of the shape of `x`, (batch, n_tokens, width)."""
+        for layer in (*self.keys, *self.values):
+            if layer.training:
+                layer.project(exact=False)
+        W = torch.stack([layer.weight.T for layer in self.keys])  # (heads, width, size)
+        V = torch.stack([layer.weight.T for layer in self.values])
+        root = math.sqrt(W.shape[-1])
+        y = x[:, None] @ W
+        square = y.square().sum(-1)
+        scores = (2 * y @ y.mT - square[..., :, None] - square[..., None, :]) / root
+        mixed = scores.softmax(dim=-1) @ y  # P X W
+        heads = mixed @ (W.mT @ V / root)
+        return self.output(self.dropout(heads.transpose(1, 2).flatten(2)))
+
+    def lipschitz(self, length: int) -> float:
+        """Return a bound of the constant for sequences of `length` tokens, in the norm of the largest token.
+
+        ``(1 + 4 M) |W_O| sqrt(sum_h (|W_h|^2 |V_h| / sqrt(d))^2)`` with ``M = W_0((length - 1) / e)``, Lambert's
+        function (methods B2.8). In the Euclidean norm of the whole sequence it is ``sqrt(length)`` times as large.
+        """
+        root = math.sqrt(self.keys[0].out_features)
+        heads = sum(
+            (w.lipschitz() ** 2 * v.lipschitz() / root) ** 2 for w, v in zip(self.keys, self.values, strict=True)
+        )
+        return self.declared(length) * self.output.lipschitz() * math.sqrt(heads)
+
+    @staticmethod
+    def declared(length: int) -> float:
+        """Return ``1 + 4 M``, what mixing `length` tokens by distance can add."""
+        return 1 + 4 * float(lambertw((length - 1) / math.e).real)
+
+
+class LGCA(nn.Module):
+    """A block of constrained attention and a feed-forward layer, each added and normalised (methods B2.5).
+
+    Parameters
+    ----------
+    width, heads : int
+        Values of a token, and heads.
+    feed_forward : int
+        Width of the hidden layer.
+    constraint, bound, linear_bound, dropout, projections, scaling
+        As :class:`ConstrainedAttention`; ``l2`` takes :class:`L2SelfAttention` instead. The normalisations after it
+        keep the block from having a constant all the same.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        constraint: str = "clamp",
+        bound: float = 1.0,
+        linear_bound: float | None = 1.0,
+        dropout: float = 0.0,
+        projections: str = "linear",
+        scaling: str = "bound",
+    ):
+        super().__init__()
+        options = {"linear_bound": linear_bound, "dropout": dropout, "scaling": scaling}
+        self.attention = (
+            L2SelfAttention(width, heads, **options)
+            if constraint == "l2"
+            else ConstrainedAttention(width, heads, constraint, bound, projections=projections, **options)
+        )
+        spectral = {"bound": linear_bound, "scaling": scaling}
+        self.feed_forward = nn.Sequential(
+            SpectralLinear(width, feed_forward, **spectral),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            SpectralLinear(feed_forward, width, **spectral),
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return tokens of the shape of `x`, (batch, n_tokens, width)."""
+        x = self.norms[0](x + self.attention(x))
+        return self.norms[1](x + self.feed_forward(x))

@@ -1,0 +1,518 @@
+"""The networks of LEL: band extraction, four branches and their fusion (Gong et al. 2025; methods B2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from thymos.nn.attention import LGCA, ConstrainedAttention, L2SelfAttention, positions
+from thymos.nn.cnn_lstm import BatchNorm
+from thymos.nn.lipschitz import LGCN, SpectralLinear, standardised
+
+__all__ = ["BRANCHES", "LGCBE", "Bands", "Fusion", "LELNet", "Settings", "Spectrum", "fit_fusion"]
+
+#: Branches by name, in the order of the paper, with their titles.
+BRANCHES = {
+    "global": "Global feature extractor",
+    "energy": "Channel energy extractor",
+    "features": "Channel feature mixer",
+    "magnitude": "Band magnitude mixer",
+}
+
+_LEAST = 8  # hidden units: an eighth of a few electrodes would leave none
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the parts of a LEL network have in common; see :class:`thymos.models.lel.LELClassifier`.
+
+    Parameters
+    ----------
+    n_channels, n_times, n_outputs : int
+        Shape of the windows, and classes.
+    members : Tensor of bool, shape (n_bands, n_times // 2 + 1)
+        Which frequencies of a window belong to which band.
+    spectral, attention, affine, linear : float, optional
+        The constants K_sp, K_att, K_aff and K_lin; ``None`` for no constraint.
+    constraint, projections, scaling, graph, dropout, stride, blocks, refinements, heads, hidden, reconstruct, position
+        As the estimator.
+    """
+
+    n_channels: int
+    n_times: int
+    n_outputs: int
+    members: torch.Tensor
+    spectral: float | None = 1.0
+    attention: float | None = 1.0
+    affine: float | None = 1.0
+    linear: float | None = 1.0
+    constraint: str = "clamp"
+    projections: str = "linear"
+    scaling: str = "bound"
+    graph: str = "learnt"
+    dropout: float = 0.3
+    stride: int = 1
+    blocks: int = 6
+    refinements: int = 3
+    heads: int = 4
+    hidden: int | None = 256
+    reconstruct: bool = False
+    position: bool = True
+
+    @property
+    def n_bands(self) -> int:
+        """Number of bands."""
+        return len(self.members)
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens that attention sees."""
+        return -(-self.n_times // self.stride)
+
+    @property
+    def width(self) -> int:
+        """Values of a token: twice the channels."""
+        return 2 * self.n_channels
+
+    @property
+    def divided(self) -> int:
+        """Heads: those asked for if they divide the width of a token, otherwise 2, which always do."""
+        return self.heads if self.width % self.heads == 0 else 2
+
+    def dense(self, n_in: int, n_out: int, bias: bool = True) -> SpectralLinear:
+        """Return a dense layer bounded by K_lin."""
+        return SpectralLinear(n_in, n_out, bias=bias, bound=self.linear, scaling=self.scaling)
+
+
+class Spectrum(nn.Module):
+    """Scaled windows, the bins of their spectrum that belong to a band, and what training tells of these.
+
+    Bins between the lowest frequency and half the rate stand for two frequencies of a real signal and are multiplied
+    by the root of 2, so that the spectrum has the Euclidean norm of the window.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Attributes
+    ----------
+    masks : Tensor, shape (n_bands, n_used)
+        Which of the used bins belong to which band; the bands are disjoint or overlap as they are given.
+    """
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        used = settings.members.any(dim=0).nonzero().flatten()
+        twice = torch.full(settings.members.shape[1:], math.sqrt(2.0))
+        twice[0] = 1.0
+        if settings.n_times % 2 == 0:
+            twice[-1] = 1.0
+        self.n_times = settings.n_times
+        self.register_buffer("used", used, persistent=False)
+        self.register_buffer("twice", twice[used], persistent=False)
+        self.register_buffer("masks", settings.members[:, used].float(), persistent=False)
+        shape = settings.n_channels, 1
+        self.register_buffer("scale", torch.ones(shape))  # of each channel, in the unit of the windows
+        self.register_buffer("energy", torch.ones(settings.n_channels, settings.n_bands))  # E_0
+        self.register_buffer("magnitude", torch.ones(settings.n_channels, len(used)))  # m_0
+
+    @torch.no_grad()
+    def begin(self, x: torch.Tensor) -> None:
+        """Learn the deviation of each channel and the medians E_0 and m_0 from training windows."""
+        self.scale.copy_(_positive(x.std(dim=(0, 2), correction=0))[:, None])
+        energies, magnitudes = zip(*((self.energies(p), p.abs()) for p in map(self, x.split(256))), strict=True)
+        self.energy.copy_(_positive(torch.cat(energies).median(dim=0).values))
+        self.magnitude.copy_(_positive(torch.cat(magnitudes).median(dim=0).values))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the bins in use, complex, shape (batch, n_channels, n_used), of windows as they came."""
+        return torch.fft.rfft(x / self.scale, norm="ortho")[..., self.used] * self.twice
+
+    def energies(self, bins: torch.Tensor) -> torch.Tensor:
+        """Return the energy of each channel and band, shape (batch, n_channels, n_bands)."""
+        return (bins.real.square() + bins.imag.square()) @ self.masks.T
+
+    def waves(self, bins: torch.Tensor) -> torch.Tensor:
+        """Return the windows with this spectrum, shape (batch, n_channels, n_times)."""
+        whole = bins.new_zeros(*bins.shape[:-1], self.n_times // 2 + 1)
+        whole[..., self.used] = bins / self.twice
+        return torch.fft.irfft(whole, n=self.n_times, norm="ortho")
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What LGCBE makes of a batch; the three inputs of the branches are made of it.
+
+    Parameters
+    ----------
+    waves : Tensor, shape (batch, n_channels, n_times)
+        Scaled windows, or their reconstruction.
+    energy : Tensor, shape (batch, n_channels, n_bands)
+        ``ln(1 + E / E_0)``.
+    channel, spectral : Tensor, shape (batch, n_channels) and (batch, n_bands)
+        Bounded weights.
+    magnitude : Tensor, shape (batch, n_channels * n_used)
+        ``ln(1 + |X| / m_0)`` of every bin that is in a band.
+    """
+
+    waves: torch.Tensor
+    energy: torch.Tensor
+    channel: torch.Tensor
+    spectral: torch.Tensor
+    magnitude: torch.Tensor
+
+
+class LGCBE(nn.Module):
+    """Lipschitz gradient-constrained band extraction and adaptive weighting (equations 3 to 9; methods B2.3).
+
+    Energies of the bands give weights of channels and of bands, whose norms are bounded by K_sp. The constraint bounds
+    the weights, not the map from window to reconstruction: that is a product of two functions of the window, and its
+    derivative grows with it.
+
+    Parameters
+    ----------
+    settings : Settings
+        With ``reconstruct`` the windows are replaced by ``s LGCN(x') + (1 - s) x``, where x' is the weighted sum of the
+        bands and s, learnt, starts at one half.
+    """
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        self.spectrum = Spectrum(settings)
+        self.bound, self.scaling = settings.spectral, settings.scaling
+
+        def mlp(width: int) -> nn.Module:
+            return nn.Sequential(settings.dense(width, width), nn.GELU(), settings.dense(width, width))
+
+        self.channel, self.band = mlp(settings.n_channels), mlp(settings.n_bands)
+        self.norm = LGCN(settings.n_times, settings.affine) if settings.reconstruct else None
+        self.gate = nn.Parameter(torch.zeros(())) if settings.reconstruct else None
+
+    def forward(self, x: torch.Tensor) -> Bands:
+        """Return bands, energies and weights of windows, shape (batch, n_channels, n_times)."""
+        bins = self.spectrum(x)
+        energy = (self.spectrum.energies(bins) / self.spectrum.energy).log1p()
+        spectral = self.band(energy.mean(dim=1)).softmax(dim=-1)
+        channel = self.channel(energy.mean(dim=2)).sigmoid()
+        if self.bound is not None and self.scaling == "set":  # official code: set to the norm, channels left alone
+            spectral = spectral * self.bound / (torch.linalg.vector_norm(spectral, dim=-1, keepdim=True) + 1e-6)
+        elif self.bound is not None:
+            spectral, channel = (_shortened(w, self.bound) for w in (spectral, channel))
+        waves = x / self.spectrum.scale
+        if self.norm is not None:
+            share = self.gate.sigmoid()
+            waves = share * self.norm(self.rebuilt(bins, channel, spectral)) + (1 - share) * waves
+        magnitude = (bins.abs() / self.spectrum.magnitude).log1p().flatten(1)
+        return Bands(waves, energy, channel, spectral, magnitude)
+
+    def rebuilt(self, bins: torch.Tensor, channel: torch.Tensor, spectral: torch.Tensor) -> torch.Tensor:
+        """Return the weighted sum of the bands as windows (equation 8), shape (batch, n_channels, n_times)."""
+        return self.spectrum.waves(bins * (spectral @ self.spectrum.masks)[:, None] * channel[..., None])
+
+
+class _Relations(nn.Module):
+    """The adjacency ``softmax(Q K^T / sqrt(n_nodes))`` of each sample, with residual networks for Q and K.
+
+    Its rows sum to 1, those of ``A + I`` to 2: ``D^(-1/2) (A + I) D^(-1/2)`` is ``(A + I) / 2``, which is returned.
+    """
+
+    def __init__(self, settings: Settings, n_values: int):
+        super().__init__()
+
+        def mlp() -> nn.Module:
+            layers = settings.dense(n_values, n_values), nn.ReLU(), nn.Dropout(0.1), settings.dense(n_values, n_values)
+            return nn.Sequential(*layers)
+
+        self.query, self.key = mlp(), mlp()
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the adjacency and its normalised form, both (batch, n_nodes, n_nodes)."""
+        scores = (x + self.query(x)) @ (x + self.key(x)).mT / math.sqrt(x.shape[1])
+        adjacency = scores.softmax(dim=-1)
+        return adjacency, (adjacency + torch.eye(x.shape[1], dtype=x.dtype, device=x.device)) / 2
+
+
+class _Refinement(nn.Module):
+    """Attention, normalisation, ELU and dropout, added to the input."""
+
+    def __init__(self, settings: Settings, constraint: str, dropout: float):
+        super().__init__()
+        width, heads, linear = settings.width, settings.divided, settings.linear
+        self.attention = (
+            L2SelfAttention(width, heads, linear, dropout, settings.scaling)
+            if constraint == "l2"
+            else ConstrainedAttention(
+                width, heads, constraint, settings.attention, linear, dropout, settings.projections, settings.scaling
+            )
+        )
+        self.after = nn.Sequential(nn.LayerNorm(width), nn.ELU(), nn.Dropout(dropout))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.after(self.attention(x))
+
+
+class _Head(nn.Module):
+    """A bounded normalisation, a hidden layer, and the logits; :meth:`hide` gives the hidden layer."""
+
+    def __init__(self, settings: Settings, width: int, hidden: int, norm: bool = True):
+        super().__init__()
+        hidden = max(hidden, _LEAST)
+        first = [LGCN(width, settings.affine)] if norm else []
+        self.hide = nn.Sequential(*first, settings.dense(width, hidden), nn.ReLU())
+        self.dropout = nn.Dropout(settings.dropout)
+        self.out = settings.dense(hidden, settings.n_outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.dropout(self.hide(x)))
+
+
+class _Global(nn.Module):
+    """Branch 1: convolutions over time, a graph of their channels, attention between points of time."""
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        c, width, length = settings.n_channels, settings.width, settings.tokens
+        in_blocks, in_refinements = ("norm", "rownorm") if settings.constraint == "code" else 2 * (settings.constraint,)
+        if settings.attention is None:
+            in_blocks = in_refinements = "none"
+        self.convolution = nn.Sequential(
+            nn.Conv1d(c, c, 11, padding=5, bias=False),
+            BatchNorm(c),
+            nn.ReLU(),
+            nn.Dropout1d(settings.dropout),
+            nn.Conv1d(c, width, 11, padding=5, stride=settings.stride, bias=False),
+            BatchNorm(width),
+        )
+        self.relations = _Relations(settings, length)
+        code = positions(length, width) if settings.position else torch.zeros(length, width)
+        self.register_buffer("code", code, persistent=False)
+        shared = settings.linear, settings.dropout, settings.projections, settings.scaling
+        self.blocks = nn.Sequential(
+            *(
+                LGCA(width, settings.divided, max(8, c // 8), in_blocks, settings.attention, *shared)
+                for _ in range(settings.blocks)
+            ),
+            *(
+                _Refinement(settings, in_refinements, share)
+                for share in [0.3 - 0.1 * min(k, 2) for k in range(settings.refinements)]
+            ),
+        )
+        self.mix = settings.dense(length, length, bias=False)
+        self.gain = nn.Parameter(torch.ones(()))
+        if settings.graph == "fixed":
+            self.mix.requires_grad_(False)
+        self.head = _Head(settings, width, c // 2, norm=False)
+
+    def features(self, bands: Bands) -> torch.Tensor:
+        u = self.convolution(bands.waves)  # (batch, 2 C, tokens)
+        _, graph = self.relations(u)
+        h = self.blocks(u.mT + self.code).mT
+        return (h + self.gain * (graph @ self.mix(h)).relu()).mean(dim=-1)
+
+
+class _Energy(nn.Module):
+    """Branch 2: energies of the bands on a graph of the electrodes."""
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        self.relations = _Relations(settings, settings.n_bands)
+        self.mix = settings.dense(settings.n_bands, settings.n_bands, bias=False)
+        self.gain = nn.Parameter(torch.ones(()))
+        self.dropout = nn.Dropout(settings.dropout)
+        if settings.graph == "fixed":
+            self.mix.requires_grad_(False)
+        width = settings.n_channels * settings.n_bands
+        self.head = _Head(settings, width, width // 2)
+
+    def features(self, bands: Bands) -> torch.Tensor:
+        _, graph = self.relations(bands.energy)
+        spread = self.dropout(graph @ self.mix(bands.energy)).relu()
+        return (bands.energy + self.gain * spread).flatten(1)
+
+
+class _Features(nn.Module):
+    """Branch 3: energies and weights side by side."""
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        width = (settings.n_channels + 1) * (settings.n_bands + 1) - 1  # 6 C + 5 with five bands
+        self.head = _Head(settings, width, width // 2)
+
+    def features(self, bands: Bands) -> torch.Tensor:
+        return torch.cat([bands.energy.flatten(1), bands.channel, bands.spectral], dim=1)
+
+
+class _Magnitude(nn.Module):
+    """Branch 4: magnitudes of all bins within the bands."""
+
+    def __init__(self, settings: Settings, width: int):
+        super().__init__()
+        hidden = width // 10 if settings.hidden is None else min(width // 10, settings.hidden)
+        self.head = _Head(settings, width, hidden)
+
+    def features(self, bands: Bands) -> torch.Tensor:
+        return bands.magnitude
+
+
+class Fusion(nn.Module):
+    """Convex combination of the branches by softmax weights (equation 13; methods B2.7), and its simpler rivals.
+
+    Parameters
+    ----------
+    n_branches : int
+    kind : {'learnt', 'average', 'vote', 'joint'}
+        Of probabilities: weights ``softmax(theta)`` that :func:`fit_fusion` learns on held-out samples (paper), the
+        mean, or the share of branches that prefer a class. ``joint`` is the official code: the mean of the logits, each
+        multiplied by a free number that is trained with everything else.
+    logits : bool
+        Combine logits instead of probabilities, which keeps a Lipschitz constant.
+    """
+
+    def __init__(self, n_branches: int, kind: str = "learnt", logits: bool = False):
+        super().__init__()
+        self.kind, self.logits = kind, logits
+        self.theta = nn.Parameter((torch.ones if kind == "joint" else torch.zeros)(n_branches))
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """The weights, shape (n_branches,)."""
+        return self.theta / len(self.theta) if self.kind == "joint" else self.theta.softmax(dim=0)
+
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return log-probabilities or logits, (batch, n_classes), from logits (batch, n_branches, n_classes)."""
+        if self.kind == "joint" or self.logits:
+            return torch.einsum("b,nbk->nk", self.weights, logits)
+        if self.kind == "vote":
+            votes = functional.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
+            return (votes.mean(dim=1) + 1e-3).log().log_softmax(dim=-1)  # no class is ruled out by four votes
+        return torch.logsumexp(self.weights.log()[:, None] + logits.log_softmax(dim=-1), dim=1)
+
+
+@torch.enable_grad()
+def fit_fusion(
+    fusion: Fusion, logits: torch.Tensor, y: torch.Tensor, steps: int = 50, lr: float = 0.05, penalty: float = 0.1
+) -> float:
+    """Learn the weights of a fusion on held-out samples; nothing but these changes.
+
+    Parameters
+    ----------
+    fusion : Fusion
+        Training starts from its present weights.
+    logits : Tensor, shape (n_samples, n_branches, n_classes)
+        Of the frozen branches.
+    y : Tensor of int, shape (n_samples,)
+    steps, lr : int, float
+        Of Adam.
+    penalty : float
+        Factor of the squared norm of theta: a handful of trials cannot tell four weights, and few samples leave them
+        near the mean.
+
+    Returns
+    -------
+    float
+        Cross-entropy of the fused probabilities afterwards.
+    """
+    logits = logits.detach()
+    optimiser = torch.optim.Adam([fusion.theta], lr=lr)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = functional.cross_entropy(fusion(logits), y) + penalty * fusion.theta.square().sum()
+        loss.backward(inputs=[fusion.theta])
+        optimiser.step()
+    fusion.theta.grad = None  # the optimiser of the branches must not take a step with it
+    with torch.no_grad():
+        return float(functional.cross_entropy(fusion(logits), y))
+
+
+class LELNet(nn.Module):
+    """Four branches on one band extraction, and their fusion.
+
+    While it trains it returns the logits of every branch, (batch, n_branches, n_classes), each of which has a loss of
+    its own; in evaluation mode the logarithm of the fused probabilities, (batch, n_classes).
+
+    Parameters
+    ----------
+    settings : Settings
+    branches : sequence of str
+        Of :data:`BRANCHES`.
+    fusion : str
+        As :class:`Fusion`.
+    logit_norm : float, optional
+        Standardise the logits of each branch and bound their norm, see :func:`~thymos.nn.lipschitz.standardised`.
+    noise : float
+        Deviation of Gaussian noise added while training, as a share of that of each channel.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        branches: Sequence[str] = tuple(BRANCHES),
+        fusion: str = "learnt",
+        logit_norm: float | None = None,
+        noise: float = 0.0,
+    ):
+        super().__init__()
+        self.bands = LGCBE(settings)
+        n_bins = settings.n_channels * len(self.bands.spectrum.used)
+        makers = {
+            "global": lambda: _Global(settings),
+            "energy": lambda: _Energy(settings),
+            "features": lambda: _Features(settings),
+            "magnitude": lambda: _Magnitude(settings, n_bins),
+        }
+        self.branches = nn.ModuleDict({name: makers[name]() for name in branches})
+        self.fusion = Fusion(len(self.branches), fusion)
+        self.logit_norm, self.noise = logit_norm, noise
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """Deviation of each channel over the training windows, shape (n_channels, 1)."""
+        return self.bands.spectrum.scale
+
+    def begin(self, x: torch.Tensor) -> None:
+        """Take from training windows what the network knows of them before the first step."""
+        self.bands.spectrum.begin(x)
+
+    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features of each branch, (batch, n_features of that branch), before their heads."""
+        if self.training and self.noise:
+            x = x + self.noise * self.scale * torch.randn_like(x)
+        bands = self.bands(x)
+        return [branch.features(bands) for branch in self.branches.values()]
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of each branch, (batch, n_branches, n_classes)."""
+        pairs = zip(self.branches.values(), self.features(x), strict=True)
+        logits = torch.stack([branch.head(features) for branch, features in pairs], dim=1)
+        return logits if self.logit_norm is None else standardised(logits, self.logit_norm)
+
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the hidden layers of all heads side by side, (batch, n_units)."""
+        pairs = zip(self.branches.values(), self.features(x), strict=True)
+        return torch.cat([branch.head.hide(features) for branch, features in pairs], dim=1)
+
+    def relations(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the learnt adjacency of the electrodes, (batch, n_channels, n_channels); rows sum to 1."""
+        return self.branches["energy"].relations(self.bands(x).energy)[0]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits of the branches while training, fused log-probabilities otherwise."""
+        logits = self.logits(x)
+        return logits if self.training and self.fusion.kind != "joint" else self.fusion(logits)
+
+
+def _shortened(weights: torch.Tensor, bound: float) -> torch.Tensor:
+    """Return weights whose norm over the last axis is `bound` at most (equation 7)."""
+    norm = torch.linalg.vector_norm(weights, dim=-1, keepdim=True)
+    return weights * (bound / (norm + 1e-6)).clamp(max=1.0)
+
+
+def _positive(values: torch.Tensor) -> torch.Tensor:
+    """Return values to divide by: what is nothing, or nearly so, does not make noise of rounding errors."""
+    largest = float(values.max())
+    return values.clamp_min(1e-6 * largest) if largest > 0 else torch.ones_like(values)

@@ -1,0 +1,195 @@
+"""LEL as an estimator: what it learns, what decides, and what its certificate is worth."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from thymos.base.errors import InputError
+from thymos.models.catalogue import MODELS
+from thymos.models.lel import BranchLoss, LELClassifier
+from thymos.nn.lel import BRANCHES
+
+BANDS = {"theta": (4.0, 8.0), "alpha": (8.0, 14.0), "beta": (14.0, 30.0)}
+
+
+def make(**options):
+    few = {"sfreq": 64.0, "stride": 4, "blocks": 1, "refinements": 1, "heads": 2, "batch_size": 16, "lr": 3e-3}
+    return LELClassifier(**{**few, "bands": BANDS, "max_epochs": 4, "random_state": 0, **options})
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Return windows in volts whose class is a rhythm at some channels: (X, y), a part held back, and a test part."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(0, 1e-5, (150, 4, 64)), np.array(["calm", "tense", "neutral"])[np.arange(150) % 3]
+    time = np.arange(64) / 64
+    for label, channel, hz in (("tense", 1, 10), ("neutral", 2, 20)):
+        rows = np.flatnonzero(y == label)
+        X[rows, channel] += 2e-5 * np.sin(2 * np.pi * (hz * time + rng.random((len(rows), 1))))
+    X = X.astype(np.float32)
+    return (X[:90], y[:90]), (X[90:120], y[90:120]), (X[120:], y[120:])
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    return make(max_epochs=12, measure=5).fit(*data[0], validation=data[1])
+
+
+@pytest.fixture(scope="module")
+def certified(data):
+    return make(max_epochs=12, certified=True, lr=1e-2).fit(*data[0], validation=data[1])
+
+
+def test_it_learns_and_so_does_every_branch_but_for_chance(fitted, data):
+    X, y = data[2]
+    assert (fitted.predict(X) == y).mean() > 0.8
+    right = fitted.classes_[fitted.branch_probabilities(X).argmax(axis=2)] == y[:, None]
+    assert (right.mean(axis=0)[1:] > 0.5).all()
+
+
+def test_certified_one_learns_too(certified, data):
+    assert (certified.predict(data[2][0]) == data[2][1]).mean() > 0.6
+
+
+def test_the_validation_loss_is_that_of_the_fused_probabilities_of_the_weights_kept(fitted, data):
+    X, y = data[1]
+    probabilities = fitted.predict_proba(X)[np.arange(len(y)), np.searchsorted(fitted.classes_, y)]
+    kept = fitted.history_[fitted.best_epoch_ - 1]["valid_loss"]
+    assert -np.log(probabilities).mean() == pytest.approx(kept, rel=1e-4)
+    assert kept == min(h["valid_loss"] for h in fitted.history_)
+
+
+def test_the_weights_of_the_fusion_are_learnt_on_the_validation_part_alone(fitted, data):
+    assert fitted.weights_.sum() == pytest.approx(1)
+    assert np.ptp(fitted.weights_) > 0.01
+    assert np.ptp(make().fit(*data[0]).weights_) == 0  # without one they are the mean
+    assert np.ptp(make(fusion="average").fit(*data[0], validation=data[1]).weights_) == 0
+
+
+def test_the_branches_are_the_same_whatever_the_fusion_does(data):
+    made = [make(fusion=f, patience=None).fit(*data[0], validation=data[1]) for f in ("learnt", "average", "vote")]
+    states = [{k: v for k, v in m.module_.state_dict().items() if not k.startswith("fusion")} for m in made]
+    assert all(torch.equal(states[0][k], other[k]) for other in states[1:] for k in states[0])
+
+
+def test_fused_probabilities_are_those_of_the_branches_weighted(fitted, data):
+    X = data[2][0]
+    assert np.allclose(
+        fitted.predict_proba(X), np.einsum("b,nbk->nk", fitted.weights_, fitted.branch_probabilities(X)), atol=1e-6
+    )
+
+
+def test_the_constant_is_logged_after_every_epoch(fitted):
+    assert all(h["lipschitz"] > 0 for h in fitted.history_)
+    assert (
+        "lipschitz"
+        not in make(max_epochs=1).fit(np.random.default_rng(0).normal(size=(9, 4, 64)), [0, 1, 2] * 3).history_[0]
+    )
+
+
+def test_the_unit_of_the_windows_does_not_matter(data):
+    (X, y), (X_test, _) = data[0], data[2]
+    volts, microvolts = make(noise=0.1).fit(X, y), make(noise=0.1).fit(X * np.float32(1e6), y)
+    assert np.allclose(volts.predict_proba(X_test), microvolts.predict_proba(X_test * np.float32(1e6)), atol=1e-3)
+
+
+def test_a_model_of_the_published_choices_runs(data):
+    model = clone(MODELS["lel_code"].load()(**MODELS["lel_code"].parameters))
+    model.set_params(sfreq=64.0, bands=BANDS, blocks=1, refinements=1, stride=4, max_epochs=2, random_state=0)
+    model.fit(*data[0], validation=data[1])
+    assert model.predict_proba(data[2][0]).shape == (30, 3)
+    mix = model.module_.branches["global"].mix.weight
+    assert not mix.requires_grad
+
+
+def test_the_band_extraction_of_the_programme_is_refused():
+    """It takes a tenth of the window for the rate, at which there is no band above 10 Hz."""
+    model = LELClassifier(sfreq=20.0, max_epochs=1)
+    with pytest.raises(InputError, match="alpha"):
+        model.fit(np.zeros((6, 4, 200), np.float32), [0, 1] * 3)
+
+
+def test_measuring_tells_of_every_branch(fitted, certified, data):
+    for model in (fitted, certified):
+        found = model.measured(data[2][0][:6], steps=5)
+        assert set(found["where"]) == {*BRANCHES, "ensemble"}
+        assert len(found) == 6 * 5
+        assert (found["local"] > 0).all()
+    bounds = certified.module_.lipschitz()
+    for where, part in found.groupby("where"):
+        assert part[["local", "attack"]].to_numpy().max() <= bounds[where]
+
+
+def test_nothing_within_the_certified_radius_changes_a_prediction(certified, data):
+    X = data[2][0]
+    table = certified.certify(X)
+    assert (table["radius"] > 0).all()
+    scale = certified.module_.scale.numpy()
+    rng = np.random.default_rng(0)
+    module = certified.module_
+    x = torch.from_numpy(X / scale).requires_grad_(True)
+    logits = module(x * module.scale)
+    highest = logits.topk(2, dim=1).indices
+    margin = logits.gather(1, highest[:, :1]) - logits.gather(1, highest[:, 1:])
+    (worst,) = torch.autograd.grad(margin.sum(), x)
+    for direction in (-worst.numpy(), rng.normal(size=X.shape)):
+        length = np.linalg.norm(direction.reshape(len(X), -1), axis=1)[:, None, None]
+        moved = X / scale + 0.999 * table["radius"].to_numpy()[:, None, None] * direction / length
+        assert (certified.predict((moved * scale).astype(np.float32)) == certified.predict(X)).all()
+    noise = rng.normal(size=X.shape)
+    noise *= (table["rms"].to_numpy() / np.sqrt((noise**2).mean(axis=(1, 2))))[:, None, None]
+    assert (np.linalg.norm((noise / scale).reshape(len(X), -1), axis=1) <= table["radius"] * (1 + 1e-6)).all()
+
+
+def test_only_the_certified_one_certifies(fitted, data):
+    with pytest.raises(InputError, match="certified"):
+        fitted.certify(data[2][0])
+
+
+def test_relations_need_their_branch(fitted, data):
+    rows = fitted.relations(data[2][0])
+    assert rows.shape == (30, 4, 4)
+    assert np.allclose(rows.sum(axis=2), 1, atol=1e-5)
+    alone = make(branches=("magnitude",), max_epochs=1).fit(*data[0])
+    with pytest.raises(InputError, match="energy"):
+        alone.relations(data[2][0])
+
+
+def test_hidden_layers_of_all_branches_are_the_embedding(fitted, data):
+    made = fitted.embed(data[2][0])
+    assert made.shape == (30, sum(b.head.out.in_features for b in fitted.module_.branches.values()))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sfreq": None},
+        {"branches": ()},
+        {"branches": ("global", "global")},
+        {"branches": ("globe",)},
+        {"constraint": "clip"},
+        {"fusion": "mean"},
+        {"bound_linear": 0.0},
+        {"certified": True, "bound_linear": None},
+        {"certified": True, "fusion": "vote"},
+        {"stride": 0},
+        {"blocks": -1},
+        {"noise": -0.1},
+        {"dropout": 1.0},
+        {"bands": {"gamma": (30.0, 45.0)}},
+    ],
+)
+def test_impossible_parameters_are_refused_in_words(options, data):
+    with pytest.raises(InputError):
+        make(**options).fit(*data[0])
+
+
+def test_the_loss_of_branches_is_the_sum_of_theirs():
+    torch.manual_seed(0)
+    logits, y = torch.randn(6, 4, 3), torch.arange(6) % 3
+    weights = torch.tensor([1.0, 2.0, 0.5])
+    loss = BranchLoss(weight=weights)
+    parts = [torch.nn.functional.cross_entropy(logits[:, k], y, weight=weights) for k in range(4)]
+    assert float(loss(logits, y)) == pytest.approx(float(sum(parts)))
+    assert float(loss(logits[:, 0], y)) == pytest.approx(float(parts[0]))
