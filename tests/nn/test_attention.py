@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from thymos.nn.attention import CONSTRAINTS, LGCA, ConstrainedAttention, L2SelfAttention, positions
+from thymos.nn.attention import CONSTRAINTS, LGCA, ConstrainedAttention, L2SelfAttention, _Blockwise, positions
 from thymos.nn.lipschitz import local_lipschitz
 
 DOT = [c for c in CONSTRAINTS if c != "l2"]
@@ -35,6 +35,32 @@ def test_attention_is_the_formula(constraint, training):
     module = ConstrainedAttention(8, 2, constraint, bound=0.5, linear_bound=None).train(training)
     x = 3 * torch.randn(4, 6, 8)
     assert torch.allclose(module(x), by_hand(module, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_attention_in_blocks_has_the_gradient_of_the_formula(dropout, monkeypatch):
+    monkeypatch.setattr("thymos.nn.attention._BLOCK", 50)  # two sequences in a block
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(3, 2, 5, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+
+    def attend(*tensors):
+        torch.manual_seed(1)
+        return _Blockwise.apply(*tensors, 0.8, dropout)
+
+    assert ((q @ k.mT).abs() > 0.8).any()
+    assert torch.autograd.gradcheck(attend, (q, k, v))
+    if not dropout:
+        assert torch.allclose(attend(q, k, v), (q @ k.mT).clamp(-0.8, 0.8).softmax(-1) @ v)
+
+
+def test_attention_in_blocks_drops_the_share_it_should_and_keeps_the_mean():
+    torch.manual_seed(0)
+    q, k, v = torch.zeros(40, 2, 30, 4), torch.zeros(40, 2, 30, 4), torch.eye(30).expand(40, 2, 30, 30)
+    weights = _Blockwise.apply(q, k, v, math.inf, 0.3)  # (..., queries, keys): 1/30 each, or nothing
+    assert float((weights == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert float(weights.sum(-1).mean()) == pytest.approx(1, abs=0.01)
+    again = _Blockwise.apply(q, k, v, math.inf, 0.3)
+    assert not torch.equal(weights, again)
 
 
 def test_constraints_differ_where_they_act():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from scipy.special import lambertw
@@ -16,6 +18,8 @@ __all__ = ["CONSTRAINTS", "LGCA", "ConstrainedAttention", "L2SelfAttention", "po
 #: What :class:`ConstrainedAttention` does to its scores.
 CONSTRAINTS = ("clamp", "norm", "rownorm", "none", "l2")
 
+_BLOCK = 2**17  # scores computed at once
+
 
 def positions(length: int, width: int) -> torch.Tensor:
     """Return the sinusoidal code of each place (Vaswani et al. 2017, section 3.5), shape (length, width)."""
@@ -25,6 +29,67 @@ def positions(length: int, width: int) -> torch.Tensor:
     code[:, 0::2] = torch.sin(place * turn)
     code[:, 1::2] = torch.cos(place * turn)[:, : width // 2]
     return code
+
+
+class _Blockwise(torch.autograd.Function):
+    """``dropout(softmax(clamp(Q K^T))) V`` block by block, for training on a processor.
+
+    PyTorch's fused attention neither clamps nor, on processors, drops. Written out, the scores of all heads are stored
+    several times over: gigabytes for long windows. Here a block of sequences stays in the cache and is computed again
+    for the gradient, and eight weights are dropped or kept by one random number: a third of the time, measured. The
+    share that is dropped is a multiple of 1/256.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, limit: float, dropout: float
+    ) -> torch.Tensor:
+        made = torch.empty_like(v, memory_format=torch.contiguous_format)
+        ctx.cut = round(256 * dropout) if dropout else 0
+        ctx.limit, ctx.seed = limit, int(torch.randint(2**62, ())) if ctx.cut else 0
+        generator = torch.Generator().manual_seed(ctx.seed)
+        for a, b, c, out in _blocks(q, k, v, made):
+            weights = torch.bmm(a, b.mT).clamp_(-limit, limit).softmax(dim=-1)
+            if ctx.cut:
+                weights *= _kept(weights, ctx.cut, generator)
+            torch.bmm(weights, c, out=out)
+        ctx.save_for_backward(q, k, v)
+        return made.mul_(256 / (256 - ctx.cut))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        q, k, v = ctx.saved_tensors
+        gradient = gradient * (256 / (256 - ctx.cut))
+        generator = torch.Generator().manual_seed(ctx.seed)
+        made = [torch.empty_like(part, memory_format=torch.contiguous_format) for part in (q, k, v)]
+        for a, b, c, g, to_q, to_k, to_v in _blocks(q, k, v, gradient, *made):
+            scores = torch.bmm(a, b.mT)
+            inside = scores.abs() <= ctx.limit
+            weights, change = scores.clamp_(-ctx.limit, ctx.limit).softmax(dim=-1), torch.bmm(g, c.mT)
+            dropped = weights
+            if ctx.cut:
+                kept = _kept(weights, ctx.cut, generator)
+                change, dropped = change.mul_(kept), weights * kept
+            torch.bmm(dropped.mT, g, out=to_v)
+            change = change.mul_(weights)
+            change = change.sub_(weights * change.sum(dim=-1, keepdim=True)).mul_(inside)
+            torch.bmm(change, b, out=to_q)
+            torch.bmm(change.mT, a, out=to_k)
+        return *made, None, None
+
+
+def _blocks(*tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Return (batch, heads, length, size) in blocks of sequences whose scores fit a cache."""
+    count = max(1, _BLOCK // tensors[0].shape[-2] ** 2)
+    return zip(*(t.flatten(0, 1).split(count) for t in tensors), strict=True)
+
+
+def _kept(like: torch.Tensor, cut: int, generator: torch.Generator) -> torch.Tensor:
+    """Return which values are kept: those whose random byte is not below `cut`."""
+    numbers = torch.empty(-(-like.numel() // 8), dtype=torch.int64)
+    numbers.random_(-(2**63), 2**63 - 1, generator=generator)
+    return numbers.view(torch.uint8)[: like.numel()].view(like.shape) >= cut
 
 
 class ConstrainedAttention(nn.Module):
@@ -94,13 +159,15 @@ class ConstrainedAttention(nn.Module):
         if self.constraint in ("norm", "none") and not dropout:
             attended = functional.scaled_dot_product_attention(q, k, v)
         else:
-            scores = q @ k.mT / root
-            if self.constraint == "clamp":
-                scores = scores.clamp(-self.bound * root, self.bound * root)
-            elif self.constraint == "rownorm":
-                norm = torch.linalg.vector_norm(scores, dim=-1, keepdim=True)
-                scores = scores / (self.bound * norm).clamp_min(1e-12)
-            attended = functional.dropout(scores.softmax(dim=-1), dropout, bool(dropout)) @ v
+            limit = self.bound * root if self.constraint == "clamp" else math.inf
+            if self.training and x.device.type == "cpu" and self.constraint != "rownorm":
+                attended = _Blockwise.apply(q / root, k, v, limit, dropout)
+            else:
+                scores = (q @ k.mT / root).clamp(-limit, limit)
+                if self.constraint == "rownorm":
+                    norm = torch.linalg.vector_norm(scores, dim=-1, keepdim=True)
+                    scores = scores / (self.bound * norm).clamp_min(1e-12)
+                attended = functional.dropout(scores.softmax(dim=-1), dropout, bool(dropout)) @ v
         return self.output(attended.transpose(1, 2).flatten(2))
 
 
