@@ -113,12 +113,33 @@ def test_the_band_extraction_of_the_programme_is_refused():
 def test_measuring_tells_of_every_branch(fitted, certified, data):
     for model in (fitted, certified):
         found = model.measured(data[2][0][:6], steps=5)
-        assert set(found["where"]) == {*BRANCHES, "ensemble"}
+        assert set(found["where"]) == {*BRANCHES.values(), "ensemble"}
         assert len(found) == 6 * 5
         assert (found["local"] > 0).all()
-    bounds = certified.module_.lipschitz()
+    bounds = certified.bounds()
+    assert fitted.bounds() == {}
     for where, part in found.groupby("where"):
         assert part[["local", "attack"]].to_numpy().max() <= bounds[where]
+
+
+def test_only_attention_by_distance_keeps_its_constant_when_tokens_grow(fitted, certified, data):
+    X, scales = data[2][0][:6], (1.0, 10.0, 100.0)
+    found = [m.measured(X, steps=1, scales=scales).query("where == 'attention'") for m in (fitted, certified)]
+    clamped, distance = (table.groupby("scale")["local"].max() for table in found)
+    assert clamped[100.0] > 5 * clamped[1.0]
+    attention = certified.module_.attention(torch.from_numpy(X))[0]
+    assert distance.max() <= 16**0.5 * attention.lipschitz(16)
+
+
+def test_a_trial_is_certified_by_the_mean_of_its_windows(certified, data):
+    X = data[2][0]
+    trials = np.repeat(["b", "a", "c"], 10)
+    table, windows = certified.certify(X, trials), certified.certify(X)
+    logits = certified.module_(torch.from_numpy(X)).detach().numpy()
+    means = np.stack([logits[trials == name].mean(axis=0) for name in "abc"])
+    assert table["predicted"].tolist() == means.argmax(axis=1).tolist()
+    assert table["margin"].to_numpy() == pytest.approx(np.diff(np.sort(means, axis=1)[:, -2:], axis=1)[:, 0], rel=1e-4)
+    assert certified.certify(X[:10], trials[:10])["radius"][0] <= windows["radius"][:10].max() + 1e-9
 
 
 def test_nothing_within_the_certified_radius_changes_a_prediction(certified, data):

@@ -112,6 +112,8 @@ class LELClassifier(ConvNetClassifier):
 
     Attributes
     ----------
+    branches_ : list of str
+        Titles of the branches.
     weights_ : ndarray, shape (n_branches,)
         Of the fusion.
 
@@ -222,6 +224,7 @@ class LELClassifier(ConvNetClassifier):
     def finish(self, module: nn.Module, history: list[dict[str, Any]], best_epoch: int | None) -> LELClassifier:
         """Take over a trained network; see :meth:`TorchEstimator.finish`."""
         super().finish(module, history, best_epoch)
+        self.branches_ = [BRANCHES[name] for name in self.branches]
         self.weights_ = module.fusion.weights.detach().cpu().numpy()
         return self
 
@@ -250,7 +253,9 @@ class LELClassifier(ConvNetClassifier):
             )
         return self._outputs(X, "relations").float().numpy()
 
-    def measured(self, X: np.ndarray, steps: int = 50, random_state: int = 0) -> pd.DataFrame:
+    def measured(
+        self, X: np.ndarray, steps: int = 50, scales: Sequence[float] = (), random_state: int = 0
+    ) -> pd.DataFrame:
         """Measure the Lipschitz constant at some windows (methods B2.8).
 
         Parameters
@@ -258,36 +263,58 @@ class LELClassifier(ConvNetClassifier):
         X : ndarray, shape (n_samples, n_channels, n_times)
         steps : int
             Of the attack.
+        scales : sequence of float
+            Measure the first attention by itself too, at the tokens it is given, multiplied by each.
         random_state : int
 
         Returns
         -------
         DataFrame
             For each branch (its logits) and for the ``ensemble`` (log-probabilities; logits of the certified variant):
-            ``where, sample, local, attack``, from the window divided by the deviation of each channel.
+            ``where, sample, local, attack``, from the window divided by the deviation of each channel. For the
+            ``attention``: its ``scale``, and no attack.
         """
         x, scale = self._scaled(X)
         module = self.module_
-        functions = {name: lambda z, k=k: module.logits(z * scale)[:, k] for k, name in enumerate(module.branches)} | {
-            "ensemble": lambda z: module(z * scale)
-        }
+        functions = {t: lambda z, k=k: module.logits(z * scale)[:, k] for k, t in enumerate(self.branches_)}
+        functions["ensemble"] = lambda z: module(z * scale)
         tables = []
         for name, function in functions.items():
             found = empirical_lipschitz(function, x, steps=steps, random_state=random_state)
             columns = {"local": found.local.cpu().numpy(), "attack": found.attack.cpu().numpy()}
-            tables.append(pd.DataFrame({"where": name, "sample": np.arange(len(x)), **columns}))
+            tables.append(pd.DataFrame({"where": name, "sample": np.arange(len(x)), "scale": 1.0, **columns}))
+        for factor in scales if "global" in self.branches and self.blocks else ():
+            attention, tokens = module.attention(x * scale)
+            local = local_lipschitz(attention, factor * tokens).cpu().numpy()
+            columns = {"sample": np.arange(len(x)), "scale": factor, "local": local, "attack": np.nan}
+            tables.append(pd.DataFrame({"where": "attention", **columns}))
         return pd.concat(tables, ignore_index=True)
 
-    def certify(self, X: np.ndarray) -> pd.DataFrame:
+    def bounds(self) -> dict[str, float]:
+        """Return the proven constant of each branch and of the ``ensemble``; none but of the certified variant."""
+        check_is_fitted(self)
+        if not self.certified:
+            return {}
+        found = self.module_.lipschitz()
+        return {BRANCHES.get(name, name): value for name, value in found.items()}
+
+    def certify(self, X: np.ndarray, groups: np.ndarray | None = None) -> pd.DataFrame:
         """Return how far each window may move before the predicted class can change (methods B2.8).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_samples, n_channels, n_times)
+        groups : ndarray, shape (n_samples,), optional
+            Trials, about each of which one decision is made, from the mean of the logits of its windows. None of them
+            may move further then.
 
         Returns
         -------
         DataFrame
-            One row per window: ``predicted`` (code of the class), ``margin`` between its logit and the next,
-            ``radius``, ``margin / (sqrt(2) L)`` with the proven constant L, in the Euclidean norm of the window divided
-            by the deviation of each channel, and ``rms``, the root mean square of any disturbance, in the unit of the
-            windows, that is certain to stay within the radius.
+            One row per window, or per trial in sorted order: ``predicted`` (code of the class), ``margin`` between its
+            logit and the next, ``radius``, ``margin / (sqrt(2) L)`` with the proven constant L, in the Euclidean norm
+            of the window divided by the deviation of each channel, and ``rms``, the root mean square of any
+            disturbance, in the unit of the windows, that is certain to stay within the radius.
 
         Raises
         ------
@@ -302,6 +329,10 @@ class LELClassifier(ConvNetClassifier):
                 do="measure what this one has: measured(X)",
             )
         logits, module = self._outputs(X), self.module_
+        if groups is not None:
+            names, group = np.unique(groups, return_inverse=True)
+            share = np.equal.outer(np.arange(len(names)), group).astype(float)
+            logits = torch.from_numpy(share / share.sum(axis=1, keepdims=True)) @ logits
         highest = logits.topk(2, dim=1).values
         margin = (highest[:, 0] - highest[:, 1]).numpy()
         radius = margin / (np.sqrt(2) * module.lipschitz()["ensemble"])

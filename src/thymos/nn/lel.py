@@ -308,10 +308,15 @@ class _Global(nn.Module):
             self.mix.requires_grad_(False)
         self.head = _Head(settings, width, c // 2, norm=False)
 
+    def tokens(self, waves: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the convolutions make of windows, (batch, 2 C, tokens), and the tokens with their places."""
+        u = self.convolution(waves)
+        return u, u.mT + self.code
+
     def features(self, bands: Bands) -> torch.Tensor:
-        u = self.convolution(bands.waves)  # (batch, 2 C, tokens)
+        u, tokens = self.tokens(bands.waves)
         _, graph = self.relations(u)
-        h = self.blocks(u.mT + self.code).mT
+        h = self.blocks(tokens).mT
         return (h + self.gain * (graph @ self.mix(h)).relu()).mean(dim=-1)
 
 
@@ -495,6 +500,11 @@ class LELNet(nn.Module):
         """Return the hidden layers of all heads side by side, (batch, n_units)."""
         pairs = zip(self.branches.values(), self.features(x), strict=True)
         return torch.cat([branch.head.hide(features) for branch, features in pairs], dim=1)
+
+    def attention(self, x: torch.Tensor) -> tuple[nn.Module, torch.Tensor]:
+        """Return the first attention of branch 1 and the tokens it is given, (batch, n_tokens, 2 n_channels)."""
+        first = self.branches["global"]
+        return first.blocks[0].attention, first.tokens(self.bands(x).waves)[1]
 
     def relations(self, x: torch.Tensor) -> torch.Tensor:
         """Return the learnt adjacency of the electrodes, (batch, n_channels, n_channels); rows sum to 1."""

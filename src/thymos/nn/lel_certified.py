@@ -169,10 +169,12 @@ class _Global(nn.Module):
         x = self.norms[0].begin(self.convolutions[0](waves)).relu()
         self.norms[1].begin(self.convolutions[1](x))
 
-    def features(self, waves: torch.Tensor) -> torch.Tensor:
+    def tokens(self, waves: torch.Tensor) -> torch.Tensor:
         x = self.dropout(self.norms[0](self.convolutions[0](waves)).relu())
-        x = self.norms[1](self.convolutions[1](x))
-        return self.stack(x.mT + self.code).mean(dim=1)
+        return self.norms[1](self.convolutions[1](x)).mT + self.code
+
+    def features(self, waves: torch.Tensor) -> torch.Tensor:
+        return self.stack(self.tokens(waves)).mean(dim=1)
 
     def lipschitz(self) -> float:
         folded = (c.lipschitz(norm.scale) for c, norm in zip(self.convolutions, self.norms, strict=True))
@@ -302,6 +304,11 @@ class CertifiedLEL(nn.Module):
         """Return the hidden layers of all heads side by side, (batch, n_units)."""
         pairs = zip(self.branches.values(), self.features(x), strict=True)
         return torch.cat([branch.head.hide(features) for branch, features in pairs], dim=1)
+
+    def attention(self, x: torch.Tensor) -> tuple[nn.Module, torch.Tensor]:
+        """Return the first attention of branch 1 and the tokens it is given, (batch, n_tokens, 2 n_channels)."""
+        first = self.branches["global"]
+        return first.stack[0].function.attention, first.tokens(x / self.scale)
 
     def relations(self, x: torch.Tensor) -> torch.Tensor:
         """Return the learnt adjacency of the electrodes, the same for every window, as absolute weights."""
