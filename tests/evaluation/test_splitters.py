@@ -14,6 +14,7 @@ from thymos.evaluation import (
     RandomWindowSplit,
     RecordingSplit,
     SubjectStimulusSplit,
+    TrialShares,
     TrialSplit,
     check_split,
 )
@@ -29,7 +30,8 @@ def test_parts_are_disjoint_sorted_and_every_row_is_tested_once(name, make_rich,
     folds = make_protocol(name).folds(samples.meta, samples.y)
     assert len({f.name for f in folds}) == len(folds)
     tested = np.concatenate([f.test for f in folds])
-    assert sorted(tested.tolist()) == list(range(len(samples)))
+    if name != "trial_shares":  # which deals anew each time
+        assert sorted(tested.tolist()) == list(range(len(samples)))
     for fold in folds:
         joined = np.concatenate([fold.train, fold.validation, fold.test])
         assert len(set(joined.tolist())) == len(joined)
@@ -195,6 +197,29 @@ def test_trial_folds_are_subject_dependent_and_stratified(make_samples):
 def test_the_rarest_class_limits_the_number_of_folds(make_samples):
     samples = make_samples(subjects=1, trials=9, classes=("a", "a", "b"))
     assert len(TrialSplit(5).folds(samples.meta, samples.y)) == 3
+
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_of_trials_are_those_asked_for_and_training_has_every_class(seed):
+    n, label = 28, np.repeat([*"abcdefghi", "e"], [3] * 9 + [1])
+    meta = pd.DataFrame({"subject": "s", "trial": np.repeat([f"t{k:02d}" for k in range(n)], 4)})
+    folds = TrialShares(repeats=3, random_state=seed).folds(meta, np.repeat(label, 4))
+    assert len(folds) == 3
+    for fold in folds:
+        counts = [meta["trial"].iloc[rows].nunique() for rows in (fold.train, fold.validation, fold.test)]
+        assert counts == [17, 3, 8]
+        assert not set(meta["trial"].iloc[fold.test]) & set(meta["trial"].iloc[np.r_[fold.train, fold.validation]])
+        assert not set(meta["trial"].iloc[fold.validation]) & set(meta["trial"].iloc[fold.train])
+        assert set(np.repeat(label, 4)[fold.train]) == set("abcdefghi")
+    assert len({tuple(fold.test) for fold in folds}) == 3
+
+
+def test_shares_of_trials_that_leave_nothing_are_refused(make_samples):
+    with pytest.raises(InputError, match="below 1"):
+        TrialShares(test=0.6, validation=0.4)
+    with pytest.raises(ProtocolError, match="none is left to test"):
+        TrialShares().folds(pd.DataFrame({"subject": "s", "trial": ["a", "b"]}), np.array(["x", "y"]))
 
 
 def test_loso_tests_each_subject_and_validates_on_whole_subjects(make_samples):

@@ -24,6 +24,7 @@ CATALOGUES = {
     "transformer": "thymos.signals.catalogue:TRANSFORMERS",
     "model": "thymos.models.catalogue:MODELS",
     "protocol": "thymos.evaluation.catalogue:PROTOCOLS",
+    "inspection": "thymos.evaluation.catalogue:INSPECTIONS",
 }
 
 
@@ -122,7 +123,7 @@ def load_object(address: str) -> Any:
 
 
 def catalogue(kind: str) -> Catalogue:
-    """Return the catalogue of a kind: ``source``, ``process``, ``transformer``, ``model`` or ``protocol``."""
+    """Return the catalogue of a kind, such as ``source``, ``transformer`` or ``model``."""
     return load_object(CATALOGUES[kind])
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "fit_calibration",
     "fit_temperature",
     "log_loss",
+    "log_probabilities",
     "predict_all",
     "trial_means",
     "trial_probabilities",
@@ -80,7 +81,7 @@ def trial_probabilities(trials: np.ndarray, probabilities: np.ndarray) -> tuple[
     probabilities : ndarray, shape (n_trials, n_classes)
     """
     _, first, group = np.unique(trials, return_index=True, return_inverse=True)
-    logs = _logs(probabilities)
+    logs = log_probabilities(probabilities)
     sums = np.stack([np.bincount(group, weights=column, minlength=len(first)) for column in logs.T], axis=1)
     return first, softmax(sums / np.bincount(group)[:, None], axis=1)
 
@@ -151,7 +152,7 @@ class Calibration:
             )
         if self == Calibration():
             return probabilities
-        return softmax(_logs(probabilities) / self.temperature + np.array(self.bias or 0.0), axis=1)
+        return softmax(log_probabilities(probabilities) / self.temperature + np.array(self.bias or 0.0), axis=1)
 
     def then(self, other: Calibration) -> Calibration:
         """Return the one calibration that does what this one and then `other` do."""
@@ -227,7 +228,7 @@ def fit_calibration(
             raise InputError(f"{len(trials)} trials came for {len(codes)} labels.", fits="one for each")
         first, probabilities = trial_probabilities(np.asarray(trials), probabilities)
         codes = codes[first]
-    logits = _logs(probabilities)
+    logits = log_probabilities(probabilities)
     if bias:
         temperature, biases = _fit_bias(logits, codes)
     else:
@@ -258,5 +259,6 @@ def _loss(logits: np.ndarray, codes: np.ndarray) -> float:
     return -log_softmax(logits, axis=1)[np.arange(len(codes)), codes].mean()
 
 
-def _logs(probabilities: np.ndarray) -> np.ndarray:
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logarithms of probabilities, none of them below that of 1e-6."""
     return np.log(np.clip(probabilities, _TINY, 1))

@@ -12,6 +12,7 @@ _PUBLIC = {
     "RandomWindowSplit": "thymos.evaluation.splitters",
     "RecordingSplit": "thymos.evaluation.splitters",
     "SubjectStimulusSplit": "thymos.evaluation.splitters",
+    "TrialShares": "thymos.evaluation.splitters",
     "TrialSplit": "thymos.evaluation.splitters",
     "audit_fold": "thymos.evaluation.audit",
     "check_split": "thymos.evaluation.audit",

@@ -26,9 +26,9 @@ from thymos.evaluation.evidence import (
     near_copies,
     prepared_statistics,
 )
-from thymos.evaluation.fit import fit_fold, permute_trial_labels, predictions_of, seed_estimator
+from thymos.evaluation.fit import fit_fold, permute_trial_labels, seed_estimator
 from thymos.evaluation.interventions import inner_splits, intervene, small_fold
-from thymos.evaluation.metrics import direction
+from thymos.evaluation.metrics import direction, predictions_of
 from thymos.evaluation.probes import PROBES, evidence, probe_folds
 from thymos.evaluation.provenance import split_digest
 from thymos.evaluation.results import Results

@@ -1,12 +1,13 @@
-"""The protocols a study may name."""
+"""The protocols and inspections a study may name."""
 
 from __future__ import annotations
 
 from thymos.base.catalogue import Catalogue, Row
 
-__all__ = ["PROTOCOLS"]
+__all__ = ["INSPECTIONS", "PROTOCOLS"]
 
 _SPLITTERS = "thymos.evaluation.splitters"
+_LOOKS = "thymos.evaluation.inspections"
 
 
 def _group(column: str, summary: str, **parameters: str) -> Row:
@@ -19,6 +20,7 @@ PROTOCOLS = Catalogue(
         "random_window": Row(f"{_SPLITTERS}:RandomWindowSplit", "LEAKY control: windows at random"),
         "blocked": Row(f"{_SPLITTERS}:BlockedSplit", "LEAKY control: contiguous thirds of each recording, 1 s apart"),
         "trial": Row(f"{_SPLITTERS}:TrialSplit", "new trials of a known subject"),
+        "trial_shares": Row(f"{_SPLITTERS}:TrialShares", "new trials of a known subject, dealt at random 60 / 10 / 30"),
         "recording": Row(f"{_SPLITTERS}:RecordingSplit", "new recordings"),
         "session": _group("session", "new sessions (days) of a known subject", within="subject", n_splits="all"),
         "stimulus": _group("stimulus", "new stimuli; removes what a stimulus evokes by itself"),
@@ -28,5 +30,18 @@ PROTOCOLS = Catalogue(
         "actor": _group("actor", "new actors, for speech"),
         "domain": _group("domain", "a new domain (culture, device, corpus)", n_splits="all"),
         "group": Row(f"{_SPLITTERS}:GroupSplit", "new values of any metadata column: give `column`"),
+    },
+)
+
+INSPECTIONS = Catalogue(
+    "inspection",
+    {
+        "robustness": Row(f"{_LOOKS}.robustness:Robustness", "noise, muscle bursts, lost electrodes, wrong gains"),
+        "real_time": Row(f"{_LOOKS}.real_time:RealTime", "windows one by one: latency, and decisions on the way"),
+        "embedding": Row(f"{_LOOKS}.embedding:Embedding", "t-SNE of what a model is given, and of what it learnt"),
+        "breakdown": Row(f"{_LOOKS}.breakdown:Breakdown", "metrics for each value of a metadata column"),
+        "branches": Row(f"{_LOOKS}.branches:Branches", "branches of an ensemble alone, combined, and how alike"),
+        "lipschitz": Row(f"{_LOOKS}.lipschitz:Lipschitz", "measured, declared and proven Lipschitz constants"),
+        "relations": Row(f"{_LOOKS}.relations:Relations", "learnt weights between electrodes, by class"),
     },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from thymos.base.probabilities import fit_calibration
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
+from thymos.evaluation.inspections.base import Inspected, Inspections, look
 from thymos.evaluation.many import Request, Walk, last_step, predict_all, walk_together
-from thymos.evaluation.metrics import classification_metrics, rating_metrics, trial_means, trial_probabilities
+from thymos.evaluation.metrics import predictions_table, rows_of, trial_means
 from thymos.evaluation.search import Search, choose
 from thymos.evaluation.splitters import Fold, Protocol
 
@@ -31,15 +32,13 @@ __all__ = [
     "fit_fold",
     "fit_folds",
     "fit_method",
+    "holds_signals",
     "permute_trial_labels",
-    "predictions_of",
     "rated",
-    "rows_of",
     "seed_estimator",
 ]
 
-#: Metadata kept beside every test prediction.
-_KEPT = ("subject", "session", "trial", "stimulus", "recording", "start", "stop")
+_LEAST_TIMES = 16  # shorter time courses are sequences of features and have no spectrum
 
 
 @dataclass
@@ -54,12 +53,15 @@ class FoldResult:
     history : DataFrame
         One row per training epoch; empty for models without epochs.
     facts : dict
-        Wall times (of what was trained as one stack, a share), sizes, warnings.
+        Wall times (of what was trained as one stack, a share), sizes, warnings, and which inspections failed.
+    inspections : dict of str to DataFrame
+        What each inspection found, by its name.
     """
 
     predictions: pd.DataFrame
     history: pd.DataFrame
     facts: dict[str, Any]
+    inspections: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:
@@ -94,6 +96,8 @@ def fit_fold(
     fold: Fold,
     classes: list[str],
     grid: Sequence[Mapping[str, Any]] | Search = (),
+    inspections: Inspections | None = None,
+    seed: int = 0,
 ) -> FoldResult:
     """Fit a clone on the training part and predict the test part, which is touched once.
 
@@ -108,8 +112,12 @@ def fit_fold(
         All classes of the study, in the order of the probability columns; empty for ratings.
     grid : sequence of dict, or Search
         Parameters to choose from, see :func:`thymos.evaluation.search.choose`.
+    inspections : mapping of str to Inspection, optional
+        Looks at the fitted method, taken after its predictions; see :mod:`thymos.evaluation.inspections`.
+    seed : int
+        Of the inspections.
     """
-    (result,) = fit_folds([(estimator, samples, fold, classes, grid)])
+    (result,) = fit_folds([(estimator, samples, fold, classes, grid, inspections, seed)])
     if isinstance(result, Exception):
         raise result
     return result
@@ -133,7 +141,7 @@ def fit_folds(jobs: Sequence[tuple]) -> list[FoldResult | Exception]:
     for walk in walks:
         if walk.error is None:
             facts = walk.result.facts
-            facts |= {"fit_seconds": walk.seconds - facts["predict_seconds"]}
+            facts |= {"fit_seconds": walk.seconds - facts["predict_seconds"] - facts["inspect_seconds"]}
             facts |= {"warnings": "; ".join(sorted(set(walk.warnings))), "trained_together": walk.together}
     return [walk.error or walk.result for walk in walks]
 
@@ -161,7 +169,13 @@ def _method(*what: Any) -> Generator[Sequence[Request], list, Fitted]:
 
 
 def _fold(
-    estimator: Any, samples: Samples, fold: Fold, classes: list[str], grid: Sequence[Mapping[str, Any]] | Search = ()
+    estimator: Any,
+    samples: Samples,
+    fold: Fold,
+    classes: list[str],
+    grid: Sequence[Mapping[str, Any]] | Search = (),
+    inspections: Inspections | None = None,
+    seed: int = 0,
 ) -> Generator[Sequence[Request], list, FoldResult]:
     samples = settled(samples, fold.train)
     fitted = yield from _method(estimator, samples, fold, classes, grid)
@@ -170,15 +184,10 @@ def _fold(
     if len(fold.calibration):
         predicted = _for_users(fitted.estimator, samples, fold, predicted, classes)
     seconds = time.perf_counter() - begin
-    predictions = pd.DataFrame({"row": fold.test, "label": test.y.astype(str) if classes else test.y})
-    if classes:
-        predictions = predictions.assign(**{f"p{k}": predicted[:, k].astype(np.float32) for k in range(len(classes))})
-    else:
-        predictions["predicted"] = predicted
-    predictions["repeat"] = fold.repeat
-    for column in _KEPT:
-        if column in test.meta.columns:
-            predictions[column] = test.meta[column].to_numpy()
+    predictions = predictions_table(test.meta, test.y, predicted, classes).assign(row=fold.test, repeat=fold.repeat)
+    begin = time.perf_counter()
+    inspected = Inspected(fitted.estimator, samples, fitted.train, fitted.validation, fold.test, classes, seed)
+    tables, failed = look(inspected, inspections or {})
     last = last_step(fitted.estimator)
     facts = {
         "n_train": len(fitted.train),
@@ -186,12 +195,14 @@ def _fold(
         "n_test": len(fold.test),
         "n_calibration": len(fold.calibration),
         "predict_seconds": seconds,
+        "inspect_seconds": time.perf_counter() - begin if inspections else 0.0,
+        "uninspected": failed,
         "n_parameters": float(getattr(last, "n_parameters_", np.nan)),
         "best_epoch": float(getattr(last, "best_epoch_", np.nan)),
         "selection": getattr(last, "selection_", "none"),
         "chosen": fitted.chosen,
     }
-    return FoldResult(predictions, pd.DataFrame(getattr(last, "history_", [])), facts)
+    return FoldResult(predictions, pd.DataFrame(getattr(last, "history_", [])), facts, tables)
 
 
 def _for_users(estimator: Any, samples: Samples, fold: Fold, predicted: np.ndarray, classes: list[str]) -> np.ndarray:
@@ -213,32 +224,6 @@ def _for_users(estimator: Any, samples: Samples, fold: Fold, predicted: np.ndarr
             _, errors = trial_means(trials[own], few.y[own] - known[own])
             predicted[mine] += errors.sum() / (len(errors) + 1)
     return predicted
-
-
-def predictions_of(predictions: pd.DataFrame, classes: list[str]) -> np.ndarray:
-    """Return the probabilities, shape (n_samples, n_classes), or the ratings, shape (n_samples,), of a table."""
-    columns = [f"p{k}" for k in range(len(classes))] if classes else "predicted"
-    return predictions[columns].to_numpy(float)
-
-
-def rows_of(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
-    """Return the metrics of one fit: one row per level (``window``, ``trial``) and subject, and ``subject='all'``."""
-    lookup = {name: k for k, name in enumerate(classes)}
-    rows = []
-    subjects = predictions["subject"].astype(str).to_numpy()
-    for subject in [*np.unique(subjects), "all"]:
-        part = predictions if subject == "all" else predictions[subjects == subject]
-        trials, predicted = part["trial"].astype(str).to_numpy(), predictions_of(part, classes)
-        if classes:
-            true = part["label"].map(lookup).to_numpy()
-            first, by_trial = trial_probabilities(trials, predicted)
-        else:
-            true = part["label"].to_numpy(float)
-            first, by_trial = trial_means(trials, predicted)
-        for level, t, p in (("window", true, predicted), ("trial", true[first], by_trial)):
-            metrics = classification_metrics(t, p, classes) if classes else rating_metrics(t, p)
-            rows.append({"level": level, "subject": subject, "n": len(t), **metrics})
-    return pd.DataFrame(rows)
 
 
 def discrete(samples: Samples) -> Samples:
@@ -277,6 +262,13 @@ def rated(samples: Samples) -> Samples:
             fits="finite numbers",
         )
     return samples.replace(y=samples.y.astype(np.float64))
+
+
+def holds_signals(samples: Samples) -> bool:
+    """Whether samples are windows of raw signals, (n_samples, n_channels, n_times), and not features of them."""
+    info = samples.info
+    raw = not isinstance(samples.X, dict) and samples.X.ndim == 3 and samples.X.shape[2] >= _LEAST_TIMES
+    return raw and "sfreq" in info and "features" not in info and info.get("modality") != "features"
 
 
 def permute_trial_labels(samples: Samples, seed: int) -> Samples:

@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from thymos.base.probabilities import predict_all
 from thymos.base.samples import Samples
 
-__all__ = ["Request", "Walk", "last_step", "predict_all", "walk_together"]
+__all__ = ["Request", "Walk", "last_step", "predict_all", "transformers", "walk_together"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,12 @@ class Walk:
 def last_step(estimator: Any) -> Any:
     """Return the last step of a pipeline, or the estimator itself."""
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def transformers(estimator: Any) -> list[Any]:
+    """Return the transformers of a pipeline, which are those of its steps that predictions pass through."""
+    steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else []
+    return [s for _, s in steps if s not in (None, "passthrough") and not hasattr(s, "fit_resample")]
 
 
 def walk_together(walks: Sequence[Walk]) -> None:

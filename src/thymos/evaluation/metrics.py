@@ -23,12 +23,18 @@ __all__ = [
     "expected_calibration_error",
     "log_loss",
     "moments",
+    "predictions_of",
+    "predictions_table",
     "rating_metrics",
+    "rows_of",
     "trial_means",
     "trial_probabilities",
 ]
 
 _ROUNDING = 1e-12
+
+#: Metadata kept beside every prediction.
+_KEPT = ("subject", "session", "trial", "stimulus", "recording", "start", "stop")
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -214,6 +220,59 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
     result["brier"] = float(((probabilities - np.eye(len(classes))[codes]) ** 2).sum(axis=1).mean())
     result["ece"] = expected_calibration_error(codes, probabilities)
     return result
+
+
+def predictions_table(meta: pd.DataFrame, y: np.ndarray, predicted: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """Return predictions with what they are of.
+
+    Parameters
+    ----------
+    meta : DataFrame
+        One row per sample.
+    y : ndarray, shape (n_samples,)
+        Labels.
+    predicted : ndarray, shape (n_samples, n_classes), for ratings (n_samples,)
+        Probabilities in the order of the classes, or ratings.
+    classes : list of str
+        Empty for ratings.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample: label, ``p0, p1, ...`` (for ratings ``predicted``), and metadata.
+    """
+    table = pd.DataFrame({"label": y.astype(str) if classes else y})
+    if classes:
+        table = table.assign(**{f"p{k}": predicted[:, k].astype(np.float32) for k in range(len(classes))})
+    else:
+        table["predicted"] = predicted
+    return table.assign(**{name: meta[name].to_numpy() for name in _KEPT if name in meta})
+
+
+def predictions_of(predictions: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Return the probabilities, shape (n_samples, n_classes), or the ratings, shape (n_samples,), of a table."""
+    columns = [f"p{k}" for k in range(len(classes))] if classes else "predicted"
+    return predictions[columns].to_numpy(float)
+
+
+def rows_of(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Return the metrics of one fit: one row per level (``window``, ``trial``) and subject, and ``subject='all'``."""
+    lookup = {name: k for k, name in enumerate(classes)}
+    rows = []
+    subjects = predictions["subject"].astype(str).to_numpy()
+    for subject in [*np.unique(subjects), "all"]:
+        part = predictions if subject == "all" else predictions[subjects == subject]
+        trials, predicted = part["trial"].astype(str).to_numpy(), predictions_of(part, classes)
+        if classes:
+            true = part["label"].map(lookup).to_numpy()
+            first, by_trial = trial_probabilities(trials, predicted)
+        else:
+            true = part["label"].to_numpy(float)
+            first, by_trial = trial_means(trials, predicted)
+        for level, t, p in (("window", true, predicted), ("trial", true[first], by_trial)):
+            metrics = classification_metrics(t, p, classes) if classes else rating_metrics(t, p)
+            rows.append({"level": level, "subject": subject, "n": len(t), **metrics})
+    return pd.DataFrame(rows)
 
 
 def calibration_bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> pd.DataFrame:

@@ -24,9 +24,9 @@ _ABANDONED = 3600  # seconds
 class Results:
     """A folder of results.
 
-    ``rows/``, ``predictions/`` and ``history/`` hold one parquet file per fit; ``*.json`` hold what concerns the
-    whole run, ``sittings/`` who computed when. A fit counts as finished once its file in ``rows/`` is there, which is
-    written last. Several processes may share a folder: each file appears whole, whoever writes it.
+    ``rows/``, ``predictions/``, ``history/`` and ``inspections/NAME/`` hold one parquet file per fit; ``*.json`` hold
+    what concerns the whole run, ``sittings/`` who computed when. A fit counts as finished once its file in ``rows/`` is
+    there, which is written last. Several processes may share a folder: each file appears whole, whoever writes it.
 
     Parameters
     ----------
@@ -63,9 +63,17 @@ class Results:
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     path.unlink()
 
-    def append(self, key: str, rows: pd.DataFrame, predictions: pd.DataFrame, history: pd.DataFrame) -> None:
+    def append(
+        self,
+        key: str,
+        rows: pd.DataFrame,
+        predictions: pd.DataFrame,
+        history: pd.DataFrame,
+        inspections: Mapping[str, pd.DataFrame] | None = None,
+    ) -> None:
         """Store one fit. Each table carries the columns of the fit's identity."""
-        for kind, table in (("predictions", predictions), ("history", history), ("rows", rows)):
+        looks = [(f"inspections/{name}", table) for name, table in (inspections or {}).items()]
+        for kind, table in (*looks, ("predictions", predictions), ("history", history), ("rows", rows)):
             if len(table) or kind == "rows":
                 self._write(
                     f"{kind}/{_file(key)}.parquet", lambda path, table=table: table.to_parquet(path, index=False)
@@ -76,7 +84,7 @@ class Results:
         return (self.folder / "rows" / f"{_file(key)}.parquet").is_file()
 
     def read(self, kind: str) -> pd.DataFrame:
-        """Return the tables of a kind (``rows``, ``predictions``, ``history``) of all finished fits, joined by name."""
+        """Return the tables of a kind of all finished fits, joined: ``rows``, ``history``, ``inspections/NAME``, ..."""
         tables = []
         for path in sorted((self.folder / kind).glob("*.parquet")):
             if not (self.folder / "rows" / path.name).is_file():

@@ -25,14 +25,25 @@ from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.auditor import Audit, audit_run, try_method
 from thymos.evaluation.engines import Engine, Lost
-from thymos.evaluation.fit import FoldResult, fit_folds, permute_trial_labels, rows_of, seed_estimator
+from thymos.evaluation.fit import FoldResult, fit_folds, permute_trial_labels, seed_estimator
+from thymos.evaluation.inspections.base import Inspections
 from thymos.evaluation.interventions import small_fold
+from thymos.evaluation.metrics import rows_of
 from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold
-from thymos.evaluation.study import Step, Study, classes_of, make_estimator, make_grid, make_protocol, make_samples
+from thymos.evaluation.study import (
+    Step,
+    Study,
+    classes_of,
+    make_estimator,
+    make_grid,
+    make_inspections,
+    make_protocol,
+    make_samples,
+)
 
-__all__ = ["Outcome", "Task", "run_study", "tasks_of", "units_of"]
+__all__ = ["Outcome", "Task", "inspections_of", "run_study", "tasks_of", "units_of"]
 
 _REDRAWS = 50
 _STACK_MODELS, _STACK_BYTES = 32, 2**29  # trained as one, at most
@@ -159,11 +170,13 @@ def run_study(
     results.write_table("folds", _fold_table(study, samples, folds))
     begun, computed, failed = len(tasks) - len(missing), 0, {}
     say(begun, len(tasks), "fitting")
+    looks = inspections_of(study, tasks, folds)
     calls = [
         (
             unit,
             (estimators[unit[0].method], grids[unit[0].method]),
             [find[_place(task)] for task in unit],
+            [looks[task] for task in unit],
             classes,
             (study.seed, control_seed),
             results,
@@ -205,6 +218,25 @@ def tasks_of(study: Study, folds_of: dict[str, dict[str, list[Fold]]], estimator
                 names = [fold.name for fold in folds_of[labels].get(protocol, [])]
                 tasks += [Task(protocol, name, labels, fold, seed) for fold in names for seed in range(count)]
     return tasks
+
+
+def inspections_of(study: Study, tasks: Sequence[Task], folds: Mapping[str, list[Fold]]) -> dict[Task, Inspections]:
+    """Return the inspections that a study asks for of each fit, by name."""
+    made = make_inspections(study)
+    honest, others = study.honest, [name for name in study.methods if name != study.baseline]
+    number = {(protocol, fold.name): k for protocol, parts in folds.items() for k, fold in enumerate(parts)}
+
+    def asked(task: Task, name: str) -> bool:
+        spec = study.inspections[name]
+        return (
+            task.labels == "true"
+            and task.method in (others if spec.methods is None else spec.methods)
+            and task.protocol in (honest if spec.protocols is None else spec.protocols)
+            and task.seed < spec.seeds
+            and (spec.folds is None or number[task.protocol, task.fold] < spec.folds)
+        )
+
+    return {task: {name: made[name] for name in made if asked(task, name)} for task in tasks}
 
 
 def units_of(
@@ -250,7 +282,14 @@ def _place(task: Task) -> tuple[str, str, str]:
 
 
 def _work(
-    samples: Samples, unit: Sequence[Task], method: tuple, folds: list[Fold], classes: list[str], seeds: tuple, out: Any
+    samples: Samples,
+    unit: Sequence[Task],
+    method: tuple,
+    folds: list[Fold],
+    looks: list[Inspections],
+    classes: list[str],
+    seeds: tuple,
+    out: Any,
 ) -> list[tuple]:
     """Do the fits of a unit; return ``(task, tables, error)`` for each.
 
@@ -263,9 +302,11 @@ def _work(
     (estimator, grid), jobs = method, []
     try:
         data = permute_trial_labels(samples, seeds[1]) if unit[0].labels == "permuted" else samples
-        for task, fold in zip(unit, folds, strict=True):
-            seed = child_seed(seeds[0], task.seed, task.protocol, task.fold)
-            jobs.append((seed_estimator(estimator, seed), data, fold, classes, grid))
+        for task, fold, mine in zip(unit, folds, looks, strict=True):
+            seeded = seed_estimator(estimator, child_seed(seeds[0], task.seed, task.protocol, task.fold))
+            drawn = child_seed(seeds[0], "inspections", task.protocol, task.fold)
+            # what is only computed again for the sake of its stack was inspected before
+            jobs.append((seeded, data, fold, classes, grid, mine if task in missing else {}, drawn))
         answers = fit_folds(jobs)
     except Exception as error:
         answers = [error] * len(unit)
@@ -282,12 +323,13 @@ def _work(
     return done
 
 
-def _tables(task: Task, fold: Fold, result: FoldResult, classes: list[str]) -> tuple[pd.DataFrame, ...]:
-    """Return rows, predictions and history of a fit, each with the columns of its identity."""
+def _tables(task: Task, fold: Fold, result: FoldResult, classes: list[str]) -> tuple:
+    """Return rows, predictions, history and inspections of a fit, each with the columns of its identity."""
     seconds = result.facts["fit_seconds"] + result.facts["predict_seconds"]
     identity = {**task.__dict__, "seconds": seconds, "code": code_digest()}
     rows = rows_of(result.predictions, classes).assign(**result.facts, note=fold.note, **identity)
-    return rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__)
+    inspections = {name: table.assign(**task.__dict__) for name, table in result.inspections.items()}
+    return rows, result.predictions.assign(**task.__dict__), result.history.assign(**task.__dict__), inspections
 
 
 def _cut(study: Study, samples: Samples) -> dict[str, list[Fold]]:

@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 from scipy import fft
 from sklearn.base import is_regressor
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
+from thymos.base.bands import BANDS, band_members, check_bands
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError, UnfitError
 from thymos.base.optional import require
 from thymos.base.random import generator
 from thymos.base.samples import Samples
-from thymos.evaluation.fit import discrete, rated
-from thymos.evaluation.many import last_step, predict_all
+from thymos.evaluation.fit import discrete, holds_signals, rated
+from thymos.evaluation.inspections.base import whole
+from thymos.evaluation.many import last_step, predict_all, transformers
 from thymos.signals.montage import standard_names
 from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns
-from thymos.signals.spectral import BANDS, band_members, check_bands
 from thymos.signals.topography import TopographicGrid, azimuthal
 from thymos.signals.transformer import WindowFeatures
 
@@ -42,7 +42,6 @@ REST = "rest"
 _KEPT = ("subject", "session", "trial", "stimulus", "recording", "start", "stop")
 _BANDS = "deap"
 _SUBJECTS = 8  # from which on errors are over subjects, as everywhere
-_LEAST_TIMES = 16  # shorter time courses are sequences of features and have no spectrum
 _TINY = 1e-6  # probabilities are kept this far from 0, as in every log-loss of this room
 _SAME = 1e-6
 _BLOCK = 2**22  # values of samples in work at once
@@ -238,7 +237,7 @@ def integrated_gradients(
 
     M. Sundararajan, A. Taly, Q. Yan: Axiomatic attribution for deep networks. ICML 2017, section 3; computed by Captum.
     """
-    steps = _whole("steps", steps)
+    steps = whole("steps", steps)
     inputs = _inputs(pipeline, samples, bands)
     network, grid = inputs.network, inputs.grid
     classes = [] if is_regressor(network) else [str(c) for c in network.classes_]
@@ -354,7 +353,7 @@ def permutation_importance(
     for random forests. BMC Bioinformatics 9:307, 2008. G. Hooker, L. Mentch, S. Zhou: Unrestricted permutation forces
     extrapolation. Statistics and Computing 31:82, 2021.
     """
-    repeats, classes = _whole("repeats", repeats), [str(c) for c in classes]
+    repeats, classes = whole("repeats", repeats), [str(c) for c in classes]
     _check_classes(pipeline, classes)
     X, grid, method = _featured(pipeline, samples, bands)
     score, outputs, tops = _scores(samples, classes)
@@ -569,7 +568,7 @@ def _inputs(pipeline: Any, samples: Samples, bands: Any) -> _Inputs:
     X, grid, rest = _featured(pipeline, samples, bands)
     shape = X.shape[1:]
     places = np.arange(1.0, 1 + np.prod(shape)).reshape(1, *shape)
-    for step in _transformers(rest):
+    for step in transformers(rest):
         if hasattr(step, "channels") and X.ndim == 4 and grid.members is None:
             X = _transformed([step], X)
             shape = X.shape[1:]
@@ -617,7 +616,7 @@ def _featured(pipeline: Any, samples: Samples, bands: Any) -> tuple[np.ndarray, 
     if not len(samples):
         raise InputError("There are no samples.", fits="at least one")
     X, ch_names = samples.X, _ch_names(samples)
-    steps = _transformers(pipeline)
+    steps = transformers(pipeline)
     first = next((k for k, step in enumerate(steps) if isinstance(step, WindowFeatures)), None)
     if first is None:
         return X, _grid(samples, ch_names, bands), pipeline
@@ -637,12 +636,6 @@ def _featured(pipeline: Any, samples: Samples, bands: Any) -> tuple[np.ndarray, 
         )
     place = next(k for k, (_, step) in enumerate(pipeline.steps) if step is steps[first])
     return X, _Grid(tuple(names), tuple(ch_names)), pipeline[place + 1 :]
-
-
-def _transformers(pipeline: Any) -> list[Any]:
-    """Return the transformers of a pipeline, which are those of its steps that predictions pass through."""
-    steps = pipeline.steps[:-1] if isinstance(pipeline, Pipeline) else []
-    return [s for _, s in steps if s not in (None, "passthrough") and not hasattr(s, "fit_resample")]
 
 
 def _transformed(steps: Sequence[Any], X: np.ndarray) -> np.ndarray:
@@ -671,8 +664,7 @@ def _ch_names(samples: Samples) -> list[str]:
 def _grid(samples: Samples, ch_names: list[str], bands: Any) -> _Grid:
     """Find bands and channels of samples as they are."""
     X, info = samples.X, samples.info
-    raw = X.ndim == 3 and X.shape[2] >= _LEAST_TIMES and "sfreq" in info
-    if raw and "features" not in info and info.get("modality") != "features":
+    if holds_signals(samples):
         return _spectral(X.shape[2], info["sfreq"], ch_names, _BANDS if bands is None else bands)
     pairs = [name.rpartition("-")[::2] for name in ch_names]  # published features: de-alpha-F3
     first, second = (list(dict.fromkeys(part)) for part in zip(*pairs, strict=True))
@@ -896,9 +888,3 @@ def _blocks(n: int, values: int) -> Iterator[slice]:
 
 def _slices(n: int, size: int) -> Iterator[slice]:
     return (slice(begin, min(n, begin + size)) for begin in range(0, n, size))
-
-
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-    return int(value)

@@ -28,6 +28,7 @@ __all__ = [
     "RandomWindowSplit",
     "RecordingSplit",
     "SubjectStimulusSplit",
+    "TrialShares",
     "TrialSplit",
     "near_in_time",
 ]
@@ -516,6 +517,67 @@ class TrialSplit(Protocol):
     within = "subject"
 
 
+class TrialShares(TrialSplit):
+    """Trials of one subject dealt at random into training, validation and test by given shares (Gong et al. 2025).
+
+    One trial of every class is sure to be in training; the others are shuffled. With few trials of many classes the
+    validation part lacks classes, and estimates badly: with the 28 trials of FACED and the published shares it holds
+    three. Folds of :class:`TrialSplit` use the data better.
+
+    Parameters
+    ----------
+    test, validation : float
+        Shares of the trials; published 0.3 and 0.1.
+    repeats : int
+        How often trials are dealt.
+    guard, inner, random_state
+        As :class:`Protocol`.
+
+    Raises
+    ------
+    InputError
+        If the shares leave nothing for training.
+    """
+
+    name = "trial_shares"
+
+    def __init__(
+        self,
+        test: float = 0.3,
+        validation: float = 0.1,
+        guard: float | None = None,
+        repeats: int = 3,
+        inner: int = 0,
+        random_state: int = 0,
+    ):
+        super().__init__(2, validation, guard, repeats, inner, random_state)
+        if not (0 < test < 1 and test + validation < 1):
+            raise InputError(f"test={test!r} and validation={validation!r} came.", fits="shares, together below 1")
+        self.test = test
+
+    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
+        """Yield the one fold of a dealing."""
+        keys = groups[rows, 0]
+        spare = _spare(keys, y[rows], child_seed(self.random_state, self.name, part, repeat))
+        test = spare[: round(self.test * len(np.unique(keys)))]
+        if not len(test):
+            raise ProtocolError(
+                f"Under the protocol {self.name!r}, {self.within} {part} has {len(np.unique(keys))} trials, of which "
+                f"{len(np.unique(keys)) - len(spare)} have to be in training: none is left to test.",
+                fits="more trials than classes",
+                do="merge classes, or leave it out",
+            )
+        yield "1", rows[np.isin(keys, test)]
+
+    def _cut(self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, seed: int) -> tuple:
+        """Cut the validation part at random, but for one trial of every class."""
+        keys = groups[rows, 0]
+        count = round(self.validation / (1 - self.test) * len(np.unique(keys)))
+        held = np.isin(keys, _spare(keys, y[rows], seed)[:count])
+        note = "" if held.any() else "no validation part: there are too few trials to spare one"
+        return rows[~held], rows[held], note
+
+
 class RecordingSplit(Protocol):
     """Recordings, stratified, every class in the training and the test part."""
 
@@ -636,6 +698,14 @@ def _sharing_no_key(groups: np.ndarray, rows: np.ndarray, test: np.ndarray) -> n
     for column in groups.T:
         shares |= np.isin(column[rows], column[test])
     return rows[~shares]
+
+
+def _spare(keys: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Return the groups, shuffled, but for one of every class (for ratings: one)."""
+    groups, first = np.unique(keys, return_index=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    kept = [0] if y.dtype.kind == "f" else np.unique(y[first][order], return_index=True)[1]
+    return groups[np.delete(order, kept)]
 
 
 def _capacity(groups: np.ndarray, y: np.ndarray) -> int:

@@ -17,13 +17,14 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from thymos.base.cache import Cache
-from thymos.base.catalogue import check_parameters, load_object, near, resolve
+from thymos.base.catalogue import catalogue, check_parameters, load_object, near, resolve
 from thymos.base.errors import DataError, InputError, StudyError, ThymosError
 from thymos.base.labels import Rule, grouped, settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 
 if TYPE_CHECKING:
+    from thymos.evaluation.inspections.base import Inspection
     from thymos.evaluation.search import Search
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "load_study",
     "make_estimator",
     "make_grid",
+    "make_inspections",
     "make_protocol",
     "make_samples",
     "make_source",
@@ -214,6 +216,51 @@ class Claim(_Strict):
     method: str = ""
 
 
+class InspectionSpec(_Strict):
+    """Which fits an inspection of the catalogue looks at, of those with true labels, and its parameters.
+
+    Parameters
+    ----------
+    methods : list of str, optional
+        All but the baseline by default.
+    protocols : list of str, optional
+        The honest ones by default.
+    seeds : int
+        How many of the first seeds.
+    folds : int, optional
+        How many of the first folds of each protocol; all by default.
+    parameters : mapping
+    """
+
+    methods: list[str] | None = None
+    protocols: list[str] | None = None
+    seeds: int = Field(default=1, ge=1)
+    folds: int | None = Field(default=None, ge=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Panel(_Strict):
+    """A figure of the report that sets some methods beside each other.
+
+    Parameters
+    ----------
+    title : str
+    figure : {'roc', 'curves'}
+        Receiver operating characteristics, or losses by epoch.
+    methods : mapping of str to str, or list of str
+        Label to method; methods under their own titles.
+    protocol : str
+        The first honest one by default.
+    caption : str
+    """
+
+    title: str
+    figure: Literal["roc", "curves"]
+    methods: Annotated[dict[str, str], Field(min_length=1)] | Annotated[list[str], Field(min_length=1)]
+    protocol: str = ""
+    caption: str = ""
+
+
 class Budget(_Strict):
     """Changes to the study for less (or more) time; what they reduce is said in words."""
 
@@ -257,6 +304,10 @@ class Study(_Strict):
     metric : {'accuracy', 'balanced_accuracy', 'macro_f1', 'kappa', 'ccc', 'pearson', 'rmse', 'r2'}
         The metric shown first; balanced accuracy where classes are unequal. By default accuracy, of ratings the
         concordance correlation coefficient.
+    inspections : mapping of str to InspectionSpec
+        Looks at fitted methods, by their names in the catalogue.
+    panels : list of Panel
+        More figures of the report, from what is stored of all fits.
     claims : list of Claim
     cautions : list of str
     budgets : mapping of {'tiny', 'quick', 'full'} to Budget
@@ -283,6 +334,8 @@ class Study(_Strict):
     permuted: list[str] | None = None
     level: Literal["window", "trial"] = "trial"
     metric: Literal[*_CLASS_METRICS, *_RATING_METRICS] = "accuracy"
+    inspections: dict[str, InspectionSpec] = Field(default_factory=dict)
+    panels: list[Panel] = Field(default_factory=list)
     claims: list[Claim] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
     budgets: dict[Literal["tiny", "quick", "full"], Budget] = Field(default_factory=dict)
@@ -294,6 +347,13 @@ class Study(_Strict):
     def baseline(self) -> str:
         """Name of the method that knows nothing but the training labels."""
         return "mean" if self.target.rating else "majority"
+
+    @property
+    def honest(self) -> list[str]:
+        """Names of the protocols that are no leaky controls."""
+        return [
+            name for name, spec in self.protocols.items() if not resolve(spec.split or name, "protocol").load().leaky
+        ]
 
     @model_validator(mode="after")
     def _check(self) -> Study:
@@ -316,16 +376,12 @@ class Study(_Strict):
         if self.baseline not in self.methods or self.methods[self.baseline].steps[-1].name != self.baseline:
             words = "mean rating" if self.target.rating else "majority class"
             raise ValueError(f"methods.{self.baseline}: this name is kept for the {words}")
-        for claim in self.claims:
-            for what, name, known in (
-                ("protocol", claim.protocol, self.protocols),
-                ("method", claim.method, self.methods),
-            ):
-                if name and name not in known:
-                    raise ValueError(f"claims: there is no {what} {name!r}.{near(name, known)}")
-        for name in self.permuted or []:
-            if name not in self.methods:
-                raise ValueError(f"permuted: there is no method {name!r}.{near(name, self.methods)}")
+        self._check_names()
+        for name, made in make_inspections(self).items():
+            try:
+                getattr(made, "check", lambda: None)()
+            except ThymosError as error:
+                raise InputError(f"inspections.{name}: {error.came}", error.fits, error.do) from None
         for name, method in self.methods.items():
             steps = [step.name for step in method.steps]
             if method.grid and method.search:
@@ -343,9 +399,29 @@ class Study(_Strict):
                     raise ValueError(f"methods.{name}.protocols: no {protocol!r}.{near(protocol, self.protocols)}")
         return self
 
+    def _check_names(self) -> None:
+        """See that the methods and protocols that are named elsewhere in the study are there."""
+        named = [("permuted", "method", self.permuted or [])]
+        named += [("claims", "protocol", [claim.protocol]) for claim in self.claims if claim.protocol]
+        named += [("claims", "method", [claim.method]) for claim in self.claims if claim.method]
+        for name, spec in self.inspections.items():
+            named += [(f"inspections.{name}.methods", "method", spec.methods or [])]
+            named += [(f"inspections.{name}.protocols", "protocol", spec.protocols or [])]
+        for panel in self.panels:
+            methods = panel.methods.values() if isinstance(panel.methods, dict) else panel.methods
+            named += [("panels", "method", methods), ("panels", "protocol", [panel.protocol] if panel.protocol else [])]
+        for where, what, names in named:
+            known = self.methods if what == "method" else self.protocols
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{where}: there is no {what} {name!r}.{near(name, known)}")
+
     def digest(self) -> str:
         """Return a hash of everything that can change a result."""
-        words = {"title", "question", "citation", "claims", "cautions", "budgets", "level", "metric", "folder"}
+        shown = {"title", "question", "citation", "claims", "cautions", "panels", "level", "metric"}
+        words = {"budgets", "folder", *shown}
+        if not self.inspections:  # as it was before there were any
+            words.add("inspections")
         content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -552,6 +628,21 @@ def make_protocol(study: Study, name: str) -> Any:
     row = resolve(spec.split or name, "protocol")
     parameters = {"random_state": study.seed, **row.parameters, **spec.parameters}
     return _call(f"The protocol {name!r}", row.load(), parameters)
+
+
+def make_inspections(study: Study) -> dict[str, Inspection]:
+    """Return the inspections that a study asks for.
+
+    Raises
+    ------
+    InputError, UnknownNameError
+        If there is none of this name, or it has no such parameter.
+    """
+    made = {}
+    for name, spec in study.inspections.items():
+        row = catalogue("inspection")[name]
+        made[name] = _call(f"The inspection {name!r}", row.load(), {**row.parameters, **spec.parameters})
+    return made
 
 
 def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import io
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from thymos.evaluation.metrics import calibration_bins, confusion, expected_calibration_error
 from thymos.report.view import ProtocolCard, RunView
 
-__all__ = ["STYLE", "calibration", "confusions", "curves", "inflation", "results", "scatter", "split", "svg"]
+__all__ = [
+    "STYLE",
+    "Drawn",
+    "calibration",
+    "class_look",
+    "common_epochs",
+    "confusions",
+    "curves",
+    "grid",
+    "inflation",
+    "legend",
+    "log_numbers",
+    "look",
+    "methods_in",
+    "results",
+    "scatter",
+    "short",
+    "split",
+    "spread",
+    "svg",
+]
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8a8f98",
@@ -29,6 +51,90 @@ STYLE = {
     "axes.titleweight": "bold",
     "svg.hashsalt": "thymos",
 }
+#: Colours in which many things are told apart, and the signs and strokes of further rounds of them.
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+_ROUNDS = (("o", "-"), ("^", "--"), ("s", ":"))
+
+
+class Drawn(NamedTuple):
+    """A figure with the words above and below it.
+
+    Parameters
+    ----------
+    title, caption : str
+    svg : str
+        Empty where there is nothing to draw, and the caption says why.
+    """
+
+    title: str
+    svg: str
+    caption: str
+
+
+def look(view: RunView, method: str) -> dict[str, Any]:
+    """Return colour, sign and stroke of a method, the same in every figure."""
+    names = [name for name in view.methods if not view.is_baseline(name)]
+    if method not in names:
+        return {"color": GREY, "marker": "o", "ls": "-"}
+    position = names.index(method)
+    marker, stroke = _ROUNDS[position // len(COLOURS) % len(_ROUNDS)]
+    return {"color": COLOURS[position % len(COLOURS)], "marker": marker, "ls": stroke}
+
+
+def class_look(code: int) -> dict[str, Any]:
+    """Return colour and sign of a class, or of another kind of thing, by its number."""
+    colours = (*COLOURS, "black", GREY)
+    return {"color": colours[code % len(colours)], "marker": "o^sD"[code // len(colours) % 4]}
+
+
+def methods_in(view: RunView, table: pd.DataFrame) -> list[str]:
+    """Return the methods of a table, in the study's order."""
+    there = set(table["method"])
+    return [name for name in view.methods if name in there]
+
+
+def short(text: str, width: int = 30) -> str:
+    """Return a title in one line of a width."""
+    return textwrap.shorten(text, width, placeholder="...")
+
+
+def grid(count: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Any]]:
+    """Return a figure of `count` panels in rows of `columns`, and the panels; sizes of one in inches."""
+    rows = -(-count // columns)
+    fig = Figure(figsize=(width * columns, height * rows + 0.4), layout="constrained")
+    axes = fig.subplots(rows, columns, squeeze=False, **options).ravel()
+    for ax in axes[count:]:
+        ax.set_visible(False)
+    for ax in axes[max(0, count - columns) : count]:  # shared axes have their numbers in the last row, also if unfilled
+        ax.tick_params(labelbottom=True)
+    return fig, list(axes[:count])
+
+
+def legend(fig: Figure, ax: Any, **options: Any) -> None:
+    """Write one legend for all panels below them, from what one of them shows."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        labels = [short(label, 34) for label in labels]
+        style = {"ncols": min(len(labels), 5), "fontsize": 8, "frameon": False, **options}
+        fig.legend(handles, labels, loc="outside lower center", **style)
+
+
+def log_numbers(axis: Any) -> None:
+    """Write numbers at 1, 2 and 5 on a logarithmic axis that spans little, at powers of ten otherwise."""
+    low, high = axis.get_view_interval()
+    if high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def spread(ax: Any, y: float, values: np.ndarray, colour: str, marker: str = "|") -> None:
+    """Draw a distribution as a row: its median, a bar for its middle half and a line for its middle 90 %."""
+    if len(values):
+        low, first, median, third, high = np.percentile(values, [5, 25, 50, 75, 95])
+        ax.plot([low, high], [y, y], color=colour, lw=1.5)
+        ax.plot([first, third], [y, y], color=colour, lw=9, alpha=0.4, solid_capstyle="butt")
+        ax.plot(median, y, marker=marker, color=colour, ms=9 if marker == "|" else 6, mew=2)
 
 
 def results(view: RunView) -> str:
@@ -186,8 +292,7 @@ def curves(view: RunView, protocol: str) -> str:
                     continue
                 for _, fit in mine.groupby(["fold", "seed"]):
                     ax.plot(fit["epoch"], fit[column], color=colour, lw=0.6, alpha=0.35)
-                epochs = mine.groupby("epoch")[column]
-                mean = epochs.mean()[epochs.size() == epochs.size().max()]  # while all fits are still training
+                mean = common_epochs(mine, column)["mean"]
                 ax.plot(mean.index, mean, color=colour, lw=2, label=label)
             chosen = fits.loc[fits["method"] == method, "best_epoch"].median()
             if np.isfinite(chosen):
@@ -198,6 +303,13 @@ def curves(view: RunView, protocol: str) -> str:
         axes[0].set_ylabel("loss" if view.rating else "cross-entropy")
         axes[0].legend(frameon=False, fontsize=7)
         return svg(fig)
+
+
+def common_epochs(history: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return ``mean`` and ``sd`` of a column over fits by epoch, as long as all fits are still training."""
+    epochs = history.groupby("epoch")[column]
+    table = pd.DataFrame({"mean": epochs.mean(), "sd": epochs.std(ddof=1)})
+    return table[epochs.size() == epochs.size().max()]
 
 
 def calibration(view: RunView, methods: list[str]) -> str:

@@ -15,6 +15,8 @@ from thymos.evaluation.metrics import direction
 from thymos.evaluation.study import stored_study
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
+from thymos.report.inspections import draw_inspections
+from thymos.report.panels import draw_panels
 from thymos.report.view import RunView, number
 
 __all__ = ["percent", "verdict", "write_page", "write_report", "write_tables"]
@@ -82,6 +84,8 @@ def _content(view: RunView) -> dict[str, Any]:
             "curves": figures.curves(view, honest.name),
             "calibration": "" if view.rating else figures.calibration(view, shown),
         },
+        "panels": draw_panels(view),
+        "inspections": draw_inspections(view),
         "shown": [view.methods[m] for m in shown],
         "percent": percent,
         "num": number,

@@ -156,6 +156,29 @@ class RunView:
         return self.rows.drop_duplicates(["protocol", "method", "labels", "fold", "seed"])
 
     @cached_property
+    def inspections(self) -> dict[str, pd.DataFrame]:
+        """Tables of the inspections that the study asks for, in its order; those without rows are left out."""
+        tables = {name: self.results.read(f"inspections/{name}") for name in self.study.get("inspections") or {}}
+        return {name: table for name, table in tables.items() if len(table)}
+
+    @property
+    def panels(self) -> list[dict[str, Any]]:
+        """Further figures that the study asks for."""
+        return self.study.get("panels") or []
+
+    @property
+    def uninspected(self) -> list[str]:
+        """Which fits could not be inspected as the study asks, and why; older runs have none."""
+        if "uninspected" not in self.fits:
+            return []
+        mine = self.fits[self.fits["uninspected"].fillna("") != ""]
+        folds = mine.groupby(["method", "uninspected"], sort=False)["fold"].unique()
+        return [
+            f"{self.methods[method]}, fold{'s' if len(names) > 1 else ''} {', '.join(names)}: {text}"
+            for (method, text), names in folds.items()
+        ]
+
+    @cached_property
     def summary(self) -> pd.DataFrame:
         """The table of :func:`thymos.evaluation.statistics.summarise`."""
         return summarise(self.predictions, self.classes)

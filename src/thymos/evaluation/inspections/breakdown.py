@@ -1,0 +1,50 @@
+"""Whether a method does better under some circumstances than under others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from thymos.base.errors import InputError
+from thymos.base.probabilities import predict_all
+from thymos.evaluation.inspections.base import Inspected, Inspection
+
+__all__ = ["Breakdown"]
+
+
+class Breakdown(Inspection):
+    """The metrics of the test part for each value of a metadata column, such as the task of a trial.
+
+    Parameters
+    ----------
+    column : str
+        Of the metadata.
+    """
+
+    def __init__(self, column: str):
+        self.column = column
+
+    def __call__(self, inspected: Inspected) -> pd.DataFrame:
+        """Return the metrics of each value.
+
+        Returns
+        -------
+        DataFrame
+            ``column``, ``value``, ``level``, ``subject``, ``n`` and metrics.
+
+        Raises
+        ------
+        InputError
+            If there is no such column.
+        """
+        meta = inspected.samples.meta
+        if self.column not in meta:
+            raise InputError(f"The samples have no column {self.column!r}.", fits=f"one of {', '.join(meta.columns)}")
+        values = meta[self.column].astype(str).to_numpy(dtype=str)[inspected.test]
+        tables = []
+        predicted = predict_all(inspected.estimator, inspected.samples[inspected.test].X, inspected.classes)
+        for value in np.unique(values):
+            mine = values == value
+            table = inspected.scores(predicted[mine], inspected.test[mine])
+            tables.append(table.assign(column=self.column, value=value))
+        return pd.concat(tables, ignore_index=True)
