@@ -12,14 +12,28 @@ from thymos.report.view import RunView
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources import SimulatedEEG
+from thymos.sources.simulate.catalogue import LAYOUTS
 from thymos.training.pipeline import make_pipeline
+
+
+#: Parameters of the twins that the studies of large corpora are run on.
+TWINS = {
+    "eav": {"subjects": 1, "turns": 20, "seconds": 1.0, "size": 32},
+    "faced": {"subjects": 1, "seconds": 3.0},
+    "seed": {"subjects": 1, "sessions": 1, "scale": 0.015},
+}
 
 
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
-    outcome = run_study(load_study(name, "tiny"), tmp_path / "run", data_folder)
+    study = load_study(name, "tiny")
+    if study.source.name in TWINS:
+        LAYOUTS[study.source.name].load()(data_folder, **TWINS[study.source.name])
+    outcome = run_study(study, tmp_path / "run", data_folder)
     assert outcome.failed == {}
     view = RunView(outcome.results.folder)
+    assert set(view.inspections) == set(study.inspections)
+    assert view.uninspected == []
     assert set(view.methods) == set(view.study["methods"])
     assert len(view.fits) == view.n_tasks == outcome.done
     assert write_report(view).is_file()

@@ -199,7 +199,6 @@ def test_the_rarest_class_limits_the_number_of_folds(make_samples):
     assert len(TrialSplit(5).folds(samples.meta, samples.y)) == 3
 
 
-
 @pytest.mark.parametrize("seed", range(3))
 def test_shares_of_trials_are_those_asked_for_and_training_has_every_class(seed):
     n, label = 28, np.repeat([*"abcdefghi", "e"], [3] * 9 + [1])

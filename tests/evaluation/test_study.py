@@ -64,9 +64,23 @@ def test_a_file_is_read_and_majority_is_always_there(tmp_path):
     assert load_study(path, "full").source.parameters == {"subjects": 2}
 
 
+def test_defaults_are_parameters_of_every_step_of_that_name_below_its_own():
+    steps = {"a": {"steps": ["flatten", {"mlp": {"lr": 0.1}}]}, "b": {"steps": [{"flatten": None}, "mlp"]}}
+    content = {**GOOD, "methods": steps, "defaults": {"mlp": {"lr": 0.5, "max_epochs": 7}}}
+    content["budgets"] = {"tiny": {"reduces": "epochs", "changes": {"defaults": {"mlp": {"max_epochs": 1}}}}}
+    study = parse_study(content)
+    assert study.methods["a"].steps[-1].parameters == {"lr": 0.1, "max_epochs": 7}
+    assert study.methods["b"].steps[-1].parameters == {"lr": 0.5, "max_epochs": 7}
+    assert parse_study(content, "tiny").methods["b"].steps[-1].parameters == {"lr": 0.5, "max_epochs": 1}
+    written = {"a": {"steps": ["flatten", {"mlp": {"lr": 0.1, "max_epochs": 7}}]}, "b": study.methods["b"].model_dump()}
+    assert parse_study({**GOOD, "methods": written}).digest() == study.digest()
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        ({**GOOD, "defaults": {"lad": {}}}, ["defaults", "'lad'", "'lda'"]),
+        ({**GOOD, "defaults": ["lda"]}, ["defaults are ['lda']"]),
         ({**GOOD, "protocolls": {}}, ["protocolls: unknown key", "Did you mean 'protocols'"]),
         (changed(("windows", "secnods"), 2), ["windows.secnods: unknown key", "'seconds'"]),
         (changed(("methods", "lda", "setps"), []), ["methods.lda.setps", "unknown key", "'steps'"]),

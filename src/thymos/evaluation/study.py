@@ -482,6 +482,7 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content = _merge(content, chosen.get("changes") or {})
         content["reduces"] = chosen.get("reduces", "nothing")
     content["budget"] = budget
+    _spread_defaults(content, where)
     target = _with_default(content)
     rating = isinstance(target, dict) and bool(target.get("rating"))
     if rating:
@@ -498,6 +499,31 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         ) from None
     except ThymosError as error:
         raise StudyError(f"{where}: {error.came}", error.fits, error.do) from None
+
+
+def _spread_defaults(content: dict[str, Any], where: str) -> None:
+    """Give the steps of all methods the parameters that ``defaults`` has under their names, below their own.
+
+    A budget then changes what a model costs in one place, whatever the methods vary.
+    """
+    defaults = content.pop("defaults", {})
+    if not isinstance(defaults, dict) or not all(isinstance(values, dict) for values in defaults.values()):
+        raise StudyError(f"{where}: defaults are {defaults!r}.", fits="name of a step: {parameter: value}")
+    for name in defaults:  # a budget may have left out the methods that use it
+        try:
+            resolve(name, "transformer", "model")
+        except ThymosError as error:
+            raise StudyError(f"{where}: defaults: {error.came}", error.fits, error.do) from None
+    methods = content.get("methods")
+    for method in methods.values() if isinstance(methods, dict) else ():
+        steps = method.get("steps") if isinstance(method, dict) else None
+        if not isinstance(steps, list):
+            continue
+        for place, step in enumerate(steps):
+            named = _step(step)
+            name = named.get("name") if isinstance(named, dict) else None
+            if isinstance(name, str) and name in defaults and isinstance(named.get("parameters", {}), dict):
+                steps[place] = {"name": name, "parameters": {**defaults[name], **named.get("parameters", {})}}
 
 
 def _with_default(content: dict[str, Any]) -> Any:
