@@ -15,7 +15,6 @@ from thymos.sources import SimulatedEEG
 from thymos.sources.simulate.catalogue import LAYOUTS
 from thymos.training.pipeline import make_pipeline
 
-
 #: Parameters of the twins that the studies of large corpora are run on.
 TWINS = {
     "eav": {"subjects": 1, "turns": 20, "seconds": 1.0, "size": 32},
