@@ -1,12 +1,14 @@
-"""The model zoo in one table: what each method reaches, and which differences the data can show.
+"""All methods of a run in one table: what each reaches, and which differences the data can show.
 
 Run: thymos run zoo-simulated --out runs/zoo-simulated
      thymos run zoo-muse --data DIR --out runs/zoo-muse
      python benchmarks/zoo.py runs/zoo-simulated runs/zoo-muse
+     python benchmarks/zoo.py runs/lel-faced-d3 --against lel
 
-Every pair of methods is compared by the paired differences of its values for each subject (for Muse, with four persons,
-each recording): two-sided sign-flip test with 10 000 draws, corrected after Holm for all pairs. Intervals are those of
-the report (bootstrap over the same units).
+Every pair of methods, or one method and each of its rivals, is compared by paired differences of values for each
+subject (for Muse, with four persons, each recording): two-sided sign-flip test with 10 000 draws, corrected after Holm
+for all pairs compared. Intervals are those of the report (bootstrap over the same units). Results are named after the
+folders of the runs.
 """
 
 from __future__ import annotations
@@ -43,10 +45,11 @@ def values(view: RunView, protocol: str, unit: str) -> pd.DataFrame:
     return pd.Series(found).groupby(level=[0, 1]).mean().unstack()
 
 
-def compare(table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean difference, standard deviation and p of every pair of methods."""
+def compare(table: pd.DataFrame, against: str | None = None) -> pd.DataFrame:
+    """Return mean difference, standard deviation and p of every pair of methods, or of one method and each other."""
     rows = []
-    for a, b in itertools.combinations(table.index, 2):
+    every = itertools.combinations(table.index, 2)
+    for a, b in every if against is None else ((against, name) for name in table.index.drop(against)):
         difference = (table.loc[a] - table.loc[b]).to_numpy()
         test = permutation_test((difference,), np.mean, permutation_type="samples", n_resamples=DRAWS, rng=0)
         rows.append({"a": a, "b": b, "mean": difference.mean(), "sd": difference.std(ddof=1), "p": test.pvalue})
@@ -58,11 +61,13 @@ def main() -> None:
     """Print the tables and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--against", help="compare this method with each other one, and nothing else")
+    parser.add_argument("--but", nargs="*", default=[], help="methods that are no rivals, such as variants")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
     for run in options.runs:
         view = RunView(run)
-        name = f"{view.study['name']}.{view.study['budget']}"
+        name = f"{run.name}.{view.study['budget']}"
         summary = view.summary.query("metric == @view.metric")
         (options.out / f"{name}.csv").write_text(summary.to_csv(index=False, float_format="%.6g"))
         stored = {}
@@ -70,7 +75,8 @@ def main() -> None:
             mine = summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
             unit = mine["unit"].iloc[0]
             table = values(view, protocol, unit)
-            pairs = compare(table.drop(index="majority"))
+            rivals = table.drop(index=["majority", *options.but], errors="ignore")
+            pairs = compare(rivals, options.against)
             sd = float(pairs["sd"].median())
             stored[protocol] = {
                 "unit": unit,
@@ -78,6 +84,7 @@ def main() -> None:
                 "pairs": len(pairs),
                 "median_sd": sd,
                 "detectable": POWER * sd / np.sqrt(table.shape[1]),
+                **({"compared": pairs.round(4).to_dict("records")} if options.against else {}),
                 "significant": pairs.query("p_holm < 0.05").round(4).to_dict("records"),
                 "uncorrected": int((pairs["p"] < 0.05).sum()),
             }

@@ -6,7 +6,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from thymos.base.errors import InputError
 from thymos.evaluation import LeaveOneSubjectOut, TrialSplit, cross_validate
-from thymos.evaluation.fit import discrete, fit_fold, rated
+from thymos.evaluation.fit import discrete, fit_fold, fit_method, rated
+from thymos.evaluation.many import last_step
 from thymos.models import RecurrentClassifier
 from thymos.signals.scaling import Flatten
 from thymos.training.pipeline import make_pipeline
@@ -33,6 +34,25 @@ def test_parameters_are_chosen_by_the_loss_outside_the_test_part(make_rich, inne
     turned = samples.replace(y=samples.y.copy())
     turned.y[fold.test] = np.where(samples.y[fold.test] == "calm", "tense", "calm")
     assert fit_fold(nearest(), turned, fold, CLASSES, GRID).facts["chosen"] == result.facts["chosen"]
+
+
+class Splitting(KNeighborsClassifier):
+    """A classifier that splits its training part itself, and keeps trials together."""
+
+    inner_groups = "trial"
+
+    def fit(self, X, y, validation=None, groups=None):
+        assert validation is not None
+        self.groups_ = groups
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: make_pipeline(Flatten(), e)])
+def test_a_method_that_splits_its_training_part_is_told_the_trials(make_rich, wrap):
+    samples = make_rich(shape=(6,))
+    (fold, *_) = TrialSplit().folds(samples.meta, samples.y)
+    fitted = fit_method(wrap(Splitting()), samples, fold, CLASSES)
+    assert last_step(fitted.estimator).groups_.tolist() == samples.meta["trial"].iloc[fold.train].tolist()
 
 
 def test_without_a_part_to_choose_on_the_method_stays_as_it_is(make_rich):

@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from thymos.base.errors import InputError
 from thymos.models.catalogue import MODELS
+from thymos.models.convnets import ConvNetClassifier
 from thymos.models.lel import BranchLoss, LELClassifier
 from thymos.nn.lel import BRANCHES
 
@@ -65,6 +66,36 @@ def test_the_weights_of_the_fusion_are_learnt_on_the_validation_part_alone(fitte
     assert np.ptp(fitted.weights_) > 0.01
     assert np.ptp(make().fit(*data[0]).weights_) == 0  # without one they are the mean
     assert np.ptp(make(fusion="average").fit(*data[0], validation=data[1]).weights_) == 0
+
+
+def test_stacking_learns_the_fusion_from_networks_that_did_not_see_the_samples(data, monkeypatch):
+    X, y = data[0]
+    groups, seen = np.repeat(np.arange(30), 3), []
+    fit = ConvNetClassifier.fit
+
+    def watched(self, X, y, validation=None, groups=None):
+        seen.append(X[:, 0, 0])
+        return fit(self, X, y, validation)
+
+    monkeypatch.setattr(ConvNetClassifier, "fit", watched)
+    model = make(stacking=3).fit(X, y, groups=groups)
+    assert [len(part) for part in seen] == [90, 60, 60, 60]
+    of = dict(zip(X[:, 0, 0].tolist(), groups.tolist(), strict=True))
+    for part in seen[1:]:
+        inside = {of[value] for value in part.tolist()}
+        assert len(inside) == 20  # whole groups
+    assert np.ptp(model.weights_) > 0.01
+    plain = make(fusion="average").fit(X, y)
+    state, other = model.module_.state_dict(), plain.module_.state_dict()
+    assert all(torch.equal(state[k], other[k]) for k in state if not k.startswith("fusion"))
+
+
+def test_stacking_needs_every_class_outside_each_fold(data):
+    X, y = data[0]
+    with pytest.raises(InputError, match="leaves a class out"):
+        make(stacking=2, max_epochs=1).fit(
+            X[:6], np.array(["calm", "tense"])[[0, 0, 0, 0, 1, 1]], groups=[0, 1, 2, 3, 4, 4]
+        )
 
 
 def test_the_branches_are_the_same_whatever_the_fusion_does(data):
@@ -197,6 +228,8 @@ def test_hidden_layers_of_all_branches_are_the_embedding(fitted, data):
         {"stride": 0},
         {"blocks": -1},
         {"noise": -0.1},
+        {"stacking": 1},
+        {"stacking": 2, "fusion": "average"},
         {"dropout": 1.0},
         {"bands": {"gamma": (30.0, 45.0)}},
     ],

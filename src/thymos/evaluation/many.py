@@ -155,7 +155,11 @@ def _fitted(request: Request) -> Any:
         return estimator.fit(X.X, y)
     # Thymos' pipeline and networks; a plain scikit-learn estimator gets the bare array
     data = X if isinstance(estimator, Pipeline) else X.X
-    return estimator.fit(data, y, **({} if validation is None else {"validation": validation}))
+    handed = {} if validation is None else {"validation": validation}
+    key = getattr(last_step(estimator), "inner_groups", "")  # what it keeps together where it splits training itself
+    if key:
+        handed["groups"] = key if isinstance(estimator, Pipeline) else X.meta[key].to_numpy()
+    return estimator.fit(data, y, **handed)
 
 
 def _parts(request: Request) -> tuple[Samples, np.ndarray, Samples | None]:

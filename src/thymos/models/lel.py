@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -82,6 +84,10 @@ class LELClassifier(ConvNetClassifier):
         Paper ``learnt``: softmax weights, fitted on the validation part after every epoch, with the branches frozen.
         Code ``joint``: four free numbers trained with the branches on the training part. Without a validation part
         ``learnt`` is the average.
+    stacking : int
+        Learn the weights of the fusion on the training part instead, from predictions of networks that did not see
+        the samples: that many folds of the ``groups`` given to `fit` (of rows, where there are none), each a training
+        of its own. For data too few to spare a validation part. 0 for none.
     penalty : float
         Factor of the squared norm of the fusion's parameters.
     noise : float
@@ -155,6 +161,7 @@ class LELClassifier(ConvNetClassifier):
         reconstruct: bool = False,
         logit_norm: float | None = None,
         fusion: str = "learnt",
+        stacking: int = 0,
         penalty: float = 0.1,
         noise: float = 0.1,
         dropout: float = 0.3,
@@ -188,6 +195,7 @@ class LELClassifier(ConvNetClassifier):
         self.reconstruct = reconstruct
         self.logit_norm = logit_norm
         self.fusion = fusion
+        self.stacking = stacking
         self.penalty = penalty
         self.noise = noise
         self.dropout = dropout
@@ -199,6 +207,46 @@ class LELClassifier(ConvNetClassifier):
         self.certified = certified
         self.gain = gain
         self.measure = measure
+
+    @property
+    def inner_groups(self) -> str:
+        """Metadata column whose values stay together where `fit` splits its training part; empty if it does not."""
+        return "trial" if self.stacking else ""
+
+    def fit(self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None) -> LELClassifier:
+        """Train; see :meth:`TorchEstimator.fit`.
+
+        Parameters
+        ----------
+        X, y, validation
+            As there.
+        groups : array-like, shape (n_samples,), optional
+            Trial of each sample, for `stacking`.
+        """
+        super().fit(X, y, validation)
+        if self.stacking:
+            logits, codes = self._unseen(np.asarray(X), np.asarray(y), groups)
+            for _ in range(10):  # one call moves the weights as far as one epoch would
+                fit_fusion(self.module_.fusion, logits, codes, penalty=self.penalty)
+            self.weights_ = self.module_.fusion.weights.detach().cpu().numpy()
+        return self
+
+    def _unseen(self, X: np.ndarray, y: np.ndarray, groups: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits of the branches for every training sample, from networks that did not see it."""
+        keys = np.arange(len(y)) if groups is None else np.asarray(groups)
+        made = torch.empty(len(y), len(self.branches), len(self.classes_), dtype=torch.float64)
+        splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=0)
+        for train, held in splitter.split(X, y, keys):
+            if len(np.unique(y[train])) < len(self.classes_):
+                raise InputError(
+                    f"stacking={self.stacking} leaves a class out of training.",
+                    fits="at least two groups of every class",
+                    do="choose fewer folds, or learn the fusion on a validation part (stacking=0)",
+                )
+            other = clone(self).set_params(stacking=0, fusion="average", measure=0)
+            made[held] = other.fit(X[train], y[train])._outputs(X[held], "logits")
+        device = self.module_.fusion.theta.device
+        return made.float().to(device), torch.from_numpy(self._encode(y)).to(device)
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for windows of shape (n_channels, n_times)."""
@@ -214,7 +262,8 @@ class LELClassifier(ConvNetClassifier):
     def watchers(self, ready: Prepared) -> list[Callback]:
         """Return what acts after every epoch: the fusion's weights are fitted, the constant is measured."""
         found: list[Callback] = []
-        if self.fusion == "learnt" and ready.held is not None and len(self.branches) > 1:
+        learns = self.fusion == "learnt" and not self.stacking
+        if learns and ready.held is not None and len(self.branches) > 1:
             found.append(_FitFusion(torch.from_numpy(ready.held[1]), self.penalty))
         if self.measure:
             rows = np.random.default_rng(ready.seed).permutation(len(ready.X))[: self.measure]
@@ -375,6 +424,11 @@ class LELClassifier(ConvNetClassifier):
         for name in ("blocks", "refinements", "measure"):
             if not (isinstance(getattr(self, name), (int, np.integer)) and getattr(self, name) >= 0):
                 raise InputError(f"{name}={getattr(self, name)!r} came.", fits="a whole number of at least 0")
+        if self.stacking and (self.fusion != "learnt" or not isinstance(self.stacking, int) or self.stacking < 2):
+            raise InputError(
+                f"stacking={self.stacking!r} came with fusion={self.fusion!r}.",
+                fits="0, or two folds or more with the fusion 'learnt'",
+            )
         for name in ("noise", "penalty", "gain"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InputError(f"{name}={getattr(self, name)!r} came.", fits="a number of at least 0")
