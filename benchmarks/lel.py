@@ -5,10 +5,10 @@ Run: python benchmarks/lel.py [--repeats 5]
 The rival is a twin of the same network with the same weights that does what the authors' programme does: float64, the
 largest singular value of every constrained layer from a full decomposition in every forward pass, attention written
 out. Steps (forward, backward, Adam) alternate between fresh processes of one thread; medians of processor seconds, and
-the peak of memory. Three sizes: the budget `quick` (32 channels, 1 s at 128 Hz, a token per 4 samples, batches of 32), the paper
-(200 samples, a token per sample, batches of 128, hidden layer of branch 4 capped at 256) and the programme (not capped:
-a tenth of the input). Random windows: time does not depend on what they hold. The cost of the whole study on FACED is
-extrapolated from the step of the paper.
+the peak of memory. Three sizes: the budget `quick` (32 channels, 1 s at 128 Hz, a token per 4 samples, batches of 32),
+the paper (200 samples, a token per sample, batches of 128, hidden layer of branch 4 capped at 256) and the programme
+(not capped: a tenth of the input). Random windows: time does not depend on what they hold. The cost of the whole study
+on FACED is extrapolated from the step of the paper.
 """
 
 from __future__ import annotations

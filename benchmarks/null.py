@@ -1,12 +1,13 @@
 """Rate of claims 'better than chance' where there is nothing to find.
 
-Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified by LDA on
-differential entropy under every protocol, once per seed. A claim is what a report calls one: p < 0.05 when labels are
-permuted between the trials of each subject. Honest protocols should claim in 5 % of seeds or less; `random_window`
-shows what the leak makes of nothing. Every seed is written to a csv as soon as it is done; a second call adds what is
-missing.
+Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified once per seed,
+by LDA on differential entropy under every protocol or by LEL within subjects. A claim is what a report calls one: p <
+0.05 when labels are permuted between the trials of each subject. Honest protocols should claim in 5 % of seeds or less;
+`random_window` shows what the leak makes of nothing. Every seed is written to a csv as soon as it is done; a second
+call adds what is missing.
 
     python benchmarks/null.py --seeds 200 --out results/null.csv
+    python benchmarks/null.py --method lel --seeds 10 --out results/null-lel.csv
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from thymos.models.catalogue import MODELS
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources import SimulatedEEG
-from thymos.training.pipeline import make_pipeline
+from thymos.training.pipeline import Pipeline, make_pipeline
 
 ELECTRODES = ("F3", "F4", "T7", "C3", "C4", "T8", "Pz", "Oz")
 DATA = {"subjects": 8, "trials": 16, "seconds": 8.0, "null": True, "montage": ELECTRODES}
@@ -39,27 +40,39 @@ SPLITS = {
 CLASSES = ["high", "low"]
 
 
-def one_seed(seed: int) -> pd.DataFrame:
+#: Protocols of each method.
+METHODS = {"lda": tuple(SPLITS), "lel": ("trial", "random_window")}
+
+
+def pipeline(method: str, seed: int) -> Pipeline:
+    """Return the method."""
+    row = MODELS[method]
+    if method == "lel":
+        quick = {"stride": 4, "batch_size": 32, "lr": 1e-3, "max_epochs": 15, "patience": 5}
+        return make_pipeline(row.load()(sfreq=128.0, random_state=seed, **quick))
+    return make_pipeline(DifferentialEntropy(128.0, "deap"), Flatten(), ChannelScaler(), row.load()(**row.parameters))
+
+
+def one_seed(seed: int, method: str) -> pd.DataFrame:
     """Return value, chance and p for every protocol and level of one simulated data set."""
     samples = SimulatedEEG(**DATA, random_state=seed).load().windows(1.0)
     samples = samples.replace(y=np.where(samples.meta["valence"] > 5, "high", "low"))
-    row = MODELS["lda"]
-    pipe = make_pipeline(DifferentialEntropy(128.0, "deap"), Flatten(), ChannelScaler(), row.load()(**row.parameters))
-    tables = []
-    for name, parameters in SPLITS.items():
+    pipe, tables = pipeline(method, seed), []
+    for name in METHODS[method]:
+        parameters = SPLITS[name]
         spec = PROTOCOLS[name]
         protocol = spec.load()(**{**spec.parameters, **parameters, "random_state": seed})
         for fold in protocol.folds(samples.meta, samples.y):
             made = fit_fold(pipe, samples, fold, CLASSES).predictions
-            tables.append(made.assign(protocol=name, method="lda", labels="true", fold=fold.name, seed=0))
+            tables.append(made.assign(protocol=name, method=method, labels="true", fold=fold.name, seed=0))
     table = summarise(pd.concat(tables, ignore_index=True), CLASSES, ("balanced_accuracy",))
     columns = ["protocol", "level", "value", "low", "high", "chance", "chance_high", "p", "n_units"]
     return table[columns].assign(seed=seed)
 
 
-def report(table: pd.DataFrame) -> None:
+def report(table: pd.DataFrame, method: str) -> None:
     """Print the rate of claims with its Clopper-Pearson interval."""
-    print(f"{table['seed'].nunique()} seeds, LDA on DE, {DATA}")
+    print(f"{table['seed'].nunique()} seeds, {method}, {DATA}")
     print("protocol          level   mean balanced accuracy (SD over seeds)   claims p < 0.05   95 % Clopper-Pearson")
     for (protocol, level), part in table.groupby(["protocol", "level"], sort=False):
         claims = int((part["p"] < 0.05).sum())
@@ -75,14 +88,15 @@ def main() -> None:
     """Compute missing seeds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--method", choices=METHODS, default="lda")
     parser.add_argument("--out", type=Path, default=Path("results/null.csv"))
     arguments = parser.parse_args()
     table = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame({"seed": []})
     for seed in sorted(set(range(arguments.seeds)) - set(table["seed"].astype(int))):
-        table = pd.concat([table, one_seed(seed)], ignore_index=True)
+        table = pd.concat([table, one_seed(seed, arguments.method)], ignore_index=True)
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         table.sort_values(["seed"], kind="stable").to_csv(arguments.out, index=False, float_format="%.6g")
-    report(table[table["seed"] < arguments.seeds])
+    report(table[table["seed"] < arguments.seeds], arguments.method)
 
 
 if __name__ == "__main__":

@@ -91,10 +91,9 @@ def test_stacking_learns_the_fusion_from_networks_that_did_not_see_the_samples(d
 
 
 def test_stacking_needs_every_class_outside_each_fold(data):
-    X, y = data[0]
     with pytest.raises(InputError, match="leaves a class out"):
         make(stacking=2, max_epochs=1).fit(
-            X[:6], np.array(["calm", "tense"])[[0, 0, 0, 0, 1, 1]], groups=[0, 1, 2, 3, 4, 4]
+            data[0][0][:6], np.array(["calm", "tense"])[[0, 0, 0, 0, 1, 1]], groups=[0, 1, 2, 3, 4, 4]
         )
 
 
