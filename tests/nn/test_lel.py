@@ -9,7 +9,7 @@ import torch
 
 from thymos.base.bands import BANDS, band_members, check_bands
 from thymos.nn.lel import BRANCHES, LGCBE, Fusion, LELNet, Settings, Spectrum, fit_fusion
-from thymos.nn.lel_certified import CertifiedLEL
+from thymos.nn.lel_certified import CertifiedLEL, _Residual
 from thymos.nn.lipschitz import SpectralLinear, empirical_lipschitz
 
 
@@ -211,6 +211,14 @@ def test_dropout_is_part_of_the_certificate_only_while_it_acts():
     assert moving["global"] > 4 * still["global"]
 
 
+def test_the_factor_of_the_logits_is_part_of_the_certificate():
+    net = CertifiedLEL(small()).eval()
+    before = net.lipschitz()
+    net.branches["energy"].head.factor.data = torch.tensor(math.log(3.0))
+    assert net.lipschitz()["energy"] == pytest.approx(3 * before["energy"])
+    assert net.lipschitz()["global"] == before["global"]
+
+
 def test_overlapping_bands_count_twice_in_the_certificate():
     plain = CertifiedLEL(small(bands={"a": (4.0, 12.0), "b": (12.0, 30.0)})).eval()
     twice = CertifiedLEL(small(bands={"a": (4.0, 30.0), "b": (4.0, 30.0)})).eval()
@@ -222,6 +230,19 @@ def test_residual_blocks_add_no_more_than_they_may():
     net = CertifiedLEL(small(linear=1.0), gain=0.2).eval()
     for part in net.branches["global"].stack:
         assert 1 < part.lipschitz() <= 1.2 + 1e-6
+
+
+def test_a_residual_adds_its_gain_where_the_function_has_the_constant_it_declares():
+    class Three(torch.nn.Module):
+        def forward(self, x):
+            return 3 * x
+
+        def lipschitz(self):
+            return 3.0
+
+    part = _Residual(Three(), declared=3.0, gain=0.2)
+    assert torch.allclose(part(torch.ones(2)), torch.full((2,), 1.2))
+    assert part.lipschitz() == pytest.approx(1.2)
 
 
 def test_settings_take_heads_that_divide_the_width():

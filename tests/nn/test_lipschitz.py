@@ -110,6 +110,8 @@ def test_the_affine_map_of_a_normalisation_is_bounded_exactly():
     made = norm(x) - norm.beta
     plain = nn.functional.layer_norm(x, (6,), eps=norm.eps)
     assert torch.allclose(made, plain * norm.gamma / 4, atol=1e-6)
+    norm.gamma.data /= 8  # inside already: not stretched
+    assert torch.allclose(norm(x) - norm.beta, plain * norm.gamma, atol=1e-6)
     unbounded = LGCN(6, bound=None)
     unbounded.gamma.data = norm.gamma.data
     assert torch.allclose(unbounded(x), plain * norm.gamma, atol=1e-6)

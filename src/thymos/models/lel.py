@@ -468,9 +468,8 @@ class _FitFusion(Callback):
         self.caught_: list[torch.Tensor] = []
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        logits = torch.cat(self.caught_)
+        logits = torch.cat(self.caught_)  # fitting calls the fusion too, and is caught for nothing
         loss = fit_fusion(net.module_.fusion, logits, self.y.to(logits.device), penalty=self.penalty)
-        self.caught_ = []  # with what the fusion was called on while it was fitted
         net.history.record("valid_loss", loss)
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:

@@ -427,7 +427,7 @@ def fit_fusion(
     for _ in range(steps):
         optimiser.zero_grad()
         loss = functional.cross_entropy(fusion(logits), y) + penalty * fusion.theta.square().sum()
-        loss.backward(inputs=[fusion.theta])
+        loss.backward()
         optimiser.step()
     fusion.theta.grad = None  # the optimiser of the branches must not take a step with it
     with torch.no_grad():
