@@ -11,6 +11,7 @@ from thymos.report.chords import mean_relations, places, relations, strongest
 from thymos.report.inspections import (
     FIGURES,
     branches,
+    breakdown,
     draw_inspections,
     embedding,
     neighbour_chance,
@@ -149,7 +150,7 @@ def test_an_inspection_without_rows_is_left_out(view):
 def test_an_empty_table_gives_no_figure(view, name):
     columns = ["protocol", "method", "labels", "fold", "seed", "subject", "level", "kind", "quantity", "where", "stage"]
     columns += ["corruption", "amount", "unit", "seconds", "milliseconds", "combination", "weight", "a", "b", "label"]
-    columns += ["value", "balanced_accuracy", "difference"]
+    columns += ["value", "balanced_accuracy", "difference", "column", "n"]
     numbers = dict.fromkeys(["value", "amount", "weight", "seconds", "milliseconds", "balanced_accuracy"], float)
     assert FIGURES[name](view, pd.DataFrame(columns=columns).astype(numbers)) == []
 
@@ -242,10 +243,72 @@ def test_branches_stand_beside_their_combinations(view):
     assert branches(view, scores(np.nan)) == []
 
 
+def tasks(values, subjects=("s1", "s2"), n=6, **scores):
+    """Return a table of the inspection ``breakdown``: in each value all do as `scores` has it, else 0.5."""
+    parts = [
+        made(subjects=subjects, column="task", value=value, n=n, balanced_accuracy=scores.get(value, 0.5))
+        for value in values
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(n=table["n"].where(table["subject"] == "all", table["n"] // len(subjects)))
+
+
+def test_values_of_a_column_stand_beside_each_other_with_subjects_as_lines(view):
+    (drawn,) = breakdown(view, tasks(["walking", "sitting"], walking=0.8))
+    shown = texts(drawn)
+    assert drawn.title == "Breakdown by task"
+    assert {"Discriminant", "Network", "task", "balanced accuracy by trial"} <= set(shown)
+    assert shown.index("sitting") < shown.index("walking"), "sorted"
+    assert "Tested trials: 12 of each." in drawn.caption, "of both folds, and not once for each method or subject"
+    uneven = tasks(["a", "b"])
+    uneven.loc[uneven["value"] == "b", "n"] *= 2
+    assert "Tested trials: 12 a, 24 b." in breakdown(view, uneven)[0].caption
+    assert breakdown(view, tasks(["a"]).assign(level="window")) == []
+    assert breakdown(view, tasks(["a"], a=np.nan)) == []
+
+
+def lines_of(monkeypatch, view, table):
+    """Draw a breakdown and return, panel by panel, what stands there: lines as (x, y), and tick labels."""
+    kept = []
+    monkeypatch.setattr("thymos.report.inspections.svg", lambda fig: kept.append(fig) or "")
+    breakdown(view, table)
+    return [
+        (
+            [np.asarray(line.get_xydata()).round(6).tolist() for line in ax.lines],
+            [t.get_text() for t in ax.get_xticklabels()],
+        )
+        for ax in kept[0].axes
+        if ax.get_visible()
+    ]
+
+
+def test_a_breakdown_draws_each_subject_the_mean_and_chance(view, monkeypatch):
+    table = tasks(["10", "9"], subjects=("s1", "s2", "s3"))
+    value = table["subject"].map({"s1": 0.2, "s2": 0.4, "s3": 0.9, "all": 0.0}) + 0.1 * (table["value"] == "10")
+    table = table.assign(balanced_accuracy=value.where((table["subject"] != "s3") | (table["value"] == "9")))
+    (lines, labels), (others, _) = lines_of(monkeypatch, view, table)
+    assert str(others) == str(lines), "the second method did the same"
+    assert labels == ["9", "10"], "numbers by their size"
+    assert lines[:2] == [[[0, 0.2], [1, 0.3]], [[0, 0.4], [1, 0.5]]]
+    assert lines[2][0] == [0, 0.9]
+    assert np.isnan(lines[2][1][1]), "a subject without such trials"
+    assert lines[3] == [[0, 0.5], [1, 0.4]], "means"
+    assert lines[4] == [[0, 0.5], [1, 0.5]], "chance of two classes"
+
+
+def test_many_or_nameless_values_have_room(view, monkeypatch):
+    panels = lines_of(monkeypatch, view, tasks([f"stimulus number {k}" for k in range(30)]))
+    assert [len(labels) for _, labels in panels] == [0, 30], "below each other"
+    (_, labels), *_ = lines_of(monkeypatch, view, tasks([""]))
+    assert labels == [""]
+    (drawn,) = breakdown(view, tasks([str(k) for k in range(30)]))
+    assert "12 of each" in drawn.caption
+
+
 def test_lipschitz_constants_scales_and_radii_are_figures_of_their_own(view):
     first, second, third = lipschitz(view, constants())
     assert {*BRANCHES, "ensemble", "Lipschitz constant (per µV)", "proven bound"} <= set(texts(first))
-    assert "factor of the input" in texts(second)
+    assert {"factor of its input", "ensemble", "Discriminant", "Network"} <= set(texts(second)), "all in one panel"
     assert {"certified radius (µV)", "1 µV", "share of test trials"} <= set(texts(third))
     # where one fit proves nothing, nothing is proven
     assert lipschitz(view, constants(bound=False))[0].svg == first.svg
@@ -257,6 +320,15 @@ def test_lipschitz_constants_scales_and_radii_are_figures_of_their_own(view):
     assert only.title == third.title
 
 
+def test_radii_in_different_units_share_no_axis(view):
+    table = constants(**dict.fromkeys(("local", "attack", "bound", "declared", "scale"), False))
+    table["unit"] = table["unit"].where(table["method"] == "lda", "")
+    first, second = lipschitz(view, table)
+    assert {"certified radius (µV)", "Discriminant"} <= set(texts(first))
+    assert {"certified radius", "Network"} <= set(texts(second))
+    assert "1 µV" not in texts(second)
+
+
 def test_certified_accuracy_by_hand():
     table = pd.DataFrame({"value": [2.0, 0.5, 1.0, np.inf, np.nan], "correct": [True, True, False, True, None]})
     found = certified_accuracy(table)
@@ -266,19 +338,30 @@ def test_certified_accuracy_by_hand():
 
 
 def test_relations_are_drawn_by_label_and_beside_their_mean(view):
-    absolute, difference = relations(view, chords())
+    labels = {"calm", "tense", "other"}
+    absolute, difference = relations(view, chords(labels=("calm", "tense", "other")))
     for drawn in (absolute, difference):
-        assert {"calm", "tense", *ELECTRODES, "frontal", "central", "occipital"} <= set(texts(drawn))
-    assert "between 0.1 and 0.5, their mean is 0.12" in absolute.caption
+        assert {*labels, *ELECTRODES, "frontal", "central", "occipital"} <= set(texts(drawn))
+    assert "between 0.1 and 0.5; if no pair were preferred, each would be their mean, 0.113." in absolute.caption
+    assert {"0.5", "0.3", "0.1"} <= set(texts(absolute)), "how wide a weight is drawn"
     assert "only a picture" in difference.caption
-    assert "0.2 at most" in difference.caption
+    assert "0.27 at most" in difference.caption
+    assert {"+0.27", "-0.27"} <= set(texts(difference))
+    (absolute, difference) = relations(view, chords())
+    assert {"calm", "tense"} <= set(texts(absolute))
+    assert "calm minus tense" in texts(difference), "one picture, of which the other label's is the mirror image"
+    assert "more than in tense" in difference.caption
+    assert "0.4 at most" in difference.caption
+    (alike,) = relations(view, chords().assign(weight=0.1))
+    assert "the same for all labels" in alike.caption
+    assert {"all labels"} == set(texts(alike)) & {"all labels", *labels}
     (single,) = relations(view, chords(labels=("calm",)))
     assert "difference" not in single.title
     (nodes, _) = relations(view, chords(names=["n1", "n2", "n3"]))
     assert {"n1", "n2", "n3"} <= set(texts(nodes))
     assert "frontal" not in texts(nodes)
-    (capped, _) = relations(view, chords(names=["PO3", "CP1", "AFz"]))
-    assert {"occipital", "parietal", "frontal"} <= set(texts(capped))
+    (capped, _) = relations(view, chords(names=["PO3", "CP1", "AFz", "A1"]))
+    assert {"occipital", "parietal", "frontal", "ears"} <= set(texts(capped))
     assert "central" not in texts(capped)
     assert relations(view, chords(names=["Cz"])) == []
 
@@ -335,5 +418,6 @@ def test_means_over_units_by_hand():
     assert "over 8 subjects" in over_units(many.assign(right=1.0), ["kind"], "right").attrs["words"]
     (row,) = over_units(table.iloc[:1], ["kind"], "right").to_dict("records")
     assert np.isnan(row["low"])
+    assert "no interval" in over_units(table.iloc[:1], ["kind"], "right").attrs["words"]
     (row,) = over_units(table.iloc[4:], ["kind"], "right").to_dict("records")  # nothing but the whole test part
     assert row["value"] == 99

@@ -70,9 +70,13 @@ def test_panels_are_drawn_as_the_study_asks(view):
     areas = view.metrics()["roc_auc"]
     shown = texts(roc)
     assert {"Early", "Late"} <= set(shown)  # side by side in one figure
+    assert {"trial", "random_window (LEAKY)"} <= set(shown), "each with its own protocol"
     for label, protocol, method in (("A", "trial", "lda"), ("B", "trial", "mlp"), ("Network", "random_window", "mlp")):
         assert f"{label} ({areas[protocol, method]:.2f})" in shown
     assert roc.caption.startswith("As published.")
+    same = [{**panel, "protocol": ""} for panel in view.panels]
+    view.study = {**view.study, "panels": same}
+    assert "trial" not in texts(draw_panels(view)[0])
     assert "trial, random_window (LEAKY)" in roc.caption
     assert curves.title == "Steady"
     assert "Network" in texts(curves)

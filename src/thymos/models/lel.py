@@ -334,7 +334,8 @@ class LELClassifier(ConvNetClassifier):
             tables.append(pd.DataFrame({"where": name, "sample": np.arange(len(x)), "scale": 1.0, **columns}))
         for factor in scales if "global" in self.branches and self.blocks else ():
             attention, tokens = module.attention(x * scale)
-            local = local_lipschitz(attention, factor * tokens).cpu().numpy()
+            generator = torch.Generator(device=x.device).manual_seed(random_state)
+            local = local_lipschitz(attention, factor * tokens, generator=generator).cpu().numpy()
             columns = {"sample": np.arange(len(x)), "scale": factor, "local": local, "attack": np.nan}
             tables.append(pd.DataFrame({"where": "attention", **columns}))
         return pd.concat(tables, ignore_index=True)

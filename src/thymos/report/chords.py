@@ -34,17 +34,20 @@ from thymos.report.view import RunView
 __all__ = ["mean_relations", "places", "relations", "strongest"]
 
 _CHORDS = 20
+_ALIKE = 1e-4  # of the largest weight; labels that differ by less are the same but for rounding
+_INK = "#16324f"
 _REGIONS = {
     "frontal": (("Fp", "AF", "F"), BLUE),
     "central": (("FC", "C"), ORANGE),
     "temporal": (("FT", "T", "TP"), PURPLE),
     "parietal": (("CP", "P"), GREEN),
     "occipital": (("PO", "O", "CB", "I"), SKY),
+    "ears": (("A", "M"), GREY),
 }
 
 
 def relations(view: RunView, table: pd.DataFrame) -> list[Drawn]:
-    """Draw the strongest learnt relations of channels as chords, for each label and beside the mean over labels."""
+    """Draw the strongest learnt relations of channels as chords, for each label, and how labels differ."""
     drawn = []
     for method in methods_in(view, table):
         labels, names, weights = mean_relations(table[table["method"] == method])
@@ -55,25 +58,33 @@ def relations(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         labels, weights = [labels[k] for k in rank], weights[rank]
         title = f"Relations of channels, {view.methods[method]}"
         shown = f"the {min(_CHORDS, weights.shape[1])} strongest of {weights.shape[1]} pairs"
-        ends = [f"{f(weights[np.isfinite(weights)]):.3g}" for f in (np.min, np.mean, np.max)]
+        finite = weights[np.isfinite(weights)]
+        ends = [f"{f(finite):.3g}" for f in (np.min, np.mean, np.max)]
+        differences = weights - weights.mean(axis=0)
+        largest = np.abs(differences[np.isfinite(differences)]).max(initial=0)
+        one = len(labels) > 1 and largest <= _ALIKE * np.abs(finite).max()
         drawn.append(
             Drawn(
                 title,
-                _chords(labels, names, weights),
+                _chords(["all labels"] if one else labels, names, weights[:1] if one else weights),
                 "Weight: mean of the learnt adjacency over the test windows of a label and all fits, of both "
-                f"directions of a pair; drawn are {shown} of each label. All weights lie between {ends[0]} and "
-                f"{ends[2]}, their mean is {ends[1]}. The front is at the top, the left hemisphere on the left. The "
-                "weights say what the network uses, not what the brain does.",
+                f"directions of a pair; drawn are {shown}{'' if one else ' of each label'}. All weights lie between "
+                f"{ends[0]} and {ends[2]}; if no pair were preferred, each would be their mean, {ends[1]}. "
+                f"{'They are the same for all labels. ' if one else ''}The front is at the top, the left hemisphere "
+                "on the left. The weights say what the network uses, not what the brain does.",
             )
         )
-        if len(labels) > 1:
-            differences = weights - weights.mean(axis=0)
+        if len(labels) > 1 and not one:
+            against, heads = "the mean over labels", labels
+            if len(labels) == 2:  # each would be the mirror image of the other
+                against, heads, differences = labels[1], [" minus ".join(labels)], weights[:1] - weights[1:]
+                largest = 2 * largest
             drawn.append(
                 Drawn(
-                    f"{title}, difference from the mean over labels",
-                    _chords(labels, names, differences, signed=True),
-                    f"Red: more than in the mean over all labels, blue: less; {shown} by the size of the difference, "
-                    f"{np.nanmax(np.abs(differences)):.2g} at most. A difference without a test is only a picture.",
+                    f"{title}, difference from {against}",
+                    _chords(heads, names, differences, signed=True),
+                    f"Red: more than in {against}, blue: less; {shown} by the size of the difference, "
+                    f"{largest:.2g} at most. A difference without a test is only a picture.",
                 )
             )
     return drawn
@@ -152,16 +163,18 @@ def _chords(labels: Sequence[str], names: Sequence[str], weights: np.ndarray, si
     sizes = np.abs(np.concatenate([table["weight"].to_numpy(float) for table in chosen]))
     low, high = (0.0 if signed else sizes.min(), sizes.max()) if len(sizes) else (0.0, 1.0)
     regions = {name: _region(name) for name in names}
+
+    def style(weight: float) -> dict[str, Any]:
+        share = (abs(weight) - low) / (high - low) if high > low else 1.0
+        colour = _INK if not signed else BLUE if weight < 0 else VERMILION
+        return {"color": colour, "lw": 0.7 + 2.8 * share, "alpha": 0.35 + 0.6 * share}
+
     columns = min(3, len(labels))
     with mpl.rc_context(STYLE):
         fig, axes = grid(len(labels), columns, 3.5, 3.6)
         for ax, label, table in zip(axes, labels, chosen, strict=True):
             for row in table.to_dict("records"):
-                share = (abs(row["weight"]) - low) / (high - low) if high > low else 1.0
-                colour = BLUE if signed and row["weight"] < 0 else VERMILION if signed else "#16324f"
-                _chord(
-                    ax, angle[row["a"]], angle[row["b"]], color=colour, lw=0.4 + 2.8 * share, alpha=0.25 + 0.7 * share
-                )
+                _chord(ax, angle[row["a"]], angle[row["b"]], **style(row["weight"]))
             linked = {*table["a"], *table["b"]}
             for name, at in angle.items():
                 x, y = np.cos(at), np.sin(at)
@@ -173,13 +186,20 @@ def _chords(labels: Sequence[str], names: Sequence[str], weights: np.ndarray, si
                         color="black" if name in linked else GREY)  # fmt: skip
             ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal", title=label)
             ax.axis("off")
+        scale = (high, high / 2, -high / 2, -high) if signed else (high, (low + high) / 2, low)
         handles = [
+            Line2D([], [], label=f"{weight:{'+' if signed else ''}.2g}", **style(weight))
+            for weight in scale
+            if len(sizes)
+        ]
+        handles += [
             Line2D([], [], color=colour, ls="", marker="o", ms=5, label=region)
             for region, (_, colour) in _REGIONS.items()
             if region in regions.values()
         ]
         if handles:
-            fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
+            n = (3, 6, 10)[columns - 1]
+            fig.legend(handles=handles, loc="outside lower center", ncols=n, frameon=False, fontsize=8)
         return svg(fig)
 
 

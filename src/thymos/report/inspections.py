@@ -36,6 +36,7 @@ from thymos.report.view import RunView, number
 __all__ = [
     "FIGURES",
     "branches",
+    "breakdown",
     "draw_inspections",
     "embedding",
     "neighbour_chance",
@@ -167,9 +168,10 @@ def embedding(view: RunView, table: pd.DataFrame) -> list[Drawn]:
             fold, seed = mine[["fold", "seed"]].iloc[0]
             folds.append(fold)
             mine = mine[(mine["fold"] == fold) & (mine["seed"] == seed) & (mine["stage"] == stage)]
+            size = 11 if len(mine) > 100 else 25
             for name, code in codes.items():
                 dots = mine[mine["label"].astype(str) == name]
-                ax.scatter(dots["x"], dots["y"], s=11, alpha=0.75, lw=0, label=name, **class_look(code))
+                ax.scatter(dots["x"], dots["y"], s=size, alpha=0.75, lw=0, label=name, **class_look(code))
             share = mine["neighbours"].mean()
             chance = neighbour_chance(mine["label"], mine["trial"])
             words = f"{stage}: neighbours {number(share, 2)}, chance {number(chance, 2)}"
@@ -243,12 +245,64 @@ def branches(view: RunView, table: pd.DataFrame) -> list[Drawn]:
     return [Drawn("Branches", drawn, caption)]
 
 
+def breakdown(view: RunView, table: pd.DataFrame) -> list[Drawn]:
+    """Draw what the methods reach for each value of a metadata column, subjects as thin lines."""
+    table = table[table["level"] == view.level].rename(columns={"value": "of"})
+    column, measured, chance = _metric(view)
+    parts = over_units(table, ["method", "of"], column)
+    if parts.empty:
+        return []
+    methods, values = methods_in(view, parts), _in_order(parts["of"])
+    name = str(table["column"].iloc[0])
+    own = table[table["subject"] != "all"].groupby(["method", "subject", "of"])[column].mean().unstack("of")
+    rows = -(-len(methods) // max(1, min(5, 24 // len(values))))
+    columns = -(-len(methods) // rows)
+    width = 5.2 if columns == 1 and len(values) <= 8 else 10.5 / columns
+    names = [textwrap.fill(value, 14) for value in values]
+    longest = max((len(line) for text in names for line in text.splitlines()), default=0)
+    turned = 0.08 * longest > 0.85 * width / len(values)  # inches
+    with mpl.rc_context(STYLE):
+        fig, axes = grid(len(methods), columns, width, 3.2, sharex=True, sharey=True)
+        at = np.arange(len(values))
+        for ax, method in zip(axes, methods, strict=True):
+            for line in own[own.index.get_level_values("method") == method].reindex(columns=values).to_numpy():
+                ax.plot(at, line, color="#c9ccd1", lw=0.8, marker=".", ms=3)
+            mine, style = parts[parts["method"] == method].set_index("of").reindex(values), look(view, method)
+            ax.vlines(at, mine["low"], mine["high"], color=style["color"], lw=2.5)
+            ax.plot(at, mine["value"], ls="", ms=7, color=style["color"], marker=style["marker"])
+            ax.axhline(chance, color=GREY, lw=1, ls="--")
+            ax.set_title(short(view.methods[method], 120 // columns), fontsize=10 if columns < 4 else 8)
+            ax.grid(axis="y", color="#e6e8eb", lw=0.8)
+            ax.set_axisbelow(True)
+        axes[0].set_xlim(-0.5, len(values) - 0.5)
+        axes[0].set_ylim(bottom=min(0, axes[0].get_ylim()[0]) if view.rating else 0)
+        axes[0].set_xticks(at, [short(value, 24) for value in values] if turned else names)
+        for label in [label for ax in axes for label in ax.get_xticklabels()] if turned else []:
+            label.set(rotation=45, ha="right", rotation_mode="anchor")
+        for ax in axes[-columns:]:
+            ax.set_xlabel(name)
+        for ax in axes[::columns]:
+            ax.set_ylabel(f"{measured} by {view.level}")
+        drawn = svg(fig)
+    counts = table[table["subject"] == "all"].groupby(["method", "seed", "of"])["n"].sum().groupby("of").max()
+    each = ", ".join(f"{counts[value]} {value}" for value in values)
+    if counts.nunique() == 1 or len(values) > 8:
+        each = f"{' to '.join(dict.fromkeys(str(f(counts)) for f in (min, max)))} of each"
+    caption = (
+        f"The same fits, test {view.level}s apart by {name}. {parts.attrs['words']} Thin lines: subjects; dashed: "
+        f"chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
+        "trials, is not taken out."
+    )
+    return [Drawn(f"Breakdown by {name}", drawn, caption)]
+
+
 #: The figure of each inspection: called with the run and the rows of one protocol.
 FIGURES: Mapping[str, Callable[[RunView, pd.DataFrame], list[Drawn]]] = {
     "robustness": robustness,
     "real_time": real_time,
     "embedding": embedding,
     "branches": branches,
+    "breakdown": breakdown,
     "lipschitz": lipschitz,
     "relations": relations,
 }
@@ -291,7 +345,8 @@ def over_units(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFr
     made = pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n_units"])
     n = int(made["n_units"].max()) if len(made) else 0
     what = "folds of subjects, since there are fewer than 8 subjects" if few else "subjects"
-    made.attrs["words"] = f"Mean and 95 % bootstrap interval over {n} {what}."
+    words = f"Mean and 95 % bootstrap interval over {n} {what}." if n > 1 else "Of one fold alone, hence no interval."
+    made.attrs["words"] = words
     return made
 
 
@@ -363,6 +418,12 @@ def _curves(ax: Any, view: RunView, lines: pd.DataFrame, x: str) -> None:
 def _evenly(n: int, most: int) -> np.ndarray:
     """Return some of n positions, evenly spaced, the first and the last among them."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+
+
+def _in_order(values: pd.Series) -> list[str]:
+    """Return different words sorted, numbers among them by their size."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    return list(pd.DataFrame({"n": numbers, "v": values}).sort_values(["n", "v"])["v"].drop_duplicates())
 
 
 def _latency(view: RunView, times: Mapping[str, np.ndarray]) -> str:

@@ -17,7 +17,6 @@ from thymos.report.figures import (
     STYLE,
     VERMILION,
     Drawn,
-    class_look,
     grid,
     legend,
     log_numbers,
@@ -37,8 +36,10 @@ _MICROVOLT = {"µV": 1.0, "uV": 1.0, "V": 1e-6}
 def lipschitz(view: RunView, table: pd.DataFrame) -> list[Drawn]:
     """Draw measured, attacked, proven and declared Lipschitz constants; by the size of the input; certified radii."""
     drawn = []
-    for part in (_constants, _scales, _radii):
+    for part in (_constants, _scales):
         drawn += part(view, table)
+    for _, mine in table.groupby(table["unit"].fillna(""), sort=False):  # radii in two units share no axis
+        drawn += _radii(view, mine)
     return drawn
 
 
@@ -107,54 +108,53 @@ def _constants(view: RunView, table: pd.DataFrame) -> list[Drawn]:
             Line2D([], [], color=BLUE, lw=5, alpha=0.4, label="measured at windows"),
             Line2D([], [], color=VERMILION, ls="", marker=">", ms=7, label="largest that an attack found"),
             Line2D([], [], color=GREEN, ls="", marker="D", ms=6, label="proven bound"),
-            Line2D([], [], color="black", ls="", marker="|", ms=12, mew=2, label="declared"),
+            Line2D([], [], color="black", ls="", marker="|", ms=12, mew=2, label="declared for single layers"),
         ]
         fig.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
         drawn = svg(fig)
     caption = (
-        "How much an output can change when the input changes a little. Blue: measured at test windows (tick: median, "
-        "bar: half of them, line: 90 %). Measuring and attacking find constants from below, a bound holds from above: "
-        "the true constant lies between triangle and diamond. What is measured right of the black tick contradicts the "
-        "constant that was declared. Where there is no diamond nothing is proven."
+        "How much an output can change when a window changes a little; windows are divided by the deviation of each "
+        "channel. Blue: measured at test windows (tick: median, bar: half of them, line: 90 %). Measuring and "
+        "attacking find constants from below, a bound holds from above: the true constant lies right of all that was "
+        "measured and attacked and left of the diamond. Where there is no diamond nothing is proven. What single "
+        "layers are held to (black) is no bound of the whole; what is measured right of it shows that."
     )
     return [Drawn("Lipschitz constants", drawn, caption)]
 
 
 def _scales(view: RunView, table: pd.DataFrame) -> list[Drawn]:
-    """Draw the constant against the factor that the input was multiplied by."""
+    """Draw the constant against the factor that the input was multiplied by, all methods in one panel."""
     table = table[(table["quantity"] == "scale") & (table["value"] > 0) & (table["amount"] > 0)]
     table = table[np.isfinite(table["value"].astype(float))]
     methods = methods_in(view, table)
     if not methods:
         return []
     names = _parts(table)
-    columns = min(3, len(methods))
+    columns = min(2, len(names))
     with mpl.rc_context(STYLE):
-        fig, axes = grid(len(methods), columns, (6.5, 5.2, 3.5)[columns - 1], 2.8, sharex=True, sharey=True)
-        for ax, method in zip(axes, methods, strict=True):
-            for k, name in enumerate(names):
+        fig, axes = grid(len(names), columns, (8.0, 5.2)[columns - 1], 3.4, sharex=True, sharey=True)
+        for ax, name in zip(axes, names, strict=True):
+            for method in methods:
                 of = table[(table["method"] == method) & (table["where"] == name)].groupby("amount")["value"]
-                middle = of.median()
-                if len(middle):
-                    style = {"color": "black" if name == "ensemble" else class_look(k)["color"]}
-                    ax.fill_between(middle.index, of.quantile(0.05), of.quantile(0.95), alpha=0.12, lw=0, **style)
-                    ax.plot(middle.index, middle, marker="o", ms=4, lw=1.5, label=name, **style)
+                largest, style = of.max(), look(view, method)
+                ax.fill_between(largest.index, of.median(), largest, alpha=0.1, lw=0, color=style["color"])
+                ax.plot(largest.index, largest, ms=5, lw=1.5, label=view.methods[method], **style)
             ax.set(xscale="log", yscale="log")
-            ax.set_title(short(view.methods[method], 34))
+            ax.set_title(name)
             ax.grid(color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
         for axis in (axes[0].xaxis, axes[0].yaxis):
             log_numbers(axis)
         for ax in axes[-columns:]:
-            ax.set_xlabel("factor of the input")
+            ax.set_xlabel("factor of its input")
         for ax in axes[::columns]:
             ax.set_ylabel(_with_unit("Lipschitz constant", table))
         legend(fig, axes[0])
         drawn = svg(fig)
     caption = (
-        "The constant at test windows that were multiplied by a factor: median, and 90 % of the windows as a band. A "
-        "map with a Lipschitz constant stays below it at every factor; a line that goes on rising shows that there is "
-        "none."
+        "What this part is given at test windows was multiplied by a factor, and its constant measured there: largest "
+        "of all windows, and a band down to their median. A map with a Lipschitz constant stays below it at every "
+        "factor; a line that goes on rising suggests that there is none."
     )
     return [Drawn("Lipschitz constant by size of the input", drawn, caption)]
 
@@ -197,8 +197,9 @@ def _radii(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         legend(fig, ax)
         drawn = svg(fig)
     caption = (
-        f"Share of all test {what} that are recognised and provably stay recognised under every change of the input up "
-        "to this size. Towards the left this comes to plain accuracy."
+        f"Share of all test {what} that are recognised and provably stay recognised whatever is added to "
+        f"{'them' if what == 'windows' else 'each of their windows'}, as long as its root mean square is not above "
+        "this. Towards the left this comes to plain accuracy."
     )
     return [Drawn("Certified radius", drawn, caption)]
 

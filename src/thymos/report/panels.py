@@ -144,6 +144,7 @@ def _roc(view: RunView, panels: list[dict[str, Any]]) -> list[Drawn]:
     areas = view.metrics()["roc_auc"]
     columns = min(3, len(found))
     most = max(len(curves) for _, _, curves in found)
+    protocols = dict.fromkeys(_stamped(view, protocol) for _, protocol, _ in found)
     with mpl.rc_context(STYLE):
         fig, axes = grid(len(found), columns, 10.5 / max(2, columns), 3.6 + 0.17 * most, sharex=True, sharey=True)
         for ax, (panel, protocol, curves) in zip(axes, found, strict=True):
@@ -153,7 +154,8 @@ def _roc(view: RunView, panels: list[dict[str, Any]]) -> list[Drawn]:
                 words = textwrap.fill(f"{label} ({number(areas.get((protocol, method)), 2)})", 44)
                 ax.plot(np.r_[0, FALSE_ALARMS], np.r_[0, curve], color=COLOURS[k % len(COLOURS)], ls=stroke, lw=1.5,
                         label=words)  # fmt: skip
-            ax.set_title(textwrap.fill(panel["title"], 34))
+            where = f"\n{_stamped(view, protocol)}" if len(protocols) > 1 else ""
+            ax.set_title(textwrap.fill(panel["title"], 34) + where)
             ax.set_xlabel("share of false alarms")
             ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
             # below the axes: the lower right corner is where curves of weak methods are
@@ -161,7 +163,6 @@ def _roc(view: RunView, panels: list[dict[str, Any]]) -> list[Drawn]:
         for ax in axes[::columns]:
             ax.set_ylabel("share of true alarms")
         drawn = svg(fig)
-    protocols = dict.fromkeys(_stamped(view, protocol) for _, protocol, _ in found)
     caption = (
         f"Receiver operating characteristic by {view.level}, each class against the rest, mean over classes and fits; "
         f"in brackets the area below, 0.5 for chance. Protocol {', '.join(protocols)}."
@@ -199,9 +200,10 @@ def _curves(view: RunView, panels: list[dict[str, Any]]) -> list[Drawn]:
             fits = f"{steady['n_fits']} fit{'s' if steady['n_fits'] != 1 else ''}"
             words = f"change {number(steady['change'])}, SD {number(steady['sd'])}, {fits}"
             ax.set_title(f"{textwrap.fill(label, 34)}\n{words}", fontsize=9)
-            ax.set_xlabel("epoch")
         axes[0].set_ylim(low - room, high + room)
         axes[0].xaxis.get_major_locator().set_params(integer=True)
+        for ax in axes[-columns:]:
+            ax.set_xlabel("epoch")
         for ax in axes[::columns]:
             ax.set_ylabel("validation loss")
         drawn = svg(fig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from thymos.base.samples import Samples
 from thymos.evaluation.many import transformers
 from thymos.evaluation.metrics import predictions_table, rows_of
 
-__all__ = ["Inspected", "Inspection", "Inspections", "look", "whole"]
+__all__ = ["Inspected", "Inspection", "Inspections", "look", "positives", "whole"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,21 @@ def look(inspected: Inspected, inspections: Inspections) -> tuple[dict[str, pd.D
             words = " ".join(str(error).split())
             failed.append(f"{name}: {type(error).__name__}{f': {words}' if words else ''}")
     return tables, "; ".join(failed)
+
+
+def positives(name: str, values: Any) -> list[float]:
+    """Return a parameter that is several positive numbers.
+
+    Raises
+    ------
+    InputError
+        If it is no list of finite numbers above 0.
+    """
+    if not isinstance(values, (list, tuple)) or not all(
+        isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf for value in values
+    ):
+        raise InputError(f"{name}={values!r} came.", fits="a list of positive numbers")
+    return list(values)
 
 
 def whole(name: str, value: Any) -> int:

@@ -24,6 +24,11 @@ class Breakdown(Inspection):
     def __init__(self, column: str):
         self.column = column
 
+    def check(self) -> None:
+        """See that the parameters make sense; errors as :meth:`Inspection.check`."""
+        if not isinstance(self.column, str):
+            raise InputError(f"column={self.column!r} came.", fits="the name of a column of the metadata")
+
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
         """Return the metrics of each value.
 
@@ -37,6 +42,7 @@ class Breakdown(Inspection):
         InputError
             If there is no such column.
         """
+        self.check()
         meta = inspected.samples.meta
         if self.column not in meta:
             raise InputError(f"The samples have no column {self.column!r}.", fits=f"one of {', '.join(meta.columns)}")

@@ -9,8 +9,8 @@ import pandas as pd
 
 from thymos.base.errors import InputError
 from thymos.base.random import generator
-from thymos.evaluation.inspections.base import Inspected, Inspection, whole
-from thymos.evaluation.many import last_step
+from thymos.evaluation.inspections.base import Inspected, Inspection, positives, whole
+from thymos.evaluation.many import last_step, transformers
 
 __all__ = ["Lipschitz"]
 
@@ -40,8 +40,7 @@ class Lipschitz(Inspection):
         """See that the parameters make sense; errors as :meth:`Inspection.check`."""
         whole("windows", self.windows)
         whole("steps", self.steps)
-        if not all(isinstance(s, (int, float)) and s > 0 for s in self.scales):
-            raise InputError(f"scales={self.scales!r} came.", fits="a list of positive numbers")
+        positives("scales", self.scales)
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
         """Return constants and radii.
@@ -53,7 +52,7 @@ class Lipschitz(Inspection):
             with the ``amount`` its input was multiplied by), ``declared`` (K_lin), ``bound`` (proven), all of the
             network ``where`` it was measured, from windows in units of each channel's deviation; ``radius`` of the
             decision about each test ``trial``: the root mean square of what may be added to each of its windows, with
-            ``correct`` and its ``unit``. ``value``.
+            ``correct`` and its ``unit``, empty where steps before the last one may have changed it. ``value``.
 
         Raises
         ------
@@ -74,12 +73,13 @@ class Lipschitz(Inspection):
         ]
         attention = found[found["where"] == "attention"]
         tables.append(attention.assign(quantity="scale", value=attention["local"], amount=attention["scale"]))
-        facts = [{"quantity": "bound", "where": where, "value": value} for where, value in last.bounds().items()]
+        bounds = last.bounds()
+        facts = [{"quantity": "bound", "where": where, "value": value} for where, value in bounds.items()]
         if last.bound_linear is not None:
             facts.append({"quantity": "declared", "where": "ensemble", "value": float(last.bound_linear)})
         if facts:
             tables.append(pd.DataFrame(facts))
-        if last.bounds():
+        if bounds:
             tables.append(_radii(inspected, last))
         columns = ["quantity", "where", "value", "amount", "trial", "correct", "unit"]
         return pd.concat(tables, ignore_index=True).reindex(columns=columns)
@@ -90,7 +90,7 @@ def _radii(inspected: Inspected, last: object) -> pd.DataFrame:
     trials = meta["trial"].astype(str).to_numpy(dtype=str)
     table = last.certify(inspected.given(inspected.test), trials)
     first = np.unique(trials, return_index=True)[1]
-    unit = str(inspected.samples.info.get("unit", ""))
+    unit = "" if transformers(inspected.estimator) else str(inspected.samples.info.get("unit", ""))
     unit, factor = ("\N{MICRO SIGN}V", 1e6) if unit == "V" else (unit, 1.0)
     return pd.DataFrame(
         {

@@ -14,7 +14,7 @@ from thymos.base.probabilities import predict_all
 from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.fit import holds_signals
-from thymos.evaluation.inspections.base import Inspected, Inspection, whole
+from thymos.evaluation.inspections.base import Inspected, Inspection, positives, whole
 from thymos.signals.montage import standard_names
 
 __all__ = ["MUSCLES", "Robustness", "Scene", "electrode_loss", "gain_error", "muscle_noise", "white_noise"]
@@ -149,9 +149,7 @@ class Robustness(Inspection):
         """See that the parameters make sense; errors as :meth:`Inspection.check`."""
         whole("levels", self.levels)
         for name in ("noise", "electrodes", "gain"):
-            amounts = getattr(self, name)
-            if not isinstance(amounts, (list, tuple)) or not all(_positive(amount) for amount in amounts):
-                raise InputError(f"{name}={amounts!r} came.", fits="a list of positive numbers")
+            positives(name, getattr(self, name))
         for count in self.electrodes:
             whole("electrodes", count)
 
@@ -233,10 +231,6 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], sfreq: float, low: 
     drawn = rng.standard_normal((*shape[:-1], int(members.sum()), 2), dtype=np.float32)
     spectrum[..., members] = drawn[..., 0] + 1j * drawn[..., 1]
     return fft.irfft(spectrum, n=shape[-1])
-
-
-def _positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < np.inf
 
 
 def _some(amounts: Sequence[float], levels: int) -> list[float]:
