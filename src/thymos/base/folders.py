@@ -12,7 +12,7 @@ from pathlib import Path
 
 from thymos.base.errors import InputError
 
-__all__ = ["check_place", "whole_file", "whole_folder"]
+__all__ = ["check_above", "check_place", "whole_file", "whole_folder"]
 
 
 def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, overwrite: bool = False) -> Path:
@@ -52,12 +52,23 @@ def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, over
             do="choose another name"
             + ("" if overwrite else f", or pass overwrite=True (on the command line --overwrite) to replace {what}"),
         )
-    above = folder.parent
+    check_above(folder)
+    return folder
+
+
+def check_above(folder: Path) -> None:
+    """Refuse a place for a new folder whose nearest parent that exists is a file, or may not be written to.
+
+    Raises
+    ------
+    InputError
+        If it is so.
+    """
+    above = folder.absolute().parent
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be written: {above} does not allow it.", "a folder one may write to")
-    return folder
 
 
 @contextmanager

@@ -46,3 +46,10 @@ def test_another_layout_in_the_same_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="another layout, made"):
         fill(folder, ["b"], layout="other")
     assert (folder / "a").is_file()
+
+
+def test_a_place_below_a_file_is_refused_in_words(tmp_path):
+    (tmp_path / "note").write_text("mine")
+    with pytest.raises(InputError, match="cannot be written"), simulated(tmp_path / "note" / "deap", "deap", {}):
+        pass
+    assert (tmp_path / "note").read_text() == "mine"

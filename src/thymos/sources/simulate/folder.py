@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thymos.base.errors import InputError
+from thymos.base.folders import check_above
 from thymos.sources.base import TRUTH
 
 __all__ = ["TRUTH", "Simulated", "cell", "earlier", "simulated", "write_mat", "write_pickle"]
@@ -76,6 +77,7 @@ def simulated(folder: Path, layout: str, parameters: Mapping[str, Any]) -> Itera
     folder = Path(folder)
     for file in earlier(folder, layout):
         file.unlink()
+    check_above(folder)
     folder.mkdir(parents=True, exist_ok=True)
     made = Simulated(folder)
     made._write(layout, parameters)  # first of all it says that it is simulated
