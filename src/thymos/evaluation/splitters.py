@@ -522,9 +522,9 @@ class TrialShares(TrialSplit):
 
     One trial of every class is sure to be in training; the others are shuffled. With few trials of many classes the
     validation part lacks classes, and estimates badly: with the 28 trials of FACED and the published shares it holds
-    three. A class that has many of its few trials in training has few left in the test part, so that a method that knows
-    nothing but frequencies ends below chance; set beside the chance level of the report, not beside one over the number
-    of classes. Folds of :class:`TrialSplit` do not have this and use the data better.
+    three. A class that has many of its few trials in training has few left in the test part, so that a method that
+    knows nothing but frequencies ends below chance: set results beside the chance level of the report, not beside one
+    over the number of classes. Folds of :class:`TrialSplit` do not have this and use the data better.
 
     Parameters
     ----------
