@@ -1,14 +1,13 @@
 """A training step of LEL against the official design: double precision and a decomposition per layer and pass.
 
-Run: python benchmarks/lel.py [--repeats 5]
+Run: python benchmarks/lel.py [--repeats 3]
 
 The rival is a twin of the same network with the same weights that does what the authors' programme does: float64, the
 largest singular value of every constrained layer from a full decomposition in every forward pass, attention written
 out. Steps (forward, backward, Adam) alternate between fresh processes of one thread; medians of processor seconds, and
-the peak of memory. Three sizes: the budget `quick` (32 channels, 1 s at 128 Hz, a token per 4 samples, batches of 32),
-the paper (200 samples, a token per sample, batches of 128, hidden layer of branch 4 capped at 256) and the programme
-(not capped: a tenth of the input). Random windows: time does not depend on what they hold. The cost of the whole study
-on FACED is extrapolated from the step of the paper.
+the peak of memory. Two sizes: the budget `quick` (32 channels, 1 s at 128 Hz, a token per 4 samples, batches of 32) and
+the unreduced model of the paper (200 samples, a token per sample, batches of 128). Random windows: time does not depend
+on what they hold. The cost of the whole study on FACED is extrapolated from the step of the paper.
 """
 
 from __future__ import annotations
@@ -36,11 +35,10 @@ from thymos.nn.lipschitz import SpectralLinear
 
 CHANNELS, CLASSES, LR = 32, 9, 3e-4
 SIZES = {
-    "quick": {"n_times": 128, "sfreq": 128.0, "batch": 32, "stride": 4, "hidden": 256},
-    "paper": {"n_times": 200, "sfreq": 200.0, "batch": 128, "stride": 1, "hidden": 256},
-    "programme": {"n_times": 200, "sfreq": 200.0, "batch": 128, "stride": 1, "hidden": None},
+    "quick": {"n_times": 128, "sfreq": 128.0, "batch": 32, "stride": 4},
+    "paper": {"n_times": 200, "sfreq": 200.0, "batch": 128, "stride": 1},
 }
-STEPS = {"quick": 20, "paper": 2, "programme": 1}
+STEPS = {"quick": 20, "paper": 2}
 #: FACED: subjects, folds, training windows of a fold (17 trials of 30 s), epochs.
 FACED = {"subjects": 123, "folds": 3, "windows": 17 * 30, "epochs": 100}
 
@@ -79,7 +77,6 @@ def network(size: str, twin: bool) -> nn.Module:
         CLASSES,
         torch.from_numpy(members),
         stride=chosen["stride"],
-        hidden=chosen["hidden"],
     )
     net = LELNet(settings, noise=0.1)
     if twin:
@@ -130,7 +127,7 @@ def main() -> None:
     table: dict[str, dict] = {}
     for size in SIZES:
         found: dict[str, list[dict]] = {"thymos": [], "official": []}
-        for _ in range(options.repeats if size != "programme" else 1):
+        for _ in range(options.repeats):
             for design, runs in found.items():
                 call = [sys.executable, __file__, "--one", size, design]
                 runs.append(json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout))

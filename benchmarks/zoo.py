@@ -75,7 +75,12 @@ def main() -> None:
             mine = summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
             unit = mine["unit"].iloc[0]
             table = values(view, protocol, unit)
-            rivals = table.drop(index=["majority", *options.but], errors="ignore")
+            unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
+            if unknown:
+                parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
+            rivals = table.drop(index=[n for n in ("majority", *options.but) if n in table.index])
+            if options.against and options.against not in rivals.index:
+                continue
             pairs = compare(rivals, options.against)
             sd = float(pairs["sd"].median())
             stored[protocol] = {

@@ -313,7 +313,6 @@ def test_a_radius_has_the_unit_of_the_windows_that_the_model_is_given(volts, cer
 
 def test_windows_are_drawn_by_the_fold_alone(certified, proven):
     again = Lipschitz(windows=5, steps=5)(certified)
-    here = proven["quantity"] != "scale"
     pd.testing.assert_frame_equal(again, proven)
     other = Lipschitz(windows=5, steps=5)(replace(certified, seed=4))
     assert not np.allclose(other["value"][:5].astype(float), proven["value"][:5].astype(float))

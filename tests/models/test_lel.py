@@ -70,16 +70,18 @@ def test_the_weights_of_the_fusion_are_learnt_on_the_validation_part_alone(fitte
 
 def test_stacking_learns_the_fusion_from_networks_that_did_not_see_the_samples(data, monkeypatch):
     X, y = data[0]
-    groups, seen = np.repeat(np.arange(30), 3), []
+    groups, seen, epochs = np.repeat(np.arange(30), 3), [], []
     fit = ConvNetClassifier.fit
 
     def watched(self, X, y, validation=None, groups=None):
         seen.append(X[:, 0, 0])
+        epochs.append(self.max_epochs)
         return fit(self, X, y, validation)
 
     monkeypatch.setattr(ConvNetClassifier, "fit", watched)
     model = make(stacking=3).fit(X, y, groups=groups)
     assert [len(part) for part in seen] == [90, 60, 60, 60]
+    assert epochs == [4, model.best_epoch_, model.best_epoch_, model.best_epoch_]
     of = dict(zip(X[:, 0, 0].tolist(), groups.tolist(), strict=True))
     for part in seen[1:]:
         inside = {of[value] for value in part.tolist()}
@@ -122,6 +124,81 @@ def test_the_unit_of_the_windows_does_not_matter(data):
     (X, y), (X_test, _) = data[0], data[2]
     volts, microvolts = make(noise=0.1).fit(X, y), make(noise=0.1).fit(X * np.float32(1e6), y)
     assert np.allclose(volts.predict_proba(X_test), microvolts.predict_proba(X_test * np.float32(1e6)), atol=1e-3)
+
+
+def test_an_offset_of_a_channel_does_not_matter(data):
+    (X, y), (X_test, _) = data[0], data[2]
+    offset = np.array([0.0, 3e-4, -2e-4, 0.0], np.float32)[:, None]
+    plain, moved = make(noise=0.0).fit(X, y), make(noise=0.0).fit(X + offset, y)
+    assert np.allclose(plain.predict_proba(X_test), moved.predict_proba(X_test + offset), atol=2e-3)
+
+
+def test_what_decides_about_the_fusion_is_what_decides_about_the_epochs(data):
+    weights = {"calm": 10.0, "tense": 1.0, "neutral": 0.1}
+    X, y = data[1]
+    model = make(class_weight=weights, label_smoothing=0.1).fit(*data[0], validation=data[1])
+    logs = torch.from_numpy(model.predict_proba(X)).log()
+    codes = torch.from_numpy(np.searchsorted(model.classes_, y))
+    of = torch.tensor([weights[c] for c in model.classes_], dtype=torch.float64)
+    loss = torch.nn.functional.cross_entropy(logs, codes, weight=of, label_smoothing=0.1)
+    assert float(loss) == pytest.approx(model.history_[model.best_epoch_ - 1]["valid_loss"], rel=1e-4)
+
+
+def test_the_accuracy_that_is_monitored_is_that_of_the_kept_state(data):
+    for seed in range(3):
+        model = make(monitor="accuracy", random_state=seed).fit(*data[0], validation=data[1])
+        kept = model.history_[model.best_epoch_ - 1]["valid_accuracy"]
+        assert kept == pytest.approx((model.predict(data[1][0]) == data[1][1]).mean())
+
+
+def test_losses_of_training_and_validation_can_be_set_side_by_side(data):
+    model = make(max_epochs=1, lr=1e-6, noise=0.0, dropout=0.0).fit(*data[0], validation=data[0])
+    first = model.history_[0]
+    assert first["train_loss"] == pytest.approx(first["valid_loss"], rel=0.25)  # not the sum of four
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "one_cycle"])
+def test_schedules_go_with_a_validation_part(schedule, data):
+    model = make(schedule=schedule).fit(*data[0], validation=data[1])
+    assert all(h["lr"] > 0 for h in model.history_[:-1])
+
+
+def test_measuring_does_not_change_what_is_learnt(data):
+    plain, watched = (make(measure=m, certified=True).fit(*data[0]) for m in (0, 3))
+    state = plain.module_.state_dict()
+    assert all(torch.equal(state[k], v) for k, v in watched.module_.state_dict().items())
+
+
+def test_votes_have_no_constant(data):
+    model = make(fusion="vote", max_epochs=1).fit(*data[0])
+    assert "ensemble" not in set(model.measured(data[2][0][:3], steps=1)["where"])
+
+
+def test_with_one_class_nothing_can_change(data):
+    X = data[0][0]
+    model = make(certified=True, max_epochs=1).fit(X[:20], ["calm"] * 20)
+    assert np.isinf(model.certify(X[:3].tolist())["radius"]).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, X: m.certify(X, groups=[1, 2]),
+        lambda m, X: m.certify(X, groups=[None] * len(X)),
+        lambda m, X: m.measured(X, steps="a"),
+        lambda m, X: m.measured(X, steps=-1),
+        lambda m, X: m.measured(X, scales="a"),
+        lambda m, X: m.measured(np.full_like(X, np.nan)),
+        lambda m, X: m.measured(X[:0]),
+        lambda m, X: m.measured(X[..., :10]),
+        lambda m, X: make(stacking=3).fit(X[:6], ["a", "b"] * 3, groups=[1, 2, 1, 2, 1, 2]),
+        lambda m, X: make(stacking=3).fit(X[:6], ["a", "b"] * 3, groups=[1, 2]),
+        lambda m, X: make(dropout=0.9999, max_epochs=1).fit(X[:6], ["a", "b"] * 3).predict(X[:, 0]),
+    ],
+)
+def test_wrong_calls_end_in_words(call, certified, data):
+    with pytest.raises(ValueError, match=r"\w+"):
+        call(certified, data[2][0])
 
 
 def test_a_model_of_the_published_choices_runs(data):
@@ -176,18 +253,19 @@ def test_nothing_within_the_certified_radius_changes_a_prediction(certified, dat
     X = data[2][0]
     table = certified.certify(X)
     assert (table["radius"] > 0).all()
-    scale = certified.module_.scale.numpy()
+    spectrum = certified.module_.spectrum
+    scale, mean = spectrum.scale.numpy(), spectrum.mean.numpy()
     rng = np.random.default_rng(0)
     module = certified.module_
-    x = torch.from_numpy(X / scale).requires_grad_(True)
-    logits = module(x * module.scale)
+    x = spectrum.standardised(torch.from_numpy(X)).requires_grad_(True)
+    logits = module(x * spectrum.scale + spectrum.mean)
     highest = logits.topk(2, dim=1).indices
     margin = logits.gather(1, highest[:, :1]) - logits.gather(1, highest[:, 1:])
     (worst,) = torch.autograd.grad(margin.sum(), x)
     for direction in (-worst.numpy(), rng.normal(size=X.shape)):
         length = np.linalg.norm(direction.reshape(len(X), -1), axis=1)[:, None, None]
-        moved = X / scale + 0.999 * table["radius"].to_numpy()[:, None, None] * direction / length
-        assert (certified.predict((moved * scale).astype(np.float32)) == certified.predict(X)).all()
+        moved = (X - mean) / scale + 0.999 * table["radius"].to_numpy()[:, None, None] * direction / length
+        assert (certified.predict((moved * scale + mean).astype(np.float32)) == certified.predict(X)).all()
     noise = rng.normal(size=X.shape)
     noise *= (table["rms"].to_numpy() / np.sqrt((noise**2).mean(axis=(1, 2))))[:, None, None]
     assert (np.linalg.norm((noise / scale).reshape(len(X), -1), axis=1) <= table["radius"] * (1 + 1e-6)).all()
@@ -227,6 +305,14 @@ def test_hidden_layers_of_all_branches_are_the_embedding(fitted, data):
         {"stride": 0},
         {"blocks": -1},
         {"noise": -0.1},
+        {"noise": None},
+        {"gain": "0.2"},
+        {"bound_linear": "1"},
+        {"bound_linear": np.inf},
+        {"logit_norm": -1.0},
+        {"branches": None},
+        {"branches": [["global"]]},
+        {"measure": 3, "fusion": "vote"},
         {"stacking": 1},
         {"stacking": 2, "fusion": "average"},
         {"dropout": 1.0},

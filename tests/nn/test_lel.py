@@ -32,11 +32,11 @@ def test_all_bands_with_weight_one_give_the_window_back(n_times):
     band = LGCBE(whole)
     x = windows(n_times=n_times)
     band.spectrum.begin(x)
-    bins = band.spectrum(x)
+    waves = band.spectrum.standardised(x)
+    bins = band.spectrum(waves)
     made = band.rebuilt(bins, torch.ones(20, 4), torch.ones(20, 1))
-    assert torch.allclose(made, x / band.spectrum.scale, atol=1e-5)
-    energy = band.spectrum.energies(bins).sum(dim=2)
-    assert torch.allclose(energy, (x / band.spectrum.scale).square().sum(dim=2), rtol=1e-4)
+    assert torch.allclose(made, waves, atol=1e-5)
+    assert torch.allclose(band.spectrum.energies(bins).sum(dim=2), waves.square().sum(dim=2), rtol=1e-4)
 
 
 @pytest.mark.parametrize("sfreq", [128, 200, 250, 500])
@@ -50,13 +50,16 @@ def test_a_sine_of_10_hz_has_energy_in_alpha_alone(sfreq):
 
 
 def test_scales_are_those_of_the_training_windows():
-    x = windows(200) * torch.tensor([1e-5, 2e-5, 1e-6, 0.0])[:, None]
+    x = windows(200) * torch.tensor([1e-5, 2e-5, 3e-6, 0.0])[:, None] + torch.tensor([0.0, 5e-5, 0.0, 7e-5])[:, None]
     spectrum = Spectrum(settings())
     spectrum.begin(x)
-    assert spectrum.scale[:3, 0].numpy() == pytest.approx([1e-5, 2e-5, 1e-6], rel=0.05)
-    energies = spectrum.energies(spectrum(x))
+    assert spectrum.mean[:, 0].numpy() == pytest.approx([0, 5e-5, 0, 7e-5], abs=1e-6)
+    assert spectrum.scale[:3, 0].numpy() == pytest.approx([1e-5, 2e-5, 3e-6], rel=0.05)
+    energies = spectrum.energies(spectrum(spectrum.standardised(x)))
     assert torch.allclose(energies[:, :3].median(dim=0).values, spectrum.energy[:3])
-    assert torch.isfinite((energies / spectrum.energy).log1p()).all()  # a dead channel too
+    assert float(spectrum.scale[3, 0]) == pytest.approx(3e-6, rel=0.05), "a dead channel has the median of all"
+    alive = windows(50) * 1e-5
+    assert float((spectrum.energies(spectrum(spectrum.standardised(alive))) / spectrum.energy).log1p()[:, 3].max()) < 12
 
 
 @torch.no_grad()
@@ -115,7 +118,10 @@ def test_each_branch_works_alone_and_as_in_the_ensemble(name, certified):
     whole, alone = kind(small()).eval(), kind(small(), [name]).eval()
     shared = {k: v for k, v in whole.state_dict().items() if not k.startswith(("branches", "fusion"))}
     mine = {k: v for k, v in whole.state_dict().items() if k.startswith(f"branches.{name}.")}
-    alone.load_state_dict({**shared, **mine, "fusion.theta": torch.zeros(1)})
+    known = {**shared, **mine, "fusion.theta": torch.zeros(1)}
+    alone.load_state_dict({k: v for k, v in known.items() if k in alone.state_dict()})
+    weighted = any(k.startswith(("bands.channel", "bands.band")) for k in alone.state_dict())
+    assert weighted == (name == "features" and not certified), "what nothing takes is not learnt"
     x = windows()
     assert torch.allclose(alone.logits(x)[:, 0], whole.logits(x)[:, list(BRANCHES).index(name)], atol=1e-6)
 
@@ -158,6 +164,8 @@ def test_fitting_the_fusion_finds_the_branch_that_knows_and_changes_nothing_else
     first = float(torch.nn.functional.cross_entropy(net.fusion(logits), y).detach())
     for _ in range(5):
         last = fit_fusion(net.fusion, logits, y)
+    assert torch.equal(last, net.fusion(logits).detach())
+    last = float(torch.nn.functional.cross_entropy(last, y))
     assert last < first
     assert int(net.fusion.weights.argmax()) == 2
     assert float(net.fusion.weights.detach().max()) < 0.95  # the penalty
@@ -190,11 +198,11 @@ def test_the_certificate_is_above_what_is_measured(training, seed):
         if isinstance(layer, SpectralLinear):
             layer.bound = None  # as they are: measuring must not change them on the way
     bounds = net.lipschitz()
-    inputs = x / net.scale
+    inputs = net.spectrum.standardised(x)
 
     def logits(z):
         torch.manual_seed(7)  # the same units are dropped whenever it is called
-        return net.logits(z * net.scale)
+        return net.logits(z * net.spectrum.scale + net.spectrum.mean)
 
     functions = {name: lambda z, k=k: logits(z)[:, k] for k, name in enumerate(BRANCHES)}
     functions["ensemble"] = lambda z: net.fusion(logits(z))
@@ -202,6 +210,34 @@ def test_the_certificate_is_above_what_is_measured(training, seed):
         found = empirical_lipschitz(function, inputs, steps=10)
         assert 0 < found.largest <= bounds[name], name
     assert bounds["ensemble"] <= max(bounds.values())
+
+
+def test_rounding_does_not_break_the_certificate_near_nothing():
+    torch.manual_seed(0)
+    net = CertifiedLEL(small()).eval()
+    net.begin(windows(100))
+    zeros = net.spectrum.standardised(torch.cat([net.spectrum.mean.expand(4, -1, 64), 1e-7 * windows(4)]))
+    for k, name in enumerate(BRANCHES):
+        found = empirical_lipschitz(
+            lambda z, k=k: net.logits(z * net.spectrum.scale + net.spectrum.mean)[:, k], zeros, steps=10
+        )
+        assert found.largest <= net.lipschitz()[name]
+
+
+def test_a_dead_channel_or_an_empty_band_does_not_take_all_of_the_certificate():
+    bounds = []
+    for dead in (False, True):
+        torch.manual_seed(0)
+        x = windows(100)
+        if dead:
+            x[:, 1] = 0
+            bins = torch.fft.rfft(x)
+            bins[..., 15:20] = 0  # 30 to 40 Hz
+            x = torch.fft.irfft(bins, n=64)
+        net = CertifiedLEL(small()).eval()
+        net.begin(x)
+        bounds.append(net.lipschitz())
+    assert all(bounds[1][name] < 20 * bounds[0][name] for name in bounds[0])
 
 
 def test_dropout_is_part_of_the_certificate_only_while_it_acts():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
@@ -49,8 +50,9 @@ class BranchLoss(nn.CrossEntropyLoss):
 class LELClassifier(ConvNetClassifier):
     """Classes from EEG windows by four branches with constrained layers (LEL; Gong et al. 2025).
 
-    Give it windows in volts, ``(n_samples, n_channels, n_times)``: it scales channels by itself, by deviations of the
-    training windows. Any number of channels, length, rate and classes will do; a window of one second is advised.
+    Give it windows in volts, ``(n_samples, n_channels, n_times)``: it standardises channels by itself, by means and
+    deviations of the training windows. Any number of channels, length, rate and classes will do; a window of one second
+    is advised.
 
     Parameters
     ----------
@@ -86,8 +88,9 @@ class LELClassifier(ConvNetClassifier):
         ``learnt`` is the average.
     stacking : int
         Learn the weights of the fusion on the training part instead, from predictions of networks that did not see
-        the samples: that many folds of the ``groups`` given to `fit` (of rows, where there are none), each a training
-        of its own. For data too few to spare a validation part. 0 for none.
+        the samples: that many folds of the ``groups`` given to `fit` (of rows, where there are none; a study gives
+        trials), each a training of its own over as many epochs as the network itself was kept at. For data too few to
+        spare a validation part. 0 for none.
     penalty : float
         Factor of the squared norm of the fusion's parameters.
     noise : float
@@ -100,8 +103,8 @@ class LELClassifier(ConvNetClassifier):
         Of the attention in branch 1: six blocks, three refinements, four heads (fewer where they do not divide twice
         the number of channels).
     hidden : int, optional
-        Largest hidden layer of branch 4. Code: ``None``, a tenth of the input, which is 26 million weights for 32
-        channels.
+        Largest hidden layer of branch 4; ``None`` for a tenth of the input. (The code has 26 million weights there for
+        32 channels, because its input holds all bins once for every band, most of them 0.)
     certified : bool
         The variant with a proven Lipschitz constant (:class:`~thymos.nn.lel_certified.CertifiedLEL`): attention by
         distance, root energies, graphs and weights that do not depend on the window, fusion of logits. It takes
@@ -111,7 +114,7 @@ class LELClassifier(ConvNetClassifier):
         What each residual block of the certified variant may add to the constant, as a share of it.
     measure : int
         Measure the local Lipschitz constant at that many training windows after every epoch; the largest goes into
-        ``history_`` as ``lipschitz``.
+        ``history_`` as ``lipschitz``. Not for ``vote``, whose probabilities are constant but for steps.
     **training
         As :class:`~thymos.training.estimator.TorchEstimator`; paper: ``lr`` 3e-4, 100 epochs, batches of 128; code:
         1e-3 and 500. `sfreq` is needed.
@@ -142,6 +145,7 @@ class LELClassifier(ConvNetClassifier):
     intra-subject emotion recognition, arXiv:2504.09156.
     """
 
+    # history: `train_loss` is the mean over the branches, to be set beside the loss of the fusion
     losses = {"cross_entropy": BranchLoss}  # noqa: RUF012
     watched = ("lipschitz",)
 
@@ -233,9 +237,14 @@ class LELClassifier(ConvNetClassifier):
 
     def _unseen(self, X: np.ndarray, y: np.ndarray, groups: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logits of the branches for every training sample, from networks that did not see it."""
-        keys = np.arange(len(y)) if groups is None else np.asarray(groups)
+        keys = np.arange(len(y)) if groups is None else _groups(groups, len(y))
+        if len(np.unique(keys)) < self.stacking:
+            raise InputError(
+                f"stacking={self.stacking} came for {len(np.unique(keys))} groups.", fits="no more folds than groups"
+            )
         made = torch.empty(len(y), len(self.branches), len(self.classes_), dtype=torch.float64)
-        splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=0)
+        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
+        splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=seed)
         for train, held in splitter.split(X, y, keys):
             if len(np.unique(y[train])) < len(self.classes_):
                 raise InputError(
@@ -243,7 +252,7 @@ class LELClassifier(ConvNetClassifier):
                     fits="at least two groups of every class",
                     do="choose fewer folds, or learn the fusion on a validation part (stacking=0)",
                 )
-            other = clone(self).set_params(stacking=0, fusion="average", measure=0)
+            other = clone(self).set_params(stacking=0, fusion="average", measure=0, max_epochs=self.best_epoch_)
             made[held] = other.fit(X[train], y[train])._outputs(X[held], "logits")
         device = self.module_.fusion.theta.device
         return made.float().to(device), torch.from_numpy(self._encode(y)).to(device)
@@ -261,10 +270,10 @@ class LELClassifier(ConvNetClassifier):
 
     def watchers(self, ready: Prepared) -> list[Callback]:
         """Return what acts after every epoch: the fusion's weights are fitted, the constant is measured."""
-        found: list[Callback] = []
+        found: list[Callback] = [] if self.fusion == "joint" else [_PerBranch(len(self.branches))]
         learns = self.fusion == "learnt" and not self.stacking
         if learns and ready.held is not None and len(self.branches) > 1:
-            found.append(_FitFusion(torch.from_numpy(ready.held[1]), self.penalty))
+            found.append(_FitFusion(torch.from_numpy(ready.held[1]), self.penalty, self.monitor == "accuracy"))
         if self.measure:
             rows = np.random.default_rng(ready.seed).permutation(len(ready.X))[: self.measure]
             found.append(_Measure(torch.from_numpy(ready.X[np.sort(rows)])))
@@ -320,20 +329,22 @@ class LELClassifier(ConvNetClassifier):
         -------
         DataFrame
             For each branch (its logits) and for the ``ensemble`` (log-probabilities; logits of the certified variant):
-            ``where, sample, local, attack``, from the window divided by the deviation of each channel. For the
+            ``where, sample, local, attack``, from the standardised window. For the
             ``attention``: its ``scale``, and no attack.
         """
-        x, scale = self._scaled(X)
-        module = self.module_
-        functions = {t: lambda z, k=k: module.logits(z * scale)[:, k] for k, t in enumerate(self.branches_)}
-        functions["ensemble"] = lambda z: module(z * scale)
+        x, module = self._standardised(X), self.module_
+        mean, scale = module.spectrum.mean, module.spectrum.scale
+        steps, scales = _whole("steps", steps), _numbers("scales", scales)
+        functions = {t: lambda z, k=k: module.logits(z * scale + mean)[:, k] for k, t in enumerate(self.branches_)}
+        if self.fusion != "vote":  # votes do not change but for steps
+            functions["ensemble"] = lambda z: module(z * scale + mean)
         tables = []
         for name, function in functions.items():
             found = empirical_lipschitz(function, x, steps=steps, random_state=random_state)
             columns = {"local": found.local.cpu().numpy(), "attack": found.attack.cpu().numpy()}
             tables.append(pd.DataFrame({"where": name, "sample": np.arange(len(x)), "scale": 1.0, **columns}))
         for factor in scales if "global" in self.branches and self.blocks else ():
-            attention, tokens = module.attention(x * scale)
+            attention, tokens = module.attention(x * scale + mean)
             generator = torch.Generator(device=x.device).manual_seed(random_state)
             local = local_lipschitz(attention, factor * tokens, generator=generator).cpu().numpy()
             columns = {"sample": np.arange(len(x)), "scale": factor, "local": local, "attack": np.nan}
@@ -380,23 +391,26 @@ class LELClassifier(ConvNetClassifier):
             )
         logits, module = self._outputs(X), self.module_
         if groups is not None:
-            names, group = np.unique(groups, return_inverse=True)
+            names, group = np.unique(_groups(groups, len(logits)), return_inverse=True)
             share = np.equal.outer(np.arange(len(names)), group).astype(float)
             logits = torch.from_numpy(share / share.sum(axis=1, keepdims=True)) @ logits
-        highest = logits.topk(2, dim=1).values
-        margin = (highest[:, 0] - highest[:, 1]).numpy()
+        if logits.shape[1] == 1:  # there is no other class
+            margin = np.full(len(logits), np.inf)
+        else:
+            highest = logits.topk(2, dim=1).values
+            margin = (highest[:, 0] - highest[:, 1]).numpy()
         radius = margin / (np.sqrt(2) * module.lipschitz()["ensemble"])
-        smallest = float(module.scale.min()) / np.sqrt(np.prod(self.arrange(X[:1]).shape[1:]))
+        smallest = float(module.spectrum.scale.min()) / np.sqrt(np.prod(self.shape_))
         table = {"predicted": logits.argmax(dim=1).numpy(), "margin": margin, "radius": radius}
         return pd.DataFrame(table | {"rms": radius * smallest})
 
-    def _scaled(self, X: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return windows divided by the deviation of each channel, and these deviations."""
+    def _standardised(self, X: np.ndarray) -> torch.Tensor:
+        """Return windows as the network standardises them."""
         check_is_fitted(self)
-        X = np.asarray(X, dtype=np.float32)
+        X = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False)
         self._check_shape(X, "Samples")
-        scale = self.module_.scale
-        return torch.from_numpy(np.ascontiguousarray(self.arrange(X))).to(scale.device) / scale, scale
+        spectrum = self.module_.spectrum
+        return spectrum.standardised(torch.from_numpy(np.ascontiguousarray(self.arrange(X))).to(spectrum.scale.device))
 
     def _settings(self, shape: tuple[int, ...], n_outputs: int) -> Settings:
         """Return what the parts of the network share, or say which parameter is impossible."""
@@ -406,15 +420,20 @@ class LELClassifier(ConvNetClassifier):
             value = getattr(self, name)
             if value not in allowed:
                 raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
-        unknown = [name for name in self.branches if name not in BRANCHES]
-        if unknown or not self.branches or len(set(self.branches)) < len(self.branches):
+        named = isinstance(self.branches, (list, tuple)) and all(isinstance(name, str) for name in self.branches)
+        if (
+            not named
+            or not self.branches
+            or set(self.branches) - set(BRANCHES)
+            or len(set(self.branches)) < len(self.branches)
+        ):
             raise InputError(
                 f"branches={self.branches!r} came.", fits=f"one or more of {', '.join(BRANCHES)}, each once"
             )
         bounds = {k: getattr(self, f"bound_{k}") for k in ("spectral", "attention", "affine", "linear")}
-        for name, value in bounds.items():
-            if value is not None and not value > 0:
-                raise InputError(f"bound_{name}={value!r} came.", fits="a positive number, or None for no constraint")
+        for name, value in {**{f"bound_{k}": b for k, b in bounds.items()}, "logit_norm": self.logit_norm}.items():
+            if value is not None:
+                _number(name, value, 1e-9)
         if self.certified and (self.bound_linear is None or self.fusion not in ("learnt", "average")):
             raise InputError(
                 f"certified=True came with bound_linear={self.bound_linear!r} and fusion={self.fusion!r}.",
@@ -422,17 +441,19 @@ class LELClassifier(ConvNetClassifier):
             )
         whole = {name: getattr(self, name) for name in ("stride", "heads")}
         check_layers(whole if self.hidden is None else {**whole, "hidden": self.hidden}, self.dropout)
-        for name in ("blocks", "refinements", "measure"):
-            if not (isinstance(getattr(self, name), (int, np.integer)) and getattr(self, name) >= 0):
-                raise InputError(f"{name}={getattr(self, name)!r} came.", fits="a whole number of at least 0")
-        if self.stacking and (self.fusion != "learnt" or not isinstance(self.stacking, int) or self.stacking < 2):
+        for name in ("blocks", "refinements", "measure", "stacking"):
+            _whole(name, getattr(self, name))
+        if (
+            self.stacking == 1
+            or (self.stacking and self.fusion != "learnt")
+            or (self.measure and self.fusion == "vote")
+        ):
             raise InputError(
-                f"stacking={self.stacking!r} came with fusion={self.fusion!r}.",
-                fits="0, or two folds or more with the fusion 'learnt'",
+                f"stacking={self.stacking!r} and measure={self.measure!r} came with fusion={self.fusion!r}.",
+                fits="stacking of 0, or of two folds or more with the fusion 'learnt'; measure=0 with 'vote'",
             )
         for name in ("noise", "penalty", "gain"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name}={getattr(self, name)!r} came.", fits="a number of at least 0")
+            _number(name, getattr(self, name))
         if shape[-1] < 2:
             raise InputError("Windows of one point of time came (n_features = 1).", fits="windows with a spectrum")
         members = band_members(shape[-1], self._rate(), check_bands(self.bands, self._rate()))
@@ -456,11 +477,14 @@ class _FitFusion(Callback):
     y : Tensor of int, shape (n_samples,)
         Classes of the validation part.
     penalty : float
+    accuracy : bool
+        Record the accuracy of the fusion too.
     """
 
-    def __init__(self, y: torch.Tensor, penalty: float):
+    def __init__(self, y: torch.Tensor, penalty: float, accuracy: bool = False):
         self.y = y
         self.penalty = penalty
+        self.accuracy = accuracy
 
     def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.hook_ = net.module_.fusion.register_forward_pre_hook(lambda module, given: self.caught_.append(given[0]))
@@ -470,8 +494,11 @@ class _FitFusion(Callback):
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         logits = torch.cat(self.caught_)  # fitting calls the fusion too, and is caught for nothing
-        loss = fit_fusion(net.module_.fusion, logits, self.y.to(logits.device), penalty=self.penalty)
-        net.history.record("valid_loss", loss)
+        y = self.y.to(logits.device)
+        fused = fit_fusion(net.module_.fusion, logits, y, penalty=self.penalty, criterion=net.criterion_)
+        net.history.record("valid_loss", float(net.criterion_(fused, y)))
+        if self.accuracy:
+            net.history.record("valid_accuracy", float((fused.argmax(dim=1) == y).double().mean()))
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         self.hook_.remove()
@@ -489,6 +516,51 @@ class _Measure(Callback):
         self.windows = windows
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        module = net.module_.eval()
-        windows = self.windows.to(module.scale.device) / module.scale
-        net.history.record("lipschitz", float(local_lipschitz(lambda z: module(z * module.scale), windows).max()))
+        module = copy.deepcopy(net.module_).eval()  # evaluation projects weights; training goes on with its own
+        spectrum = module.spectrum
+        waves = spectrum.standardised(self.windows.to(spectrum.scale.device))
+        generator = torch.Generator(device=waves.device).manual_seed(0)
+        found = local_lipschitz(lambda z: module(z * spectrum.scale + spectrum.mean), waves, generator=generator)
+        net.history.record("lipschitz", float(found.max()))
+
+
+class _PerBranch(Callback):
+    """Note the training loss as a mean over branches, which a loss of all of them together can be set beside.
+
+    Parameters
+    ----------
+    count : int
+        Branches.
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        net.history.record("train_loss", net.history[-1, "train_loss"] / self.count)
+
+
+def _groups(groups: Any, count: int) -> np.ndarray:
+    """Return groups as an array, or say what is wrong with them."""
+    keys = np.asarray(groups)
+    if keys.shape != (count,) or any(key is None for key in keys.tolist()):
+        raise InputError(f"groups of shape {keys.shape} came.", fits=f"one for each of {count} samples")
+    return keys.astype(str)
+
+
+def _whole(name: str, value: Any, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name}={value!r} came.", fits=f"a whole number of at least {least}")
+    return int(value)
+
+
+def _number(name: str, value: Any, least: float = 0.0) -> None:
+    ok = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not ok or not least <= value < np.inf:
+        raise InputError(f"{name}={value!r} came.", fits=f"a finite number of at least {least:g}")
+
+
+def _numbers(name: str, values: Any) -> tuple[float, ...]:
+    for value in values if isinstance(values, (list, tuple, np.ndarray)) else (values,):
+        _number(name, value)
+    return tuple(values) if isinstance(values, (list, tuple, np.ndarray)) else (values,)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from thymos.nn.lipschitz import SpectralLinear
 
-__all__ = ["CONSTRAINTS", "LGCA", "ConstrainedAttention", "L2SelfAttention", "positions"]
+__all__ = ["CONSTRAINTS", "LGCA", "ConstrainedAttention", "L2SelfAttention", "make_attention", "positions"]
 
 #: What :class:`ConstrainedAttention` does to its scores.
 CONSTRAINTS = ("clamp", "norm", "rownorm", "none", "l2")
@@ -45,7 +45,7 @@ class _Blockwise(torch.autograd.Function):
         ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, limit: float, dropout: float
     ) -> torch.Tensor:
         made = torch.empty_like(v, memory_format=torch.contiguous_format)
-        ctx.cut = round(256 * dropout) if dropout else 0
+        ctx.cut = min(255, round(256 * dropout)) if dropout else 0
         ctx.limit, ctx.seed = limit, int(torch.randint(2**62, ())) if ctx.cut else 0
         generator = torch.Generator().manual_seed(ctx.seed)
         for a, b, c, out in _blocks(q, k, v, made):
@@ -239,6 +239,22 @@ class L2SelfAttention(nn.Module):
         return 1 + 4 * float(lambertw((length - 1) / math.e).real)
 
 
+def make_attention(width: int, heads: int, constraint: str, bound: float | None, **options: Any) -> nn.Module:
+    """Return attention by distance for ``l2``, otherwise constrained dot-product attention.
+
+    Parameters
+    ----------
+    width, heads, constraint, bound
+        As :class:`ConstrainedAttention`; without a bound its scores are not constrained.
+    **options
+        ``linear_bound``, ``dropout``, ``projections``, ``scaling``.
+    """
+    if constraint == "l2":
+        options.pop("projections", None)
+        return L2SelfAttention(width, heads, **options)
+    return ConstrainedAttention(width, heads, "none" if bound is None else constraint, bound, **options)
+
+
 class LGCA(nn.Module):
     """A block of constrained attention and a feed-forward layer, each added and normalised (methods B2.5).
 
@@ -259,19 +275,15 @@ class LGCA(nn.Module):
         heads: int,
         feed_forward: int,
         constraint: str = "clamp",
-        bound: float = 1.0,
+        bound: float | None = 1.0,
         linear_bound: float | None = 1.0,
         dropout: float = 0.0,
         projections: str = "linear",
         scaling: str = "bound",
     ):
         super().__init__()
-        options = {"linear_bound": linear_bound, "dropout": dropout, "scaling": scaling}
-        self.attention = (
-            L2SelfAttention(width, heads, **options)
-            if constraint == "l2"
-            else ConstrainedAttention(width, heads, constraint, bound, projections=projections, **options)
-        )
+        options = {"linear_bound": linear_bound, "dropout": dropout, "projections": projections, "scaling": scaling}
+        self.attention = make_attention(width, heads, constraint, bound, **options)
         spectral = {"bound": linear_bound, "scaling": scaling}
         self.feed_forward = nn.Sequential(
             SpectralLinear(width, feed_forward, **spectral),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from thymos.nn.attention import LGCA, ConstrainedAttention, L2SelfAttention, positions
+from thymos.nn.attention import LGCA, make_attention, positions
 from thymos.nn.cnn_lstm import BatchNorm
 from thymos.nn.lipschitz import LGCN, SpectralLinear, standardised
 
@@ -90,7 +90,10 @@ class Settings:
 
 
 class Spectrum(nn.Module):
-    """Scaled windows, the bins of their spectrum that belong to a band, and what training tells of these.
+    """Standardised windows, the bins of their spectrum that belong to a band, and what training tells of these.
+
+    A channel that was dead in training, with less than a thousandth of the median deviation, is divided by the median:
+    should it live later it must not drown all others. The same holds for its energies and magnitudes.
 
     Bins between the lowest frequency and half the rate stand for two frequencies of a real signal and are multiplied
     by the root of 2, so that the spectrum has the Euclidean norm of the window.
@@ -117,21 +120,27 @@ class Spectrum(nn.Module):
         self.register_buffer("twice", twice[used], persistent=False)
         self.register_buffer("masks", settings.members[:, used].float(), persistent=False)
         shape = settings.n_channels, 1
-        self.register_buffer("scale", torch.ones(shape))  # of each channel, in the unit of the windows
+        self.register_buffer("mean", torch.zeros(shape))  # of each channel, in the unit of the windows
+        self.register_buffer("scale", torch.ones(shape))
         self.register_buffer("energy", torch.ones(settings.n_channels, settings.n_bands))  # E_0
         self.register_buffer("magnitude", torch.ones(settings.n_channels, len(used)))  # m_0
 
     @torch.no_grad()
     def begin(self, x: torch.Tensor) -> None:
-        """Learn the deviation of each channel and the medians E_0 and m_0 from training windows."""
-        self.scale.copy_(_positive(x.std(dim=(0, 2), correction=0))[:, None])
-        energies, magnitudes = zip(*((self.energies(p), p.abs()) for p in map(self, x.split(256))), strict=True)
-        self.energy.copy_(_positive(torch.cat(energies).median(dim=0).values))
-        self.magnitude.copy_(_positive(torch.cat(magnitudes).median(dim=0).values))
+        """Learn mean and deviation of each channel and the medians E_0 and m_0 from training windows."""
+        self.mean.copy_(x.mean(dim=(0, 2))[:, None])
+        self.scale.copy_(_alive((x - self.mean).square().mean(dim=(0, 2)).sqrt(), 1e-3)[:, None])
+        bins = [self(self.standardised(part)) for part in x.split(256)]
+        self.energy.copy_(_alive(torch.cat([self.energies(b) for b in bins]).median(dim=0).values, 1e-6))
+        self.magnitude.copy_(_alive(torch.cat([b.abs() for b in bins]).median(dim=0).values, 1e-3))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the bins in use, complex, shape (batch, n_channels, n_used), of windows as they came."""
-        return torch.fft.rfft(x / self.scale, norm="ortho")[..., self.used] * self.twice
+    def standardised(self, x: torch.Tensor) -> torch.Tensor:
+        """Return windows, as they came, less the mean of each channel and divided by its deviation."""
+        return (x - self.mean) / self.scale
+
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """Return the bins in use of standardised windows, complex, shape (batch, n_channels, n_used)."""
+        return torch.fft.rfft(waves, norm="ortho")[..., self.used] * self.twice
 
     def energies(self, bins: torch.Tensor) -> torch.Tensor:
         """Return the energy of each channel and band, shape (batch, n_channels, n_bands)."""
@@ -151,19 +160,19 @@ class Bands:
     Parameters
     ----------
     waves : Tensor, shape (batch, n_channels, n_times)
-        Scaled windows, or their reconstruction.
+        Standardised windows, or their reconstruction.
     energy : Tensor, shape (batch, n_channels, n_bands)
         ``ln(1 + E / E_0)``.
-    channel, spectral : Tensor, shape (batch, n_channels) and (batch, n_bands)
-        Bounded weights.
+    channel, spectral : Tensor, shape (batch, n_channels) and (batch, n_bands), optional
+        Bounded weights, where anything takes them.
     magnitude : Tensor, shape (batch, n_channels * n_used)
         ``ln(1 + |X| / m_0)`` of every bin that is in a band.
     """
 
     waves: torch.Tensor
     energy: torch.Tensor
-    channel: torch.Tensor
-    spectral: torch.Tensor
+    channel: torch.Tensor | None
+    spectral: torch.Tensor | None
     magnitude: torch.Tensor
 
 
@@ -179,9 +188,11 @@ class LGCBE(nn.Module):
     settings : Settings
         With ``reconstruct`` the windows are replaced by ``s LGCN(x') + (1 - s) x``, where x' is the weighted sum of the
         bands and s, learnt, starts at one half.
+    weighted : bool
+        Whether anything takes the weights; if not, there are none to learn.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, weighted: bool = True):
         super().__init__()
         self.spectrum = Spectrum(settings)
         self.bound, self.scaling = settings.spectral, settings.scaling
@@ -189,26 +200,35 @@ class LGCBE(nn.Module):
         def mlp(width: int) -> nn.Module:
             return nn.Sequential(settings.dense(width, width), nn.GELU(), settings.dense(width, width))
 
-        self.channel, self.band = mlp(settings.n_channels), mlp(settings.n_bands)
+        weighted = weighted or settings.reconstruct
+        self.channel, self.band = (mlp(settings.n_channels), mlp(settings.n_bands)) if weighted else (None, None)
         self.norm = LGCN(settings.n_times, settings.affine) if settings.reconstruct else None
         self.gate = nn.Parameter(torch.zeros(())) if settings.reconstruct else None
 
     def forward(self, x: torch.Tensor) -> Bands:
         """Return bands, energies and weights of windows, shape (batch, n_channels, n_times)."""
-        bins = self.spectrum(x)
+        waves = self.spectrum.standardised(x)
+        bins = self.spectrum(waves)
         energy = (self.spectrum.energies(bins) / self.spectrum.energy).log1p()
-        spectral = self.band(energy.mean(dim=1)).softmax(dim=-1)
-        channel = self.channel(energy.mean(dim=2)).sigmoid()
-        if self.bound is not None and self.scaling == "set":  # official code: set to the norm, channels left alone
-            spectral = spectral * self.bound / (torch.linalg.vector_norm(spectral, dim=-1, keepdim=True) + 1e-6)
-        elif self.bound is not None:
-            spectral, channel = (_shortened(w, self.bound) for w in (spectral, channel))
-        waves = x / self.spectrum.scale
+        channel, spectral = (None, None) if self.band is None else self.weights(energy)
         if self.norm is not None:
             share = self.gate.sigmoid()
             waves = share * self.norm(self.rebuilt(bins, channel, spectral)) + (1 - share) * waves
         magnitude = (bins.abs() / self.spectrum.magnitude).log1p().flatten(1)
         return Bands(waves, energy, channel, spectral, magnitude)
+
+    def weights(self, energy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the bounded weights of channels and of bands from energies, shape (batch, n_channels, n_bands).
+
+        Weights of bands sum to 1, so that a bound of 1 or more acts on those of channels alone.
+        """
+        spectral = self.band(energy.mean(dim=1)).softmax(dim=-1)
+        channel = self.channel(energy.mean(dim=2)).sigmoid()
+        if self.bound is None:
+            return channel, spectral
+        if self.scaling == "set":  # official code: set to the norm, channels left alone
+            return channel, spectral * self.bound / (torch.linalg.vector_norm(spectral, dim=-1, keepdim=True) + 1e-6)
+        return _shortened(channel, self.bound), _shortened(spectral, self.bound)
 
     def rebuilt(self, bins: torch.Tensor, channel: torch.Tensor, spectral: torch.Tensor) -> torch.Tensor:
         """Return the weighted sum of the bands as windows (equation 8), shape (batch, n_channels, n_times)."""
@@ -242,15 +262,10 @@ class _Refinement(nn.Module):
 
     def __init__(self, settings: Settings, constraint: str, dropout: float):
         super().__init__()
-        width, heads, linear = settings.width, settings.divided, settings.linear
-        self.attention = (
-            L2SelfAttention(width, heads, linear, dropout, settings.scaling)
-            if constraint == "l2"
-            else ConstrainedAttention(
-                width, heads, constraint, settings.attention, linear, dropout, settings.projections, settings.scaling
-            )
-        )
-        self.after = nn.Sequential(nn.LayerNorm(width), nn.ELU(), nn.Dropout(dropout))
+        options = {"linear_bound": settings.linear, "dropout": dropout}
+        options |= {"projections": settings.projections, "scaling": settings.scaling}
+        self.attention = make_attention(settings.width, settings.divided, constraint, settings.attention, **options)
+        self.after = nn.Sequential(nn.LayerNorm(settings.width), nn.ELU(), nn.Dropout(dropout))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.after(self.attention(x))
@@ -278,8 +293,6 @@ class _Global(nn.Module):
         super().__init__()
         c, width, length = settings.n_channels, settings.width, settings.tokens
         in_blocks, in_refinements = ("norm", "rownorm") if settings.constraint == "code" else 2 * (settings.constraint,)
-        if settings.attention is None:
-            in_blocks = in_refinements = "none"
         self.convolution = nn.Sequential(
             nn.Conv1d(c, c, 11, padding=5, bias=False),
             BatchNorm(c),
@@ -381,7 +394,8 @@ class Fusion(nn.Module):
     def __init__(self, n_branches: int, kind: str = "learnt", logits: bool = False):
         super().__init__()
         self.kind, self.logits = kind, logits
-        self.theta = nn.Parameter((torch.ones if kind == "joint" else torch.zeros)(n_branches))
+        start = (torch.ones if kind == "joint" else torch.zeros)(n_branches)
+        self.theta = nn.Parameter(start, requires_grad=kind in ("learnt", "joint"))
 
     @property
     def weights(self) -> torch.Tensor:
@@ -400,8 +414,14 @@ class Fusion(nn.Module):
 
 @torch.enable_grad()
 def fit_fusion(
-    fusion: Fusion, logits: torch.Tensor, y: torch.Tensor, steps: int = 50, lr: float = 0.05, penalty: float = 0.1
-) -> float:
+    fusion: Fusion,
+    logits: torch.Tensor,
+    y: torch.Tensor,
+    steps: int = 50,
+    lr: float = 0.05,
+    penalty: float = 0.1,
+    criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = functional.cross_entropy,
+) -> torch.Tensor:
     """Learn the weights of a fusion on held-out samples; nothing but these changes.
 
     Parameters
@@ -416,22 +436,23 @@ def fit_fusion(
     penalty : float
         Factor of the squared norm of theta: a handful of trials cannot tell four weights, and few samples leave them
         near the mean.
+    criterion : callable
+        The loss.
 
     Returns
     -------
-    float
-        Cross-entropy of the fused probabilities afterwards.
+    Tensor, shape (n_samples, n_classes)
+        What the fusion makes of the logits afterwards.
     """
-    logits = logits.detach()
+    logits = logits.detach().float()
     optimiser = torch.optim.Adam([fusion.theta], lr=lr)
     for _ in range(steps):
         optimiser.zero_grad()
-        loss = functional.cross_entropy(fusion(logits), y) + penalty * fusion.theta.square().sum()
+        loss = criterion(fusion(logits), y) + penalty * fusion.theta.square().sum()
         loss.backward()
         optimiser.step()
     fusion.theta.grad = None  # the optimiser of the branches must not take a step with it
-    with torch.no_grad():
-        return float(functional.cross_entropy(fusion(logits), y))
+    return fusion(logits).detach()
 
 
 class LELNet(nn.Module):
@@ -462,7 +483,7 @@ class LELNet(nn.Module):
         noise: float = 0.0,
     ):
         super().__init__()
-        self.bands = LGCBE(settings)
+        self.bands = LGCBE(settings, weighted="features" in branches)
         n_bins = settings.n_channels * len(self.bands.spectrum.used)
         makers = {
             "global": lambda: _Global(settings),
@@ -475,9 +496,9 @@ class LELNet(nn.Module):
         self.logit_norm, self.noise = logit_norm, noise
 
     @property
-    def scale(self) -> torch.Tensor:
-        """Deviation of each channel over the training windows, shape (n_channels, 1)."""
-        return self.bands.spectrum.scale
+    def spectrum(self) -> Spectrum:
+        """Means and deviations of the channels, and spectra."""
+        return self.bands.spectrum
 
     def begin(self, x: torch.Tensor) -> None:
         """Take from training windows what the network knows of them before the first step."""
@@ -486,7 +507,7 @@ class LELNet(nn.Module):
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of each branch, (batch, n_features of that branch), before their heads."""
         if self.training and self.noise:
-            x = x + self.noise * self.scale * torch.randn_like(x)
+            x = x + self.noise * self.spectrum.scale * torch.randn_like(x)
         bands = self.bands(x)
         return [branch.features(bands) for branch in self.branches.values()]
 
@@ -522,7 +543,9 @@ def _shortened(weights: torch.Tensor, bound: float) -> torch.Tensor:
     return weights * (bound / (norm + 1e-6)).clamp(max=1.0)
 
 
-def _positive(values: torch.Tensor) -> torch.Tensor:
-    """Return values to divide by: what is nothing, or nearly so, does not make noise of rounding errors."""
-    largest = float(values.max())
-    return values.clamp_min(1e-6 * largest) if largest > 0 else torch.ones_like(values)
+def _alive(values: torch.Tensor, least: float) -> torch.Tensor:
+    """Return positive values to divide by: those below `least` times the median over channels become the median."""
+    middle = values.median(dim=0, keepdim=True).values
+    middle = torch.where(middle > 0, middle, values.amax(dim=0, keepdim=True))
+    values = torch.where(values < least * middle, middle, values)
+    return torch.where(values > 0, values, torch.ones_like(values))

@@ -130,10 +130,12 @@ class _Head(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.out(self.dropout(self.hide(x))) * self.factor.exp()
 
-    def lipschitz(self) -> float:
-        center = CenterNorm.lipschitz(self.first.in_features) if isinstance(self.norm, CenterNorm) else 1.0
-        dense = self.first.lipschitz() * self.out.lipschitz() * dropout_bound(self.dropout)
-        return center * dense * float(self.factor.detach().exp())
+    def lipschitz(self, before: torch.Tensor | None = None) -> float:
+        """Return the constant, with that of a linear map `before`, shape (n_features, n), if one is given."""
+        width = self.first.in_features
+        centre = self.norm.matrix(width) if isinstance(self.norm, CenterNorm) else torch.eye(width, dtype=torch.float64)
+        dense = self.first.lipschitz(before=centre if before is None else centre @ before.cpu().double())
+        return dense * self.out.lipschitz() * dropout_bound(self.dropout) * float(self.factor.detach().exp())
 
 
 class _Global(nn.Module):
@@ -176,9 +178,10 @@ class _Global(nn.Module):
     def features(self, waves: torch.Tensor) -> torch.Tensor:
         return self.stack(self.tokens(waves)).mean(dim=1)
 
-    def lipschitz(self) -> float:
+    def lipschitz(self, entry: torch.Tensor) -> float:
         folded = (c.lipschitz(norm.scale) for c, norm in zip(self.convolutions, self.norms, strict=True))
-        return math.prod(folded) * math.prod(part.lipschitz() for part in self.stack) * dropout_bound(self.dropout)
+        stack = math.prod(part.lipschitz() for part in self.stack) * dropout_bound(self.dropout)
+        return math.prod(folded) * stack * self.head.lipschitz()
 
 
 class _Energy(nn.Module):
@@ -193,8 +196,8 @@ class _Energy(nn.Module):
     def features(self, roots: torch.Tensor) -> torch.Tensor:
         return self.graph(roots).flatten(1)
 
-    def lipschitz(self) -> float:
-        return self.graph.lipschitz()
+    def lipschitz(self, entry: torch.Tensor) -> float:
+        return float(entry.max()) * self.graph.lipschitz() * self.head.lipschitz()
 
 
 class _Features(nn.Module):
@@ -210,10 +213,10 @@ class _Features(nn.Module):
     def features(self, roots: torch.Tensor) -> torch.Tensor:
         return torch.cat([(roots * self._weights()).flatten(1), roots.mean(dim=2), roots.mean(dim=1)], dim=1)
 
-    def lipschitz(self) -> float:
-        weights = self._weights().detach()
-        means = 1 / weights.shape[0] + 1 / weights.shape[1]  # squared norms of both means
-        return math.sqrt(float(weights.max()) ** 2 + means)
+    @torch.no_grad()
+    def lipschitz(self, entry: torch.Tensor) -> float:
+        single = torch.eye(entry.numel(), device=entry.device).unflatten(1, entry.shape)
+        return self.head.lipschitz((self.features(single) * entry.flatten()[:, None]).T)
 
     def _weights(self) -> torch.Tensor:
         return self.channel.sigmoid()[:, None] * self.band.softmax(dim=0) * len(self.band)
@@ -230,8 +233,8 @@ class _Magnitude(nn.Module):
     def features(self, magnitudes: torch.Tensor) -> torch.Tensor:
         return magnitudes
 
-    def lipschitz(self) -> float:
-        return 1.0
+    def lipschitz(self, entry: torch.Tensor) -> float:
+        return self.head.lipschitz(entry.flatten().diag())
 
 
 class CertifiedLEL(nn.Module):
@@ -272,27 +275,29 @@ class CertifiedLEL(nn.Module):
         self.fusion = Fusion(len(self.branches), fusion, logits=True)
         self.noise = noise
 
-    @property
-    def scale(self) -> torch.Tensor:
-        """Deviation of each channel over the training windows, shape (n_channels, 1)."""
-        return self.spectrum.scale
-
     @torch.no_grad()
     def begin(self, x: torch.Tensor) -> None:
-        """Take from training windows what the network knows of them before the first step."""
+        """Take from training windows what the network knows of them before the first step.
+
+        Root energies and magnitudes are divided by no less than a tenth of their median over all channels and bands: a
+        band that a filter has emptied would take all of the bound, and tells nothing.
+        """
         self.spectrum.begin(x)
+        for values, least in ((self.spectrum.energy, 1e-2), (self.spectrum.magnitude, 1e-1)):
+            values.clamp_(min=least * float(values.median()))
         if "global" in self.branches:
-            self.branches["global"].begin(x[:1024] / self.scale)
+            self.branches["global"].begin(self.spectrum.standardised(x[:1024]))
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of each branch, (batch, n_features of that branch), before their heads."""
         if self.training and self.noise:
-            x = x + self.noise * self.scale * torch.randn_like(x)
-        spectrum, bins = self.spectrum, self.spectrum(x)
+            x = x + self.noise * self.spectrum.scale * torch.randn_like(x)
+        spectrum, waves = self.spectrum, self.spectrum.standardised(x)
+        bins = spectrum(waves)
         # ln(1 + r / r_0) of root energies r changes no faster than r / r_0; the gradient of a root has no value at 0
         roots = ((spectrum.energies(bins) + 1e-12).sqrt() / spectrum.energy.sqrt()).log1p()
         magnitudes = (bins.abs() / spectrum.magnitude).log1p().flatten(1)
-        given = {"global": x / self.scale, "energy": roots, "features": roots, "magnitude": magnitudes}
+        given = {"global": waves, "energy": roots, "features": roots, "magnitude": magnitudes}
         return [branch.features(given[name]) for name, branch in self.branches.items()]
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
@@ -308,7 +313,7 @@ class CertifiedLEL(nn.Module):
     def attention(self, x: torch.Tensor) -> tuple[nn.Module, torch.Tensor]:
         """Return the first attention of branch 1 and the tokens it is given, (batch, n_tokens, 2 n_channels)."""
         first = self.branches["global"]
-        return first.stack[0].function.attention, first.tokens(x / self.scale)
+        return first.stack[0].function.attention, first.tokens(self.spectrum.standardised(x))
 
     def relations(self, x: torch.Tensor) -> torch.Tensor:
         """Return the learnt adjacency of the electrodes, the same for every window, as absolute weights."""
@@ -321,18 +326,15 @@ class CertifiedLEL(nn.Module):
         return logits if self.training else self.fusion(logits)
 
     def lipschitz(self) -> dict[str, float]:
-        """Return a proven bound of the constant of each branch and of the ``ensemble``, from the scaled window.
+        """Return a proven bound of the constant of each branch and of the ``ensemble``, from the standardised window.
 
         It is computed from the present weights, for the mode that the network is in: dropout multiplies what it keeps.
         """
-        shared = math.sqrt(float(self.spectrum.masks.sum(dim=0).max()))  # a bin in two bands counts twice
-        roots = shared / math.sqrt(float(self.spectrum.energy.min()))
-        entry = {
-            "global": 1.0,
-            "energy": roots,
-            "features": roots,
-            "magnitude": 1 / float(self.spectrum.magnitude.min()),
-        }
-        bounds = {n: entry[n] * branch.lipschitz() * branch.head.lipschitz() for n, branch in self.branches.items()}
+        spectrum = self.spectrum
+        shared = math.sqrt(float(spectrum.masks.sum(dim=0).max()))  # a bin in two bands counts twice
+        # ln(1 + r / r_0) changes by a share, between 0 and 1, of what r / r_0 does: a diagonal in front of the head
+        entry = {"magnitude": 1 / spectrum.magnitude, "global": torch.ones(())}
+        roots = shared / spectrum.energy.sqrt()
+        bounds = {name: branch.lipschitz(entry.get(name, roots)) for name, branch in self.branches.items()}
         weights = self.fusion.weights.detach().tolist()
         return bounds | {"ensemble": sum(w * b for w, b in zip(weights, bounds.values(), strict=True))}

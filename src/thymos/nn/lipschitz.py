@@ -34,9 +34,9 @@ _SLACK = 1e-6  # a float32 weight that was scaled to its bound must not exceed i
 class _Spectral:
     """A layer whose linear map has at most `bound` as Lipschitz constant (Gong et al. 2025, equation 7).
 
-    While the layer trains, one step of power iteration per forward pass follows the largest singular value, and weights
-    beyond the bound are scaled back before they are used. That estimate comes from below; when training ends
-    (``eval()``) the exact value is computed once, and no forward pass in evaluation mode changes anything.
+    While the layer trains, one step of power iteration per forward pass follows the largest singular value, from below,
+    and weights that it sees beyond the bound are scaled back before they are used. When training ends (``eval()``) the
+    exact value is computed once, and no forward pass in evaluation mode changes anything.
 
     Parameters
     ----------
@@ -54,19 +54,24 @@ class _Spectral:
         self.scaling = scaling
         self._vector: torch.Tensor | None = None
 
-    def lipschitz(self, factor: torch.Tensor | None = None) -> float:
+    @torch.no_grad()
+    def lipschitz(self, after: torch.Tensor | None = None, before: torch.Tensor | None = None) -> float:
         """Return the Lipschitz constant of the present weights, or an upper bound of it.
+
+        With what stands next to the layer, the constant of both is below the product of two constants.
 
         Parameters
         ----------
-        factor : Tensor, shape (n_outputs, 1), optional
-            What each output is multiplied by afterwards: the constant of both is below the product of two constants.
+        after : Tensor, shape (n_outputs, 1), optional
+            What each output is multiplied by afterwards.
+        before : Tensor, shape (n_inputs, n), optional
+            A linear map that gives the layer its input.
         """
-        with torch.no_grad():
-            matrices = self._matrices(self.weight.double())
-            matrices = matrices if factor is None else matrices * factor.double()
-            small = matrices @ matrices.mH if matrices.shape[-2] < matrices.shape[-1] else matrices.mH @ matrices
-            return self._excess() * float(torch.linalg.eigvalsh(small)[..., -1].max().clamp_min(0).sqrt())
+        matrices = self._matrices(self.weight.cpu().double())  # not every device has double precision
+        matrices = matrices if after is None else matrices * after.cpu().double()
+        matrices = matrices if before is None else matrices @ before.cpu().double()
+        small = matrices @ matrices.mH if matrices.shape[-2] < matrices.shape[-1] else matrices.mH @ matrices
+        return self._excess() * float(torch.linalg.eigvalsh(small)[..., -1].max().clamp_min(0).sqrt())
 
     @torch.no_grad()
     def project(self, exact: bool = True) -> None:
@@ -91,7 +96,11 @@ class _Spectral:
 
     def _followed(self) -> float:
         matrices = self._matrices(self.weight)
-        if self._vector is None or self._vector.device != matrices.device:
+        known = self._vector is not None and (self._vector.device, self._vector.dtype) == (
+            matrices.device,
+            matrices.dtype,
+        )
+        if not known:
             self._vector = torch.linalg.svd(matrices, full_matrices=False).Vh[..., :1, :].mH
         image = matrices @ self._vector
         sigma = torch.linalg.vector_norm(image, dim=-2, keepdim=True)
@@ -181,6 +190,10 @@ class CenterNorm(nn.Module):
     def lipschitz(width: int) -> float:
         """Return the constant for `width` values."""
         return width / (width - 1) if width > 1 else 1.0
+
+    def matrix(self, width: int) -> torch.Tensor:
+        """Return the map as a matrix, shape (width, width)."""
+        return self(torch.eye(width, dtype=torch.float64)).T
 
 
 class FixedNorm(nn.Module):
@@ -345,7 +358,7 @@ def attacked_lipschitz(
     steps : int
         Of the ascent; each is a twentieth of the reach long.
     reach : float
-        Largest ``|d|`` as a share of ``|x|``.
+        Largest ``|d|`` as a share of ``|x|``, or of that of a sample with a root mean square of 0.01 if it is larger.
     generator : torch.Generator, optional
         Of the first direction.
 
@@ -354,7 +367,8 @@ def attacked_lipschitz(
     Tensor, shape (n_samples,)
     """
     x = x.detach()
-    base, limit = function(x).detach().flatten(1), reach * _length(x).clamp_min(1e-6)
+    # near 0 a disturbance must not be so small that its effect is rounding
+    base, limit = function(x).detach().flatten(1), reach * _length(x).clamp_min(1e-2 * x[0].numel() ** 0.5)
     d = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
     d, best = d / _length(d) * limit / 2, torch.zeros(len(x), device=x.device, dtype=x.dtype)
     for _ in range(steps):

@@ -102,7 +102,8 @@ def robustness(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         legend(fig, axes[0])
         drawn = svg(fig)
     caption = (
-        "Windows of the test part were made worse before the method saw them; training never saw such windows. "
+        "Windows of the test part were made worse before the method saw them; training never saw such windows. Noise "
+        "is added after the filters of the study, and reaches frequencies that these have emptied. "
         f"Amount 0: as they are. {lines.attrs['words']} All methods were given the same damage. "
         "Lines lie a little side by side so that intervals can be told apart."
     )
@@ -237,7 +238,8 @@ def branches(view: RunView, table: pd.DataFrame) -> list[Drawn]:
             _matrix(right, pairs[pairs["method"] == method])
         drawn = svg(fig)
     caption = (
-        f"Left: single branches (blue) and their combinations (red); dashed: chance. {parts.attrs['words']} "
+        "Left: single branches (blue) and their combinations (red), all at the epoch that was chosen as fitted; "
+        f"dashed: chance. {parts.attrs['words']} "
         "Middle: learnt weights of all fits, their mean as a black tick; dashed: equal weights. Right: correlation of "
         "what two branches give, in brackets the share of equal decisions, means over fits. Branches that all say "
         "the same add little to each other."

@@ -100,6 +100,16 @@ def verdict(view: RunView) -> list[str]:
     points, baseline = ("", "mean rating") if view.rating else (" percentage points", "majority class")
     for claim in view.study["claims"]:
         method = view.methods.get(claim["method"])
+        card = view.protocols.get(claim["protocol"])
+        if card is not None and not card.leaky and method is not None:
+            own = view.cell(card.name, claim["method"])
+            if own.value is not None:
+                lines.append(
+                    f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
+                    f"{say(own.value)} here (95 % interval {say(own.low)} to {say(own.high)}, chance "
+                    f"{say(own.chance)}) under {card.name}, as the claim says it was split."
+                )
+            continue
         twin = view.twins.get(claim["protocol"], "")
         leaky = view.cell(claim["protocol"], claim["method"])
         honest = view.cell(twin, claim["method"]) if twin else None

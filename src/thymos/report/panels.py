@@ -210,7 +210,8 @@ def _curves(view: RunView, panels: list[dict[str, Any]]) -> list[Drawn]:
     caption = (
         "Thin: single fits; thick: their mean with a band of one standard deviation, as long as all of them train. "
         "Change: mean absolute change of the loss from one epoch to the next. SD: over the fits at their last "
-        f"epochs. Protocol {_stamped(view, protocol)}."
+        "epochs, which are not the same for all where training stops early. "
+        f"Protocol {_stamped(view, protocol)}."
     )
     return [Drawn(panel["title"], drawn, _with_words(caption, panels))]
 

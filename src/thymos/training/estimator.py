@@ -301,11 +301,10 @@ class TorchEstimator(BaseEstimator):
                 iterator_valid__batch_size=len(ready.held[0])
                 if ready.loss == "ccc" and ready.held is not None
                 else self.batch_size,
-                callbacks=self._callbacks(
-                    [*self.watchers(ready), *([best, stopping] if ready.chosen else [])],
-                    ready.held is not None,
-                    len(ready.X),
-                ),
+                callbacks=[
+                    *self.watchers(ready),
+                    *self._callbacks([best, stopping] if ready.chosen else [], ready.held is not None, len(ready.X)),
+                ],
                 verbose=self.verbose,
                 device=ready.device,
             )
@@ -578,7 +577,9 @@ class TorchRegressor(RegressorMixin, TorchEstimator):
 
 def _rate(epoch: dict[str, Any]) -> float:
     """Return the learning rate at the end of an epoch, which some schedules change with every batch."""
-    return epoch["event_lr"] if "event_lr" in epoch else epoch["batches"][-1]["event_lr"]
+    if "event_lr" in epoch:
+        return epoch["event_lr"]
+    return [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch][-1]
 
 
 class _Net(NeuralNet):
@@ -631,7 +632,7 @@ class _KeepBest(Callback):
             self.right_.append(kwargs["y_pred"].argmax(dim=1).cpu() == batch[1].cpu())
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        if self.right_:
+        if self.right_ and self.key not in net.history[-1]:  # a watcher may have changed the network since
             net.history.record(self.key, float(torch.cat(self.right_).double().mean()))
         value = self.sign * net.history[-1, self.key]
         if value < self.lowest_:

@@ -20,9 +20,9 @@ _METRICS = ("accuracy", "balanced_accuracy", "log_loss")
 class Branches(Inspection):
     """Metrics of each branch of an ensemble, of simple ways to combine them, and how alike they are.
 
-    The method is not fitted again: branches that are trained by losses of their own are the same whatever combines
-    them. It wants a last step with ``branch_probabilities(X)``, shape (n_samples, n_branches, n_classes), and titles
-    ``branches_``.
+    The method is not fitted again. Branches that are trained by losses of their own do not depend on what combines
+    them, but the epoch at which they were kept does: it was chosen by the combination as fitted. It wants a last step
+    with ``branch_probabilities(X)``, shape (n_samples, n_branches, n_classes), and titles ``branches_``.
     """
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
