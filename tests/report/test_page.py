@@ -148,6 +148,18 @@ def test_the_verdict_sets_claim_leak_honesty_and_chance_side_by_side(view):
     assert any("meaningless (permuted) labels" in line for line in others)
 
 
+def test_a_claim_that_states_an_honest_protocol_is_set_beside_it_alone(view, monkeypatch):
+    other = {"text": "LSTM on recordings", "value": 0.7, "source": "S", "protocol": "recording", "method": "lstm"}
+    absent = {**other, "method": "gru"}
+    monkeypatch.setitem(view.study, "claims", [other, absent])
+    claims = [line.replace("\N{NO-BREAK SPACE}", " ") for line in verdict(view) if line.startswith("Claimed")]
+    honest = view.cell("recording", "lstm")
+    assert len(claims) == 1
+    for value in (0.7, honest.value, honest.low, honest.high, honest.chance):
+        assert f"{100 * value:.1f} %" in claims[0]
+    assert "leaky" not in claims[0]
+
+
 def test_a_run_without_results_is_refused_in_words(tmp_path, view, words):
     with pytest.raises(DataError, match="not a readable run"):
         RunView(tmp_path)

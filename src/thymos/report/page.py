@@ -98,29 +98,7 @@ def verdict(view: RunView) -> list[str]:
     say = (lambda x: number(x, 2)) if view.rating else percent
     add = say if view.rating else (lambda x: f"{100 * x:.1f}")
     points, baseline = ("", "mean rating") if view.rating else (" percentage points", "majority class")
-    for claim in view.study["claims"]:
-        method = view.methods.get(claim["method"])
-        card = view.protocols.get(claim["protocol"])
-        if card is not None and not card.leaky and method is not None:
-            own = view.cell(card.name, claim["method"])
-            if own.value is not None:
-                lines.append(
-                    f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
-                    f"{say(own.value)} here (95 % interval {say(own.low)} to {say(own.high)}, chance "
-                    f"{say(own.chance)}) under {card.name}, as the claim says it was split."
-                )
-            continue
-        twin = view.twins.get(claim["protocol"], "")
-        leaky = view.cell(claim["protocol"], claim["method"])
-        honest = view.cell(twin, claim["method"]) if twin else None
-        if method is None or leaky.value is None or honest is None or honest.value is None:
-            continue
-        lines.append(
-            f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
-            f"{say(leaky.value)} here under the leaky protocol {claim['protocol']}, and {say(honest.value)} "
-            f"(95 % interval {say(honest.low)} to {say(honest.high)}, chance {say(honest.chance)}) "
-            f"under {twin}."
-        )
+    lines += filter(None, (_claimed(view, claim, say) for claim in view.study["claims"]))
     for card in view.protocols.values():
         corrected = view.beats_chance(card.name)
         if not corrected or card.leaky:
@@ -156,6 +134,28 @@ def verdict(view: RunView) -> list[str]:
     shortcuts = [f for f in (view.audit or {}).get("findings", []) if f["severity"] == "shortcut" and not f["leaky"]]
     lines += [f"Shortcut under {f['protocol']}: {f['text']}" for f in shortcuts]
     return lines
+
+
+def _claimed(view: RunView, claim: dict[str, Any], say: Callable[[float | None], str]) -> str:
+    """Set a published number beside what its method reaches here, if it has results under the claim's protocol.
+
+    A claim under an honest protocol says itself that it was split so; one under a leaky one is set beside the honest
+    twin too.
+    """
+    card, method = view.protocols.get(claim["protocol"]), view.methods.get(claim["method"])
+    if card is None or method is None:
+        return ""
+    here = view.cell(card.name, claim["method"])
+    honest = view.cell(card.twin_of, claim["method"]) if card.leaky else here
+    if here.value is None or honest.value is None:
+        return ""
+    words = f"(95 % interval {say(honest.low)} to {say(honest.high)}, chance {say(honest.chance)})"
+    reached = (
+        f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches {say(here.value)} here"
+    )
+    if not card.leaky:
+        return f"{reached} {words} under {card.name}, which the claim states."
+    return f"{reached} under the leaky protocol {card.name}, and {say(honest.value)} {words} under {card.twin_of}."
 
 
 def _span(values: Sequence[float], say: Callable[[float], str]) -> str:
