@@ -134,8 +134,8 @@ class LELClassifier(ConvNetClassifier):
     Notes
     -----
     The published programme asks the band extraction for a tenth of the window's length as sampling rate, which leaves
-    two of its five bands empty and the others elsewhere; here bands are in true Hz, and an empty one is refused. It cuts
-    windows before it splits, and keeps the best epoch by test accuracy; here the validation part decides.
+    two of its five bands empty and the others elsewhere; here bands are in true Hz, and an empty one is refused. It
+    cuts windows before it splits, and keeps the best epoch by test accuracy; here the validation part decides.
     Constraints bound single layers. Neither they nor clamped attention make the network Lipschitz: measure it with
     :meth:`measured`, and see :meth:`certify` for the variant in which a bound holds.
 
