@@ -141,7 +141,7 @@ def main() -> None:
         print(
             f"{size:10} {row['thymos']['seconds']:8.3f} s {row['thymos']['megabytes']:7.0f} MB against "
             f"{row['official']['seconds']:8.3f} s {row['official']['megabytes']:7.0f} MB: {row['ratio']:.1f} times "
-            f"({', '.join(f'{r:.1f}' for r in ratios)}); {row['thymos']['parameters']:,} parameters",
+            f"({', '.join(f'{r:.1f}' for r in ratios)}); {row['thymos']['parameters']:,.0f} parameters",
             flush=True,
         )
     steps = FACED["subjects"] * FACED["folds"] * FACED["epochs"] * -(-FACED["windows"] // SIZES["paper"]["batch"])
