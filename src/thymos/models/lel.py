@@ -227,35 +227,43 @@ class LELClassifier(ConvNetClassifier):
         groups : array-like, shape (n_samples,), optional
             Trial of each sample, for `stacking`.
         """
+        _whole("stacking", self.stacking)
+        folds = self._folds(np.asarray(y), groups) if self.stacking > 1 else []
         super().fit(X, y, validation)
-        if self.stacking:
-            logits, codes = self._unseen(np.asarray(X), np.asarray(y), groups)
-            for _ in range(10):  # one call moves the weights as far as one epoch would
-                fit_fusion(self.module_.fusion, logits, codes, penalty=self.penalty)
-            self.weights_ = self.module_.fusion.weights.detach().cpu().numpy()
+        if folds:
+            self._stack(np.asarray(X), np.asarray(y), folds)
         return self
 
-    def _unseen(self, X: np.ndarray, y: np.ndarray, groups: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the logits of the branches for every training sample, from networks that did not see it."""
+    def _folds(self, y: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the rows that are trained on and those that are held back, for stacking."""
         keys = np.arange(len(y)) if groups is None else _groups(groups, len(y))
         if len(np.unique(keys)) < self.stacking:
             raise InputError(
                 f"stacking={self.stacking} came for {len(np.unique(keys))} groups.", fits="no more folds than groups"
             )
-        made = torch.empty(len(y), len(self.branches), len(self.classes_), dtype=torch.float64)
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
         splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=seed)
-        for train, held in splitter.split(X, y, keys):
-            if len(np.unique(y[train])) < len(self.classes_):
-                raise InputError(
-                    f"stacking={self.stacking} leaves a class out of training.",
-                    fits="at least two groups of every class",
-                    do="choose fewer folds, or learn the fusion on a validation part (stacking=0)",
-                )
+        folds = list(splitter.split(y, y, keys))
+        if any(len(np.unique(y[train])) < len(np.unique(y)) for train, _ in folds):
+            raise InputError(
+                f"stacking={self.stacking} leaves a class out of training.",
+                fits="at least two groups of every class",
+                do="choose fewer folds, or learn the fusion on a validation part (stacking=0)",
+            )
+        return folds
+
+    def _stack(self, X: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Learn the fusion from the logits that networks give to samples they did not see."""
+        fusion = self.module_.fusion
+        logits = torch.empty(len(y), len(self.branches), len(self.classes_), dtype=torch.float64)
+        for train, held in folds:
             other = clone(self).set_params(stacking=0, fusion="average", measure=0, max_epochs=self.best_epoch_)
-            made[held] = other.fit(X[train], y[train])._outputs(X[held], "logits")
-        device = self.module_.fusion.theta.device
-        return made.float().to(device), torch.from_numpy(self._encode(y)).to(device)
+            logits[held] = other.fit(X[train], y[train])._outputs(X[held], "logits")
+        device = fusion.theta.device
+        criterion = self._criterion(BranchLoss, y, str(device))()
+        codes = torch.from_numpy(self._encode(y)).to(device)
+        fit_fusion(fusion, logits.to(device), codes, steps=500, penalty=self.penalty, criterion=criterion)
+        self.weights_ = fusion.weights.detach().cpu().numpy()
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for windows of shape (n_channels, n_times)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -80,10 +81,10 @@ class Inspected:
         return rows_of(table, self.classes)[["level", "subject", "n", *metrics]]
 
 
-class Inspection:
+class Inspection(ABC):
     """A look at a fitted method. The constructor stores parameters and does nothing else."""
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most have parameters to check, not all
         """See that the parameters make sense, before anything is fitted.
 
         Raises
@@ -92,6 +93,7 @@ class Inspection:
             If one does not.
         """
 
+    @abstractmethod
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
         """Return what is found, as a table; the columns of the fit's identity are added to it.
 
@@ -100,7 +102,6 @@ class Inspection:
         InputError
             If the method or its samples are nothing that can be looked at so. The fit is kept, with these words.
         """
-        raise NotImplementedError
 
 
 Inspections = Mapping[str, Inspection]
