@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import DataError, InputError
-from thymos.base.samples import Samples
+from thymos.base.samples import Samples, add_synthetic, source_trials
 
 
 def same(a: Samples, b: Samples) -> bool:
@@ -152,6 +152,40 @@ def test_synthetic_columns_are_always_there(make_samples):
     samples = make_samples()
     assert not samples.meta["synthetic"].any()
     assert (samples.meta["source_trial"] == "").all()
+
+
+def test_rows_of_synthetic_samples_name_all_trials_that_they_come_from(make_samples):
+    meta = make_samples(subjects=1).meta
+    table = add_synthetic(meta, [[0, 9], [9, 0], [4, 5], [8, -1], [-1, -1]])
+    pd.testing.assert_frame_equal(table[: len(meta)], meta)
+    made = table[len(meta) :]
+    assert made["source_trial"].tolist() == ["s0-t0 & s0-t2", "s0-t2 & s0-t0", "s0-t1", "s0-t2", ""]
+    assert made["trial"].tolist() == ["s0-t0", "s0-t2", "s0-t1", "s0-t2", ""]
+    assert made["start"].iloc[:4].tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert np.isnan(made["start"].iloc[4])
+    assert made["synthetic"].all()
+    again = add_synthetic(table, [[24, 26], [28, 28], [28, 3]])  # of synthetic samples, and of one made of nothing
+    assert again["source_trial"].tolist()[-3:] == ["s0-t0 & s0-t2 & s0-t1", "", "s0-t0"]
+    pd.testing.assert_frame_equal(add_synthetic(meta, []), meta)
+    with_holes = meta.assign(comment=pd.Series(["a", None] * 12, dtype="str"))
+    assert add_synthetic(with_holes, [1, -1])["comment"].isna().sum() == 13, "missing text of others was filled in"
+
+
+def test_a_table_without_trials_gets_no_origin(make_samples):
+    meta = make_samples().meta.drop(columns=["trial", "source_trial", "synthetic"])
+    made = add_synthetic(meta, [3, 4]).iloc[-2:]
+    assert made["subject"].tolist() == ["s0", "s0"]
+    assert made["synthetic"].tolist() == [True, True]
+    assert made["source_trial"].tolist() == ["", ""]
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("R & D", "R", "D"), ("&", "a&", "& b", " "), ("a && b", "x &", "& x")])
+def test_trials_are_read_from_an_origin_whatever_their_names(make_samples, names):
+    meta = make_samples(subjects=1, trials=len(names), windows=1).meta.assign(trial=names)
+    origin = add_synthetic(meta, [range(len(names))])["source_trial"].iloc[-1]
+    assert source_trials(origin) == list(names)
+    for name, origin in zip(names, add_synthetic(meta, range(len(names)))["source_trial"][len(names) :], strict=True):
+        assert source_trials(origin) == [name]
 
 
 def test_target_takes_a_column_and_names_near_ones(make_samples, words):

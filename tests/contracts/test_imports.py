@@ -21,7 +21,7 @@ DOORS = {
     "nn": set(),
     "training": {"base", "nn"},
     "models": {"base", "nn", "training"},
-    "augmentation": {"base", "signals", "training", "models"},
+    "augmentation": {"base", "signals", "nn", "training", "models"},
     "evaluation": {"base", "signals"},
     "report": {"base", "evaluation"},
     "serving": {"base", "signals", "training", "models"},

@@ -129,6 +129,10 @@ def test_synthetic_samples_belong_to_training_and_come_from_it(honest, words):
     inside = Fold("x", np.append(fold.train, rows), fold.validation, fold.test)
     assert kinds(with_made(train_trial), inside) == []
     assert kinds(with_made(""), inside) == []
+    other_trial = samples.meta["trial"].iloc[fold.train[-1]]
+    assert kinds(with_made(f"{train_trial} & {other_trial}"), inside) == []
+    for pair in (f"{train_trial} & {test_trial}", f"{test_trial} & {train_trial}"):
+        assert kinds(with_made(pair), inside) == ["synthetic"]
     assert kinds(with_made(test_trial), inside) == ["synthetic"]
     with pytest.raises(LeakError) as error:
         check_split(with_made(test_trial).meta, inside)

@@ -80,6 +80,7 @@ def test_defaults_are_parameters_of_every_step_of_that_name_below_its_own():
     ("content", "expected"),
     [
         ({**GOOD, "defaults": {"lad": {}}}, ["defaults", "'lad'", "'lda'"]),
+        ({**GOOD, "defaults": {"jiter": {}}}, ["defaults", "'jiter'", "'jitter'"]),
         ({**GOOD, "defaults": ["lda"]}, ["defaults are ['lda']"]),
         ({**GOOD, "protocolls": {}}, ["protocolls: unknown key", "Did you mean 'protocols'"]),
         (changed(("windows", "secnods"), 2), ["windows.secnods: unknown key", "'seconds'"]),
@@ -129,8 +130,12 @@ def test_mistakes_are_said_in_words_with_the_near_names(content, expected, words
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        (["flatten", "ldaa"], ["methods.lda", "no transformer or model named 'ldaa'", "'lda'"]),
+        (["flatten", "ldaa"], ["methods.lda", "no transformer or sampler or model named 'ldaa'", "'lda'"]),
         ([{"svm": {"c": 1}}], ["methods.lda", "The step 'svm' has no parameter 'c'", "one of C, kernel"]),
+        ([{"union": ["band_power", "jitter"]}, "lda"], ["methods.lda", "union of band_power, jitter", "transformers"]),
+        (["lda", "jitter"], ["methods.lda", "The last step, Jitter, gives no probabilities"]),
+        ([{"jitterr": {}}, "lda"], ["methods.lda", "no transformer or sampler or model", "'jitter'"]),
+        ([{"jitter": {"scales": 1}}, "lda"], ["The step 'jitter' has no parameter 'scales'", "'scale'"]),
         (["package_that_is_not:There"], ["methods.lda", "cannot be found"]),
         ([":x"], ["methods.lda", "':x' is no address", "package.module:Class"]),
         (["lda", "flatten"], ["methods.lda", "The last step, Flatten, gives no probabilities"]),

@@ -22,6 +22,7 @@ CATALOGUES = {
     "source": "thymos.sources.catalogue:SOURCES",
     "process": "thymos.signals.catalogue:PROCESSES",
     "transformer": "thymos.signals.catalogue:TRANSFORMERS",
+    "sampler": "thymos.augmentation.catalogue:SAMPLERS",
     "model": "thymos.models.catalogue:MODELS",
     "protocol": "thymos.evaluation.catalogue:PROTOCOLS",
     "inspection": "thymos.evaluation.catalogue:INSPECTIONS",

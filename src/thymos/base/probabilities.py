@@ -5,6 +5,7 @@ Both rooms that judge a method and the one that deploys it need these; they know
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from thymos.base.errors import InputError
+from thymos.base.samples import Samples
 
 __all__ = [
     "Calibration",
@@ -36,7 +38,8 @@ def predict_all(estimator: Any, X: Any, classes: Sequence[str]) -> np.ndarray:
     Parameters
     ----------
     estimator : fitted scikit-learn estimator
-        It may have seen some of the classes only.
+        It may have seen some of the classes only. If its methods take ``meta``, as those of an estimator that has a
+        network for each subject do, they are given the metadata of Samples.
     X : array or Samples
     classes : sequence of str
         All classes; none for ratings.
@@ -45,9 +48,13 @@ def predict_all(estimator: Any, X: Any, classes: Sequence[str]) -> np.ndarray:
     -------
     ndarray, shape (n_samples, n_classes), for ratings (n_samples,)
     """
+    method, known = estimator.predict_proba if classes else estimator.predict, {}
+    if isinstance(X, Samples) and not getattr(estimator, "takes_samples", False):
+        known = {"meta": X.meta} if "meta" in inspect.signature(method).parameters else {}
+        X = X.X
+    raw = method(X, **known)
     if not classes:
-        return np.asarray(estimator.predict(X), dtype=float).reshape(-1)
-    raw = estimator.predict_proba(X)
+        return np.asarray(raw, dtype=float).reshape(-1)
     probabilities = np.zeros((len(raw), len(classes)), dtype=np.float64)
     probabilities[:, [list(classes).index(str(c)) for c in estimator.classes_]] = raw
     return probabilities

@@ -19,11 +19,12 @@ from thymos.base.folders import whole_folder
 from thymos.base.recording import META_COLUMNS
 from thymos.base.writer import FORMAT, SamplesWriter, array_file
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "add_synthetic", "source_trials"]
 
 _IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
 _FILES = ("info.json", "meta.parquet", "*.npy")  # of saved samples
 _MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
+_AND = " & "  # between several trials in source_trial; an ampersand of a name is written twice
 
 
 class Samples:
@@ -251,6 +252,57 @@ class Samples:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         return self.X if isinstance(self.X, dict) else {"X": self.X}
+
+
+def add_synthetic(meta: pd.DataFrame, parents: Any) -> pd.DataFrame:
+    """Return a metadata table with rows for synthetic samples behind its own.
+
+    Parameters
+    ----------
+    meta : DataFrame
+        One row per sample. Without ``trial`` nothing is said of the origin of what is added.
+    parents : array-like of int, shape (n_added,) or (n_added, n_parents)
+        Rows that each synthetic sample was made from; -1 for none.
+
+    Returns
+    -------
+    DataFrame
+        Its rows, then one for each synthetic sample: that of its first parent with ``synthetic=True`` and in
+        ``source_trial`` the trials of all its parents, to be read by :func:`source_trials`; for a parent that is
+        itself synthetic, those it was made from. Without a parent text is empty and other values are missing.
+    """
+    parents = np.asarray(parents, dtype=np.intp)
+    parents = parents.reshape(len(parents), -1) if parents.size else np.empty((0, 1), dtype=np.intp)
+    given = len(meta)
+    table = meta.reset_index(drop=True).reindex(np.concatenate([np.arange(given), parents[:, 0]]))
+    table = table.reset_index(drop=True)
+    text = [column for column in meta if pd.api.types.is_string_dtype(meta[column].dtype)]
+    table.loc[given + np.flatnonzero(parents[:, 0] < 0), text] = ""
+    synthetic = meta["synthetic"].to_numpy(bool) if "synthetic" in meta else np.zeros(given, dtype=bool)
+    sources = meta["source_trial"].astype(str).to_numpy(dtype=str) if "source_trial" in meta else np.full(given, "")
+    made = np.full(len(parents), "")
+    if "trial" in meta:
+        trials = meta["trial"].astype(str).str.replace("&", "&&").to_numpy(dtype=str)
+        made = _joined(np.append(np.where(synthetic, sources, trials), ""), parents)
+    return table.assign(
+        synthetic=np.append(synthetic, np.ones(len(parents), dtype=bool)), source_trial=np.append(sources, made)
+    )
+
+
+def _joined(names: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """Join the names of the parents of each sample, each once; there are far fewer combinations than samples."""
+    values, codes = np.unique(names, return_inverse=True)
+    combinations, which = np.unique(codes[parents], axis=0, return_inverse=True)
+    joined = [
+        _AND.join(dict.fromkeys(trial for code in row for trial in values[code].split(_AND) if trial))
+        for row in combinations
+    ]
+    return np.array(joined, dtype=str)[which.ravel()] if joined else np.empty(0, dtype=str)
+
+
+def source_trials(text: str) -> list[str]:
+    """Return the trials that a synthetic sample was made from, as its ``source_trial`` names them."""
+    return [trial.replace("&&", "&") for trial in text.split(_AND) if trial]
 
 
 def _plain(y: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from thymos.base.errors import LeakError
-from thymos.base.samples import Samples
+from thymos.base.samples import Samples, source_trials
 from thymos.evaluation.splitters import Fold, near_in_time
 
 __all__ = [
@@ -204,7 +204,7 @@ def overlaps(meta: pd.DataFrame, fold: Fold, guard: float = 0.0) -> list[Finding
 
 
 def synthetic_rows(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
-    """Find synthetic samples outside training, and those made from a trial outside training."""
+    """Find synthetic samples outside training, and those of whose parents' trials any is outside training."""
     if "synthetic" not in meta.columns or not meta["synthetic"].any():
         return []
     synthetic = meta["synthetic"].to_numpy(bool)
@@ -223,8 +223,10 @@ def synthetic_rows(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
         )
     made = fold.train[synthetic[fold.train]]
     origin = meta["source_trial"].astype(str).to_numpy(dtype=str)[made]
-    trials = meta["trial"].astype(str).to_numpy(dtype=str)[fold.train[~synthetic[fold.train]]]
-    foreign = made[(origin != "") & ~np.isin(origin, trials)]
+    known = set(meta["trial"].astype(str).to_numpy(dtype=str)[fold.train[~synthetic[fold.train]]])
+    names, which = np.unique(origin, return_inverse=True)
+    strange = [name not in known and not known.issuperset(source_trials(name)) for name in names]
+    foreign = made[np.array(strange, dtype=bool)[which]]
     if len(foreign):
         findings.append(
             Finding(

@@ -41,7 +41,7 @@ __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", 
 _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
 _DRAWS = 3
-_EPOCHS = 2
+_EPOCHS, _LENGTHS = 2, ("max_epochs", "max_steps", "search_epochs", "personal_epochs")
 
 _EXPERIMENTS = (
     "each method, run again with other labels and other features in the test part: scaling, feature selection, "
@@ -506,5 +506,5 @@ def _flat(X: np.ndarray) -> np.ndarray:
 
 
 def _shortened(estimator: Any) -> Any:
-    epochs = [name for name in estimator.get_params(deep=True) if name.split("__")[-1] == "max_epochs"]
-    return estimator.set_params(**dict.fromkeys(epochs, _EPOCHS))
+    lengths = [name for name in estimator.get_params(deep=True) if name.split("__")[-1] in _LENGTHS]
+    return estimator.set_params(**dict.fromkeys(lengths, _EPOCHS))

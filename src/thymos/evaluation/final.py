@@ -310,7 +310,7 @@ def _calibrated(
         reason = note or "everything was trained on, after a choice on inner folds"
         return Calibration(), {"calibration": f"none: there is no validation part ({reason})"}
     trials = held.meta["trial"].to_numpy(str) if study.level == "trial" else None
-    predicted = predict_all(fitted.estimator, held.X, classes)
+    predicted = predict_all(fitted.estimator, held, classes)
     if not classes:
         words = "none: ratings are predicted"
         before = _measured(held.y, predicted, trials, classes)

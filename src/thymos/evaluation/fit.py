@@ -180,7 +180,7 @@ def _fold(
     samples = settled(samples, fold.train)
     fitted = yield from _method(estimator, samples, fold, classes, grid)
     test, begin = samples[fold.test], time.perf_counter()
-    predicted = predict_all(fitted.estimator, test.X, classes)
+    predicted = predict_all(fitted.estimator, test, classes)
     if len(fold.calibration):
         predicted = _for_users(fitted.estimator, samples, fold, predicted, classes)
     seconds = time.perf_counter() - begin
@@ -212,7 +212,7 @@ def _for_users(estimator: Any, samples: Samples, fold: Fold, predicted: np.ndarr
     ratings are moved by the mean error of n trials, shrunk by n / (n + 1).
     """
     few, predicted = samples[fold.calibration], predicted.copy()
-    known = predict_all(estimator, few.X, classes)
+    known = predict_all(estimator, few, classes)
     subjects = samples.meta["subject"].astype(str).to_numpy(dtype=str)
     owners, trials = subjects[fold.calibration], few.meta["trial"].astype(str).to_numpy(dtype=str)
     for subject in np.unique(owners):

@@ -136,7 +136,8 @@ def _stacked(wanted: list[tuple[Walk, Request]]) -> list[Any]:
     if not good:
         return ready
     lead, seeds = made[good[0]][-1], [made[k][-1].random_state for k in good]
-    trained = _tried([wanted[k][0] for k in good], lambda: lead.fit_many([ready[k][:3] for k in good], seeds))
+    parts = [(*ready[k][:3], ready[k][4]) for k in good]  # samples, labels, validation part, metadata
+    trained = _tried([wanted[k][0] for k in good], lambda: lead.fit_many(parts, seeds))
     answers: list[Any] = list(ready)
     for place, k in enumerate(good):
         if isinstance(trained, Exception):  # of one of them, or of stacking itself; alone, each says its own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sklearn.base import clone
 from thymos import __version__
 from thymos.base.cache import Cache
 from thymos.base.catalogue import resolve
+from thymos.base.checkpoints import kept_in
 from thymos.base.code import code_digest
 from thymos.base.errors import InputError, ProtocolError, ThymosError
 from thymos.base.labels import settled
@@ -46,6 +48,7 @@ from thymos.evaluation.study import (
 __all__ = ["Outcome", "Task", "inspections_of", "run_study", "tasks_of", "units_of"]
 
 _REDRAWS = 50
+_STATES = "checkpoints"  # of long fits, so that a killed one goes on and others need not search the same again
 _STACK_MODELS, _STACK_BYTES = 32, 2**29  # trained as one, at most
 
 
@@ -194,6 +197,8 @@ def run_study(
             begun += task.key in missing
             say(begun, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
     results.write_facts("failures", failed)
+    if all(results.finished(task.key) for task in tasks):
+        shutil.rmtree(results.folder / _STATES, ignore_errors=True)
     if told_anew or len(failed) < len(missing) or not results.has_facts("audit"):
         say(len(tasks), len(tasks), "auditing")
         _audit(study, whole, folds, classes, results)
@@ -307,7 +312,8 @@ def _work(
             drawn = child_seed(seeds[0], "inspections", task.protocol, task.fold)
             # what is only computed again for the sake of its stack was inspected before
             jobs.append((seeded, data, fold, classes, grid, mine if task in missing else {}, drawn))
-        answers = fit_folds(jobs)
+        with kept_in(Path(out.folder) / _STATES):
+            answers = fit_folds(jobs)
     except Exception as error:
         answers = [error] * len(unit)
     done = []

@@ -209,7 +209,7 @@ def _listed(grid: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _loss(estimator: Any, held: Samples, classes: list[str]) -> float:
     """Return log-loss, or root mean squared error of ratings."""
-    predicted = predict_all(estimator, held.X, classes)
+    predicted = predict_all(estimator, held, classes)
     if not classes:
         return float(np.sqrt(np.mean((held.y - predicted) ** 2)))
     codes = np.array([classes.index(str(label)) for label in held.y])

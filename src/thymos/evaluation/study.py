@@ -8,6 +8,8 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -43,6 +45,9 @@ __all__ = [
 ]
 
 BUDGETS = ("tiny", "quick", "full")
+
+_STEPS = ("transformer", "sampler", "model")  # kinds of what a method is made of
+_INSIDE = {"estimator", "sampler"}  # parameters that may be steps themselves
 
 
 class _Loader(yaml.SafeLoader):
@@ -511,19 +516,29 @@ def _spread_defaults(content: dict[str, Any], where: str) -> None:
         raise StudyError(f"{where}: defaults are {defaults!r}.", fits="name of a step: {parameter: value}")
     for name in defaults:  # a budget may have left out the methods that use it
         try:
-            resolve(name, "transformer", "model")
+            resolve(name, *_STEPS)
         except ThymosError as error:
             raise StudyError(f"{where}: defaults: {error.came}", error.fits, error.do) from None
     methods = content.get("methods")
     for method in methods.values() if isinstance(methods, dict) else ():
         steps = method.get("steps") if isinstance(method, dict) else None
-        if not isinstance(steps, list):
-            continue
-        for place, step in enumerate(steps):
-            named = _step(step)
-            name = named.get("name") if isinstance(named, dict) else None
-            if isinstance(name, str) and name in defaults and isinstance(named.get("parameters", {}), dict):
-                steps[place] = {"name": name, "parameters": {**defaults[name], **named.get("parameters", {})}}
+        if isinstance(steps, list):
+            method["steps"] = [_given(step, defaults) for step in steps]
+
+
+def _given(step: Any, defaults: Mapping[str, dict]) -> Any:
+    """Return a step, and the steps that are its parameters, with the defaults of their names."""
+    named = _step(step)
+    if not isinstance(named, dict) or not isinstance(named.get("name"), str):
+        return step
+    own = named.get("parameters", {})
+    if not isinstance(own, dict):
+        return step
+    own = {**defaults.get(named["name"], {}), **own}
+    for key in _INSIDE & set(own):
+        inner = own[key]
+        own[key] = [_given(one, defaults) for one in inner] if isinstance(inner, list) else _given(inner, defaults)
+    return {"name": named["name"], "parameters": own} if own else step
 
 
 def _with_default(content: dict[str, Any]) -> Any:
@@ -740,21 +755,51 @@ def make_grid(study: Study, method: str, estimator: Any) -> list[dict[str, Any]]
     return list(ParameterGrid(space)) if space else []
 
 
-def _build(step: Step, info: Mapping[str, Any]) -> Any:
+def _build(step: Step, info: Mapping[str, Any], kinds: tuple[str, ...] = _STEPS) -> Any:
     if step.name == "union":  # several features side by side, each flattened
         from sklearn.pipeline import make_pipeline, make_union
 
         flatten = resolve("flatten", "transformer").load()
         branches = [Step.model_validate(_step(branch)) for branch in step.parameters]
-        return make_union(*(make_pipeline(_build(branch, info), flatten()) for branch in branches))
-    row = resolve(step.name, "transformer", "model")
+        lanes = [make_pipeline(_build(branch, info), flatten()) for branch in branches]
+        try:
+            for lane in lanes:
+                lane._validate_steps()
+        except TypeError:
+            names = ", ".join(branch.name for branch in branches)
+            raise InputError(f"A union of {names} came.", fits="features and other transformers only") from None
+        return make_union(*lanes)
+    row = resolve(step.name, *kinds)
     made = row.load()
     parameters = {**row.parameters, **step.parameters}
     check_parameters(made, parameters, f"The step {step.name!r}")
+    for name, inside in getattr(made, "steps_inside", {}).items():
+        if isinstance(parameters.get(name), (str, dict, list)):
+            parameters[name] = _built_inside(f"{step.name}.{name}", parameters[name], inside, info)
+    takes = inspect.signature(made).parameters
     for fact in ("sfreq", "ch_names"):
-        if fact in inspect.signature(made).parameters and fact in info:
+        if fact in takes and fact in info:
             parameters.setdefault(fact, info[fact])
+    if "positions" in takes and "ch_names" in info:
+        with suppress(InputError):  # channels that are no electrodes have no place
+            parameters.setdefault("positions", _positions(tuple(info["ch_names"])))
     return _call(f"The step {step.name!r}", made, parameters)
+
+
+def _built_inside(owner: str, given: Any, kinds: tuple[str, ...], info: Mapping[str, Any]) -> Any:
+    """Return the step, or the pipeline of steps, that is a parameter of another step."""
+    try:
+        steps = [Step.model_validate(_step(one)) for one in (given if isinstance(given, list) else [given])]
+    except ValidationError:
+        raise InputError(f"{owner} is {given!r}.", fits="a step, or a list of steps") from None
+    built = [_build(step, info, kinds) for step in steps]
+    return built[0] if len(built) == 1 else load_object("thymos.training.pipeline:make_pipeline")(*built)
+
+
+@lru_cache
+def _positions(ch_names: tuple[str, ...]) -> list[list[float]]:
+    """Return the directions of electrodes, as plain numbers, which can be stored with an estimator."""
+    return load_object("thymos.signals.topography:directions")(ch_names).round(6).tolist()
 
 
 def _call(owner: str, made: Any, parameters: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ __all__ = ["MODELS"]
 
 _STORHOLT = "Storholt et al. 2024, EEG emotion classification - LSTM and GRU models, Oslo Metropolitan University"
 _GONG = "Gong et al. 2025, LEL, arXiv:2504.09156"
+_ZHU = "Zhu et al. 2026, masked generative adversarial networks and neural architecture search, preprint"
 _LEL = "thymos.models.lel:LELClassifier"
 _RECURRENT = "thymos.models.recurrent:RecurrentClassifier"
 
@@ -32,6 +33,17 @@ MODELS = Catalogue(
             "sklearn.neighbors:KNeighborsClassifier",
             "the label of the nearest training sample; a detector of leaks",
             parameters={"n_neighbors": 1},
+        ),
+        "per_subject": Row("thymos.models.per_subject:PerSubject", "a copy of another classifier for each subject"),
+        "eegnas": Row(
+            "thymos.models.nas:EEGNASClassifier",
+            "a network for EEG features whose cells are searched",
+            citation=_ZHU,
+        ),
+        "personalised_search": Row(
+            "thymos.models.nas:PersonalisedSearch",
+            "a network for each subject, searched for all together first and then for each",
+            citation=_ZHU,
         ),
         "mean": Row("sklearn.dummy:DummyRegressor", "the mean training rating", parameters={"strategy": "mean"}),
         "ridge": Row("sklearn.linear_model:Ridge", "ratings, linear, L2-penalised"),

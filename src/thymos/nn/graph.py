@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-__all__ = ["ChebyshevConv", "LearntGraph", "RegionMean", "normalised", "similarity_graph"]
+__all__ = ["ChebyshevConv", "LearntGraph", "RegionMean", "nearness", "normalised", "similarity_graph"]
 
 
 def normalised(adjacency: torch.Tensor) -> torch.Tensor:
@@ -27,6 +27,28 @@ def normalised(adjacency: torch.Tensor) -> torch.Tensor:
     alone = degree <= 0
     scale = degree.masked_fill(alone, 1.0).rsqrt().masked_fill(alone, 0.0)
     return adjacency * (scale[..., :, None] * scale[..., None, :])
+
+
+def nearness(positions: torch.Tensor) -> torch.Tensor:
+    """Return how near electrodes are to each other: ``exp(-d^2 / 2 s^2)`` of the angle d between their directions.
+
+    Parameters
+    ----------
+    positions : Tensor, shape (n_nodes, 3)
+        Directions from the middle of the head.
+
+    Returns
+    -------
+    Tensor, shape (n_nodes, n_nodes)
+        The scale s is the median of the angles to the three nearest; values below 0.1 are 0, and so is the diagonal.
+    """
+    unit = torch.nn.functional.normalize(positions, dim=1)
+    angle = torch.arccos((unit @ unit.T).clamp(-1, 1)).fill_diagonal_(0.0)
+    if len(angle) < 2:
+        return torch.zeros_like(angle)
+    scale = angle.sort(dim=1).values[:, 1:4].median()
+    near = torch.exp(-angle.square() / (2 * scale.square()))
+    return torch.where(near < 0.1, 0.0, near).fill_diagonal_(0.0)
 
 
 def similarity_graph(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

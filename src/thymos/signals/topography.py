@@ -14,7 +14,26 @@ from thymos.base.errors import InputError
 from thymos.signals.montage import standard_montage, standard_names
 from thymos.signals.transformer import ArrayTransformer
 
-__all__ = ["DEAP_GRID", "TopographicGrid", "azimuthal", "grid_places", "to_grid", "validity_map"]
+__all__ = [
+    "DEAP_GRID",
+    "LOBES",
+    "TopographicGrid",
+    "azimuthal",
+    "directions",
+    "grid_places",
+    "lobes",
+    "to_grid",
+    "validity_map",
+]
+
+#: Parts of the scalp and the letters that their electrodes' names begin with.
+LOBES = {
+    "frontal": ("Fp", "AF", "F"),
+    "central": ("FC", "C", "CP"),
+    "temporal": ("FT", "T", "TP"),
+    "parietal": ("P",),
+    "occipital": ("PO", "O", "I", "CB"),
+}
 
 #: The 32 electrodes of DEAP on 9 x 9 cells, the front at the top (methods A2).
 DEAP_GRID = """
@@ -62,6 +81,50 @@ def azimuthal(ch_names: Sequence[str]) -> np.ndarray:
     """
     known = _projection()
     return np.array([known[name] for name in _electrodes(ch_names)]).reshape(-1, 2)
+
+
+def directions(ch_names: Sequence[str]) -> np.ndarray:
+    """Return the directions of electrodes from the middle of the head, which :func:`azimuthal` projects.
+
+    Parameters
+    ----------
+    ch_names : sequence of str
+        As :func:`azimuthal`.
+
+    Returns
+    -------
+    ndarray, shape (n_channels, 3)
+        x to the right, y to the front, z upwards; of length 1.
+    """
+    xy = azimuthal(ch_names)
+    radius = np.hypot(*xy.T)
+    angle = radius * np.pi / 2
+    level = np.divide(np.sin(angle), radius, out=np.ones_like(radius), where=radius > 0)
+    return np.c_[xy * level[:, None], np.cos(angle)]
+
+
+def lobes(ch_names: Sequence[str]) -> list[str]:
+    """Return the part of the scalp, a name of :data:`LOBES`, that each electrode lies over.
+
+    Parameters
+    ----------
+    ch_names : sequence of str
+        As :func:`azimuthal`.
+
+    Raises
+    ------
+    InputError
+        If a name is no electrode's, or two are the same electrode.
+    """
+    letters = {letter: name for name, members in LOBES.items() for letter in members}
+    outside = {"N": "frontal", "A": "temporal", "M": "temporal"}  # the nose, the ears and what is behind them
+    known = letters | outside
+    found = []
+    for name in _electrodes(ch_names):
+        text = re.match(r"[A-Z]+[a-z]?", name.replace("z", "").removesuffix("h"))[0]
+        # AFF, FFC, CPP, ... lie between two rows and belong to the front one
+        found.append(next(known[text[:n]] for n in range(len(text), 0, -1) if text[:n] in known))
+    return found
 
 
 def grid_places(ch_names: Sequence[str], size: int = 9) -> np.ndarray:

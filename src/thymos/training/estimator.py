@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_regressor
 from sklearn.utils import check_random_state
@@ -41,7 +42,10 @@ __all__ = [
     "TorchEstimator",
     "TorchRegressor",
     "check_layers",
+    "device_named",
+    "last_weighted",
     "reproducible",
+    "weighted_loss",
 ]
 
 #: What decides which weights are kept: the column of the history, its sign, and the words for a result.
@@ -52,6 +56,8 @@ MONITORS = {
 
 
 _SCHEDULES = ("constant", "cosine", "plateau", "one_cycle")
+_OF_SAMPLES = ("cross_entropy", "mse")  # losses that are means over samples
+_REAL = 0.2  # of the epochs, the last ones, are for samples that count in full
 _AT_ONCE = 2**17  # values predicted at once; a wide network over a long sequence needs thousands of bytes for each
 
 
@@ -73,6 +79,8 @@ class Prepared:
         Makes the loss.
     chosen : bool
         Whether the validation part decides when to stop and which weights to keep.
+    weight : ndarray, shape (n_samples,), optional
+        What each sample counts in the loss; all the same by default.
     """
 
     X: np.ndarray
@@ -84,6 +92,7 @@ class Prepared:
     loss: str
     criterion: Callable[[], nn.Module]
     chosen: bool
+    weight: np.ndarray | None = None
 
 
 def _all_parameters(cls: type) -> inspect.Signature:
@@ -261,7 +270,9 @@ class TorchEstimator(BaseEstimator):
         """Return callbacks of skorch that act at the end of every epoch, before its weights are judged; none."""
         return []
 
-    def fit(self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None) -> TorchEstimator:
+    def fit(
+        self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None, meta: pd.DataFrame | None = None
+    ) -> TorchEstimator:
         """Train.
 
         Parameters
@@ -276,13 +287,17 @@ class TorchEstimator(BaseEstimator):
             belong together.
         groups : ignored
             This estimator makes no split of its own.
+        meta : DataFrame, optional
+            Metadata of the samples. A sample counts in the loss what its ``sample_weight`` says, 1 without that
+            column; those that count less than 1, such as generated ones, are left out in the last fifth of
+            `max_epochs`, so that training ends on real samples.
 
         Raises
         ------
         InputError
             If the validation part has another shape or a class that training lacks.
         """
-        ready = self.prepare(X, y, validation)
+        ready = self.prepare(X, y, validation, meta)
         stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*MONITORS[self.monitor])
         with reproducible(ready.seed, ready.device, self.deterministic):
             module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
@@ -309,7 +324,7 @@ class TorchEstimator(BaseEstimator):
                 device=ready.device,
             )
             net.mixup, net.amp = self.mixup, self.amp and ready.device.startswith("cuda")
-            net.fit(Dataset(ready.X, ready.y))
+            net.fit(Dataset(ready.X, ready.y if ready.weight is None else (ready.y, ready.weight)))
         epochs = sum("dur" in epoch for epoch in net.history)
         if epochs < self.max_epochs and not (ready.chosen and stopping.misses_ == self.patience):
             raise KeyboardInterrupt  # skorch swallows it; an interrupted fit must not pass for a finished one
@@ -320,13 +335,13 @@ class TorchEstimator(BaseEstimator):
         ]
         return self.finish(net.module_, history, best.epoch_ if ready.chosen else None)
 
-    def prepare(self, X: np.ndarray, y: Any, validation: Any = None) -> Prepared:
+    def prepare(self, X: np.ndarray, y: Any, validation: Any = None, meta: pd.DataFrame | None = None) -> Prepared:
         """Check parameters and samples, learn the target, and return what a loop trains on; see :meth:`fit`."""
         X, y = validate_data(self, X, y, allow_nd=True, dtype=np.float32, y_numeric=is_regressor(self))
         self.shape_ = X.shape[1:]
         self._check_parameters()
         n_outputs = self._learn_target(y)
-        device = _device(self.device)
+        device = device_named(self.device)
         loss = next(iter(self.losses)) if self.loss == "auto" else self.loss
         held = None if validation is None else self._validation(validation)
         return Prepared(
@@ -339,6 +354,7 @@ class TorchEstimator(BaseEstimator):
             loss=loss,
             criterion=self._criterion(self.losses[loss], y, device),
             chosen=held is not None and self.patience is not None,
+            weight=self._weights(meta, len(X), loss),
         )
 
     def finish(self, module: nn.Module, history: list[dict[str, Any]], best_epoch: int | None) -> TorchEstimator:
@@ -383,6 +399,25 @@ class TorchEstimator(BaseEstimator):
         from thymos.training.stacked import why_not
 
         return why_not(self)
+
+    def _weights(self, meta: pd.DataFrame | None, n_samples: int, loss: str) -> np.ndarray | None:
+        """Return what each sample counts; None if all count the same."""
+        if meta is None or "sample_weight" not in meta:
+            return None
+        weight = meta["sample_weight"].to_numpy(np.float32)
+        if len(weight) != n_samples or not (np.isfinite(weight) & (weight >= 0)).all() or not (weight >= 1).any():
+            raise InputError(
+                f"{len(weight)} sample weights came for {n_samples} samples.",
+                fits="a number of at least 0 for each, and 1 or more for some",
+            )
+        if (weight == 1).all():
+            return None
+        if self.mixup or loss not in _OF_SAMPLES:
+            raise InputError(
+                f"Weighted samples came with mixup={self.mixup!r} and the loss {loss!r}.",
+                fits=f"no mixup, and a loss that is a mean over samples: {', '.join(_OF_SAMPLES)}",
+            )
+        return weight
 
     def _learn_target(self, y: np.ndarray) -> int:
         """Learn from the training target what :meth:`_encode` needs; return the number of outputs."""
@@ -582,10 +617,36 @@ def _rate(epoch: dict[str, Any]) -> float:
     return [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch][-1]
 
 
+def last_weighted(max_epochs: int) -> int:
+    """Return the last epoch, counted from 1, that has samples which do not count in full."""
+    return max_epochs - int(_REAL * max_epochs)
+
+
 class _Net(NeuralNet):
-    """skorch's loop with mixed samples and bfloat16."""
+    """skorch's loop with mixed samples, weighted samples and bfloat16."""
 
     mixup, amp = 0.0, False
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NeuralNet:
+        """Keep at hand the samples that count in full, for the last epochs."""
+        self.full_ = None
+        if isinstance(X.y, tuple):
+            counted = np.flatnonzero(X.y[1] >= 1)
+            whole = Dataset(X.X[counted], (X.y[0][counted], X.y[1][counted]))
+            self.full_ = self.get_iterator(whole, training=True)
+        return super().fit_loop(X, y, epochs, **fit_params)
+
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        """Leave out in the last epochs what does not count in full."""
+        late = training and self.full_ is not None and len(self.history) > last_weighted(self.max_epochs)
+        super().run_single_epoch(self.full_ if late else iterator, training, prefix, step_fn, **fit_params)
+
+    def get_loss(self, y_pred: torch.Tensor, y_true: Any, X: Any = None, training: bool = False) -> torch.Tensor:
+        """Return the loss, of weighted samples the weighted mean."""
+        if not isinstance(y_true, (tuple, list)):
+            return super().get_loss(y_pred, y_true, X=X, training=training)
+        y, weight = (to_tensor(part, self.device) for part in y_true)
+        return weighted_loss(self.criterion_, y_pred, y, weight)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
         """Take one step, on mixtures if that is asked for."""
@@ -644,6 +705,26 @@ class _KeepBest(Callback):
             net.module_.load_state_dict(self.weights_)
 
 
+def weighted_loss(criterion: nn.Module, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean of the losses of samples.
+
+    Parameters
+    ----------
+    criterion : CrossEntropyLoss or MSELoss
+        Classes keep the weights that it has.
+    outputs : Tensor, shape (batch, n_outputs)
+    y : Tensor, shape (batch,) or (batch, n_outputs)
+    weight : Tensor, shape (batch,)
+    """
+    if isinstance(criterion, nn.CrossEntropyLoss):
+        loss = nn.functional.cross_entropy(
+            outputs, y, criterion.weight, reduction="none", label_smoothing=criterion.label_smoothing
+        )
+        total = weight if criterion.weight is None else weight * criterion.weight[y]
+        return (loss * weight).sum() / total.sum()  # the weight of the class is in the loss already
+    return ((outputs - y).square().flatten(1).mean(dim=1) * weight).sum() / weight.sum()
+
+
 def check_layers(whole: dict[str, Any], dropout: float = 0.0) -> None:
     """See that sizes of layers are whole numbers of at least 1, and that `dropout` is a share below 1.
 
@@ -659,7 +740,14 @@ def check_layers(whole: dict[str, Any], dropout: float = 0.0) -> None:
         raise InputError(f"dropout={dropout!r} came.", fits="a share from 0 to below 1")
 
 
-def _device(device: str) -> str:
+def device_named(device: str) -> str:
+    """Return the device that a name stands for; ``auto`` takes CUDA, then MPS, then the processor.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name.
+    """
     if device != "auto":
         try:
             torch.empty(0, device=device)

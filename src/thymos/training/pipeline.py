@@ -8,7 +8,7 @@ without resampling it, and hands it to the last step.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from sklearn.pipeline import _name_estimators
 from sklearn.utils.metaestimators import available_if
 
 from thymos.base.errors import InputError
-from thymos.base.samples import Samples
+from thymos.base.samples import Samples, add_synthetic
 
 __all__ = ["Pipeline", "make_pipeline", "resample"]
 
@@ -39,6 +39,9 @@ class Pipeline(ImblearnPipeline):
         As :class:`imblearn.pipeline.Pipeline`.
     """
 
+    #: Whether methods that predict take Samples, whose metadata some last steps want.
+    takes_samples: ClassVar[bool] = True
+
     def fit(self, X: Any, y: Any = None, validation: Any = None, groups: Any = None, **params: Any) -> Pipeline:
         """Fit all steps on the training part.
 
@@ -53,6 +56,8 @@ class Pipeline(ImblearnPipeline):
         groups : str or array-like, shape (n_samples,), optional
             Metadata column or keys for a split inside the last step, handed over if its `fit` takes ``groups``.
             Keys of rows that a sampler adds come from the column, so with samplers give a column.
+            The metadata themselves are handed over too if its `fit` takes ``meta``; otherwise, if it takes
+            ``sample_weight``, the column of that name.
         **params
             Further arguments of the steps, as in scikit-learn; with plain arrays only.
 
@@ -72,8 +77,10 @@ class Pipeline(ImblearnPipeline):
         data, y, *handed = self.prepare(X, y, validation, groups)
         if self._final_estimator in ("passthrough", None):
             return self
-        given = dict(zip(("validation", "groups"), handed, strict=True))
+        given = dict(zip(("validation", "groups", "meta"), handed, strict=True))
         takes = inspect.signature(self._final_estimator.fit).parameters
+        if "meta" not in takes and given["meta"] is not None and "sample_weight" in given["meta"]:
+            given["sample_weight"] = given["meta"]["sample_weight"].to_numpy(float)
         self._final_estimator.fit(data, y, **{k: v for k, v in given.items() if v is not None and k in takes})
         return self
 
@@ -87,6 +94,8 @@ class Pipeline(ImblearnPipeline):
         validation : Samples, (X, y) or None
             Transformed, in the form in which it came.
         groups : ndarray or None
+        meta : DataFrame or None
+            Of the training samples, those that samplers added included.
         """
         self._validate_steps()
         self.steps = list(self.steps)
@@ -106,17 +115,17 @@ class Pipeline(ImblearnPipeline):
                     held = step.transform(held[0]), held[1]
         if isinstance(groups, str):
             groups = meta[groups].to_numpy()
-        return data, y, _like(validation, held), groups
+        return data, y, _like(validation, held), groups, meta
 
     @_last_step_has("predict")
     def predict(self, X: Any, **params: Any) -> np.ndarray:
-        """Return the predicted class of each sample; samplers are skipped."""
-        return super().predict(_array(X), **params)
+        """Return the predicted class of each sample; samplers are skipped, metadata are handed over if wanted."""
+        return super().predict(_array(X), **self._known("predict", X), **params)
 
     @_last_step_has("predict_proba")
     def predict_proba(self, X: Any, **params: Any) -> np.ndarray:
-        """Return class probabilities, shape (n_samples, n_classes); samplers are skipped."""
-        return super().predict_proba(_array(X), **params)
+        """Return class probabilities, shape (n_samples, n_classes); see :meth:`predict`."""
+        return super().predict_proba(_array(X), **self._known("predict_proba", X), **params)
 
     @_last_step_has("score")
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
@@ -133,6 +142,11 @@ class Pipeline(ImblearnPipeline):
     def decision_function(self, X: Any, **params: Any) -> np.ndarray:
         """Return decision values; samplers are skipped."""
         return super().decision_function(_array(X), **params)
+
+    def _known(self, method: str, X: Any) -> dict[str, Any]:
+        """Return the metadata of Samples as an argument if the last step's method takes them: it knows its users."""
+        takes = inspect.signature(getattr(self._final_estimator, method)).parameters
+        return {"meta": X.meta} if isinstance(X, Samples) and "meta" in takes else {}
 
 
 def make_pipeline(*steps: Any, **options: Any) -> Pipeline:
@@ -162,7 +176,8 @@ def resample(sampler: Any, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | No
         If the sampler neither takes metadata, nor names the rows it chose, nor appends to the rows it was given.
     """
     if "meta" in inspect.signature(sampler.fit_resample).parameters:
-        return sampler.fit_resample(X, y, meta=meta)
+        made = sampler.fit_resample(X, y, meta=meta)
+        return made if len(made) == 3 else (*made, meta)
     table, labels = sampler.fit_resample(np.asarray(X).reshape(len(X), -1), y)
     if meta is not None:
         if hasattr(sampler, "sample_indices_"):
@@ -172,11 +187,7 @@ def resample(sampler: Any, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | No
             meta["source_trial"] = meta["source_trial"].where(~repeated, meta["trial"])
             meta["synthetic"] = meta["synthetic"].to_numpy(bool) | repeated
         elif len(table) >= len(X) and np.array_equal(table[: len(X)], np.asarray(X).reshape(len(X), -1)):
-            added = pd.DataFrame({"synthetic": True, "source_trial": ""}, index=range(len(table) - len(X)))
-            meta = pd.concat([meta, added], ignore_index=True)
-            text = meta.columns[[pd.api.types.is_string_dtype(kind) for kind in meta.dtypes]]
-            meta[text] = meta[text].fillna("")
-            meta["synthetic"] = meta["synthetic"].astype(bool)
+            meta = add_synthetic(meta, np.full(len(table) - len(X), -1))
         else:
             raise InputError(
                 f"The rows that {type(sampler).__name__} returned cannot be traced to the samples it was given.",

@@ -21,7 +21,14 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.optim.adam import adam
 
 from thymos.base.errors import InputError
-from thymos.training.estimator import MONITORS, Prepared, TorchEstimator, reproducible
+from thymos.training.estimator import (
+    MONITORS,
+    Prepared,
+    TorchEstimator,
+    last_weighted,
+    reproducible,
+    weighted_loss,
+)
 
 __all__ = ["fit_many", "why_not"]
 
@@ -54,11 +61,13 @@ def fit_many(
     seeds = [estimator.random_state] * len(parts) if random_states is None else list(random_states)
     made = [clone(estimator).set_params(random_state=seed) for seed in seeds]
     if why_not(estimator):
-        return [one.fit(*part[:2], validation=(*part, None)[2]) for one, part in zip(made, parts, strict=True)]
-    ready = [one.prepare(*part) for one, part in zip(made, parts, strict=True)]
+        full = [(*part, None, None)[:4] for part in parts]
+        return [one.fit(*p[:2], validation=p[2], **_given(p[3])) for one, p in zip(made, full, strict=True)]
+    ready = [one.prepare(*part[:3], **_given((*part, None, None)[3])) for one, part in zip(made, parts, strict=True)]
     groups: dict[tuple, list[int]] = {}
     for number, one in enumerate(ready):
-        groups.setdefault((one.X.shape[1:], one.n_outputs, one.device, one.held is None), []).append(number)
+        alike = one.X.shape[1:], one.n_outputs, one.device, one.held is None, one.weight is None
+        groups.setdefault(alike, []).append(number)
     for numbers in groups.values():
         _train([made[k] for k in numbers], [ready[k] for k in numbers])
     return made
@@ -83,12 +92,15 @@ class _Model:
         """Return a number from this model's generator, as a data loader does for itself and for its order."""
         return int(torch.empty((), dtype=torch.int64).random_(generator=self.generator))
 
-    def order(self) -> torch.Tensor:
-        """Return the numbers of its samples among those of all, in the order of this epoch."""
+    def order(self, late: bool = False) -> torch.Tensor:
+        """Return the numbers of its samples among those of all, in the order of this epoch; late ones count in full."""
         self.draw()
         generator = torch.Generator()
         generator.manual_seed(self.draw())
-        return torch.randperm(len(self.ready.X), generator=generator) + self.first
+        if not late:
+            return torch.randperm(len(self.ready.X), generator=generator) + self.first
+        counted = torch.from_numpy(np.flatnonzero(self.ready.weight >= 1))
+        return counted[torch.randperm(len(counted), generator=generator)] + self.first
 
 
 class _Dropped(nn.Module):
@@ -280,10 +292,11 @@ def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
             models.append(_Model(estimator, one, generator, int(ends[number]), int(held_ends[number]), weight))
             models[-1].best = (np.inf, 0, {})
         X, y = (_joined([getattr(one, name) for one in ready], device) for name in "Xy")
+        counts = None if ready[0].weight is None else _joined([one.weight for one in ready], device)
         held = None
         if ready[0].held is not None:
             held = tuple(_joined([one.held[k] for one in ready], device) for k in (0, 1))
-        _epochs(lead, modules, models, X, y, held)
+        _epochs(lead, modules, models, X, y, held, counts)
 
 
 def _epochs(
@@ -293,12 +306,14 @@ def _epochs(
     X: torch.Tensor,
     y: torch.Tensor,
     held: tuple[torch.Tensor, torch.Tensor] | None,
+    counts: torch.Tensor | None,
 ) -> None:
     stack, active = _Stack(modules, X[:2], type(lead).__name__), list(models)
     loss_of = _loss(lead, models)
     for epoch in range(1, lead.max_epochs + 1):
         begin, lr = time.perf_counter(), _lr(lead, epoch)
-        orders = [model.order() for model in active]
+        late = counts is not None and epoch > last_weighted(lead.max_epochs)
+        orders = [model.order(late) for model in active]
         total = torch.zeros(len(active), device=X.device)
         for start in range(0, max(map(len, orders)), lead.batch_size):
             batches = [order[start : start + lead.batch_size] for order in orders]
@@ -308,7 +323,8 @@ def _epochs(
                 rows = None if len(chosen) == len(active) else torch.tensor(chosen, device=X.device)
                 at = torch.stack([batches[k] for k in chosen]).to(X.device)
                 own = [active[k] for k in chosen]
-                losses = loss_of(stack.outputs(_rows(X, at), rows, own, training=True), _rows(y, at), own)
+                weight = None if counts is None else _rows(counts, at)
+                losses = loss_of(stack.outputs(_rows(X, at), rows, own, training=True), _rows(y, at), own, weight)
                 stack.step(losses, rows, lr, lead.weight_decay, lead.clip)
                 total[slice(None) if rows is None else rows] += losses.detach() * size
         trained = (total.cpu() / torch.tensor([len(order) for order in orders])).tolist()
@@ -379,10 +395,26 @@ def _judge(
 def _loss(lead: TorchEstimator, models: list[_Model]) -> Any:
     """Return a function from outputs and targets, (n_models, batch, ...), to the loss of each model."""
     criterion = models[0].ready.criterion()
-    if not isinstance(criterion, nn.CrossEntropyLoss):
-        return lambda outputs, y, own: (outputs - y).square().flatten(1).mean(dim=1)
 
-    def entropy(outputs: torch.Tensor, y: torch.Tensor, own: list[_Model]) -> torch.Tensor:
+    def weighted(outputs: torch.Tensor, y: torch.Tensor, own: list[_Model], counts: torch.Tensor) -> torch.Tensor:
+        criteria = [model.ready.criterion() for model in own]
+        return torch.stack([weighted_loss(*each) for each in zip(criteria, outputs, y, counts, strict=True)])
+
+    def error(
+        outputs: torch.Tensor, y: torch.Tensor, own: list[_Model], counts: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if counts is not None:
+            return weighted(outputs, y, own, counts)
+        return (outputs - y).square().flatten(1).mean(dim=1)
+
+    if not isinstance(criterion, nn.CrossEntropyLoss):
+        return error
+
+    def entropy(
+        outputs: torch.Tensor, y: torch.Tensor, own: list[_Model], counts: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if counts is not None:
+            return weighted(outputs, y, own, counts)
         weight = None if own[0].weight is None else torch.stack([model.weight for model in own])
 
         def one(out: torch.Tensor, target: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
@@ -391,6 +423,11 @@ def _loss(lead: TorchEstimator, models: list[_Model]) -> Any:
         return vmap(one)(outputs, y) if weight is None else vmap(one)(outputs, y, weight)
 
     return entropy
+
+
+def _given(meta: Any) -> dict[str, Any]:
+    """Return metadata as an argument; an estimator with a `fit` of its own may take none."""
+    return {} if meta is None else {"meta": meta}
 
 
 def _lr(lead: TorchEstimator, epoch: int) -> float:

@@ -48,7 +48,7 @@ class Breakdown(Inspection):
             raise InputError(f"The samples have no column {self.column!r}.", fits=f"one of {', '.join(meta.columns)}")
         values = meta[self.column].astype(str).to_numpy(dtype=str)[inspected.test]
         tables = []
-        predicted = predict_all(inspected.estimator, inspected.samples[inspected.test].X, inspected.classes)
+        predicted = predict_all(inspected.estimator, inspected.samples[inspected.test], inspected.classes)
         for value in np.unique(values):
             mine = values == value
             table = inspected.scores(predicted[mine], inspected.test[mine])

@@ -1,0 +1,33 @@
+"""How a training part is divided once more: whole trials, of every class and subject."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["held_trials"]
+
+
+def held_trials(trials: np.ndarray, strata: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Say which rows belong to trials that are held back: a share of each stratum's, one at least, and never all.
+
+    Parameters
+    ----------
+    trials : ndarray of str, shape (n_samples,)
+    strata : ndarray, shape (n_samples,)
+        Of the first sample of a trial: its class, or class and subject. Of a stratum with one trial none is held.
+    share : float
+        0 holds nothing.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (n_samples,)
+    """
+    if not share:
+        return np.zeros(len(trials), dtype=bool)
+    names, first = np.unique(trials, return_index=True)
+    held = []
+    for stratum in np.unique(strata):
+        mine = rng.permutation(names[strata[first] == stratum])
+        held.append(mine[: min(len(mine) - 1, max(1, round(share * len(mine))))])
+    return np.isin(trials, np.concatenate(held))
