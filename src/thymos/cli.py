@@ -550,6 +550,53 @@ def calibrate(
 
 
 @app.command()
+def augment(
+    study: Annotated[str, typer.Argument(help="Name of a shipped study (`thymos studies`) or path of a .yaml file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the page and its tables; a new one.")],
+    data: Data = None,
+    budget: Budget = "quick",
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="Methods; all that have a sampler by default.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="The first honest one by default.")] = None,
+    fold: Annotated[str | None, typer.Option("--fold", help="Name of a fold of it; the first by default.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")] = 0,
+    overwrite: Overwrite = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Measure what the samplers of a study generate, beside real samples. Status 1: some methods have nothing."""
+    from rich.table import Table
+
+    from thymos.base.folders import check_place
+    from thymos.evaluation.generated import generate_study
+    from thymos.evaluation.study import load_study
+    from thymos.report.generated import FILES, KIND, write_generated
+    from thymos.report.view import number
+
+    plan = load_study(study, budget)
+    check_place(out, FILES, KIND, overwrite)
+    with _progress() as progress:
+        found = generate_study(plan, data, method or (), _cache(no_cache, data), protocol, fold, seed, progress)
+    page = write_generated(out, found, overwrite)
+    rows = found.table()
+    rows = rows[(rows["class"] == "all") & (rows["verdict"] != "")]
+    table = Table("method", "measure", "generated", "real", "verdict", title="Generated samples beside real ones")
+    for row in rows.itertuples(index=False):
+        table.add_row(row.method, row.measure, number(row.value), number(row.reference), row.verdict)
+    console = _console()
+    console.print(table)
+    for one in found.methods:
+        console.print(f"{one.method} ({one.sampler})", highlight=False, soft_wrap=True, markup=False)
+        for words in one.quality.words:
+            console.print(f"  {words}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"written: {page}", highlight=False, soft_wrap=True)
+    for words in found.gaps.values():
+        print(f"thymos: {words}", file=sys.stderr)
+    if found.gaps:
+        raise typer.Exit(1)
+
+
+@app.command()
 def explain(
     bundle: Annotated[Path, typer.Argument(help="Folder of a model.", metavar="DIR")],
     files: Annotated[

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator
 
 from thymos.base.catalogue import CATALOGUES, catalogue
@@ -19,6 +20,10 @@ from thymos.sources.catalogue import SOURCES
 _LEL = {
     **{"sfreq": 10.0, "bands": {"all": (0.0, 5.0)}, "lr": 3e-2, "batch_size": 32},
     **{"max_epochs": 1, "blocks": 1, "refinements": 1},
+}
+_NAS = {
+    **{"width": 8, "cells": 1, "nodes": 1, "operations": ["skip", "sep_t3"], "search_epochs": 1, "warmup": 0},
+    **{"guard_every": 0, "max_epochs": 12, "lr": 3e-2, "dropout": 0.0, "path_dropout": 0.0, "batch_size": 16},
 }
 FOR_CHECKS = {
     "differential_entropy": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
@@ -47,6 +52,9 @@ FOR_CHECKS = {
     "lel": _LEL,
     "lel_code": {**_LEL, "max_epochs": 3},
     "lel_certified": {**_LEL, "max_epochs": 3},
+    "per_subject": {"estimator": LogisticRegression()},
+    "eegnas": _NAS,
+    "personalised_search": {**_NAS, "personal_epochs": 1},
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
     "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "random_forest_regressor": {"n_estimators": 10},
@@ -69,7 +77,7 @@ _BOOTSTRAP = {
 EXCEPTIONS = {
     **dict.fromkeys(("recurrent", "recurrent_regressor", "lstm_single", "rnn_time", "gru_long", "cnn_lstm"), _FLOAT32),
     **dict.fromkeys(("eegnet", "shallow_convnet", "deep_convnet", "tsception"), _FLOAT32),
-    **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer"), _FLOAT32),
+    **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer", "eegnas", "personalised_search"), _FLOAT32),
     "riemann": {"check_classifiers_train": "a table is one channel, whose variance does not tell the check's classes"},
     "fbcnet": {
         **_FLOAT32,

@@ -32,7 +32,16 @@ from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns
 from thymos.signals.topography import TopographicGrid, azimuthal
 from thymos.signals.transformer import WindowFeatures
 
-__all__ = ["ALL", "REST", "Saliency", "integrated_gradients", "permutation_importance"]
+__all__ = [
+    "ALL",
+    "ELEMENTWISE",
+    "REST",
+    "Saliency",
+    "electrode_places",
+    "featured",
+    "integrated_gradients",
+    "permutation_importance",
+]
 
 #: All bands, all electrodes, all samples together.
 ALL = "all"
@@ -50,7 +59,8 @@ _MUCH = 5.0  # percent of the outputs
 _FAR = 3.0  # standard deviations at which a baseline of zeros counts as outside of the data
 
 _REARRANGE = (Flatten, PickColumns, TopographicGrid)
-_ELEMENTWISE = (ChannelScaler, StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
+#: Transformers that change values one by one, each by numbers of its own.
+ELEMENTWISE = (ChannelScaler, StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,7 +288,7 @@ def integrated_gradients(
         maps=maps.names,
         bands=grid.bands,
         ch_names=grid.ch_names,
-        positions=_positions(grid.ch_names),
+        positions=electrode_places(grid.ch_names),
         method="integrated gradients",
         quantity="absolute attribution",
         unit="logit" if classes else "unit of the rating",
@@ -355,7 +365,7 @@ def permutation_importance(
     """
     repeats, classes = whole("repeats", repeats), [str(c) for c in classes]
     _check_classes(pipeline, classes)
-    X, grid, method = _featured(pipeline, samples, bands)
+    X, grid, method = featured(pipeline, samples, bands)
     score, outputs, tops = _scores(samples, classes)
     donors = [_donors(samples.meta, level, within, generator(random_state, "exchange", r)) for r in range(repeats)]
     maps = _Maps.over(outputs, tops)
@@ -396,7 +406,7 @@ def permutation_importance(
         maps=maps.names,
         bands=grid.bands,
         ch_names=grid.ch_names,
-        positions=_positions(grid.ch_names),
+        positions=electrode_places(grid.ch_names),
         method="permutation importance",
         quantity=moved if samples.y is None else loss,
         unit=("share" if classes else "unit of the rating") if samples.y is None else unit,
@@ -565,7 +575,7 @@ def _inputs(pipeline: Any, samples: Samples, bands: Any) -> _Inputs:
             fits="a fitted pipeline that ends with one of Thymos' networks",
             do="use permutation_importance, which takes any method",
         )
-    X, grid, rest = _featured(pipeline, samples, bands)
+    X, grid, rest = featured(pipeline, samples, bands)
     shape = X.shape[1:]
     places = np.arange(1.0, 1 + np.prod(shape)).reshape(1, *shape)
     for step in transformers(rest):
@@ -576,7 +586,7 @@ def _inputs(pipeline: Any, samples: Samples, bands: Any) -> _Inputs:
             places = np.arange(1.0, 1 + np.prod(shape)).reshape(1, *shape)
         elif isinstance(step, _REARRANGE):
             X, places = _transformed([step], X), step.transform(places)
-        elif isinstance(step, _ELEMENTWISE):
+        elif isinstance(step, ELEMENTWISE):
             X = _transformed([step], X)
         else:
             raise UnfitError(
@@ -606,7 +616,7 @@ def _check_arrangement(network: Any) -> None:
         )
 
 
-def _featured(pipeline: Any, samples: Samples, bands: Any) -> tuple[np.ndarray, _Grid, Any]:
+def featured(pipeline: Any, samples: Samples, bands: Any) -> tuple[np.ndarray, _Grid, Any]:
     """Return samples in which bands and channels can be found, where they are, and what is left of the pipeline.
 
     Features that the pipeline computes are computed, once; raw signals that it takes otherwise stay signals.
@@ -700,7 +710,7 @@ def _spectral(n_times: int, sfreq: float, ch_names: list[str], bands: Any) -> _G
     return _Grid((*names, REST), tuple(ch_names), members, (note,))
 
 
-def _positions(ch_names: Sequence[str]) -> np.ndarray:
+def electrode_places(ch_names: Sequence[str]) -> np.ndarray:
     """Return x and y of each electrode, NaN for what is none or comes a second time."""
     places = np.full((len(ch_names), 2), np.nan)
     known = {name: k for k, name in reversed(list(enumerate(standard_names(ch_names)))) if name is not None}

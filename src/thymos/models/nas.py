@@ -17,8 +17,8 @@ from torch import nn
 from thymos.base.checkpoints import checkpoint
 from thymos.base.errors import InputError
 from thymos.base.random import child_seed, generator
-from thymos.models.per_subject import by_subject, subjects_of, validation_of
 from thymos.models.genotype import EEGSearchSpace, Genotype, random_genotype
+from thymos.models.per_subject import by_subject, subjects_of, validation_of
 from thymos.models.supernet import Architecture, GenotypeNet, Supernet, joined
 from thymos.nn.graph import nearness
 from thymos.nn.mixed_ops import OPERATIONS, make_operation

@@ -26,7 +26,16 @@ from thymos.report.figures import BLUE, GREY, STYLE, VERMILION, svg
 from thymos.report.page import write_page
 from thymos.report.view import number
 
-__all__ = ["explain", "margins_figure", "saliency_figure", "write_prediction", "write_saliency"]
+__all__ = [
+    "colour_bar",
+    "explain",
+    "head",
+    "margins_figure",
+    "row_label",
+    "saliency_figure",
+    "write_prediction",
+    "write_saliency",
+]
 
 _METHODS = {"gradients": integrated_gradients, "permutation": permutation_importance}
 _FEWEST = 8  # electrodes; colours between fewer would be invented
@@ -72,11 +81,11 @@ def saliency_figure(saliency: Saliency, signed: bool = False, top: int = 3) -> F
         for i in range(n_maps):
             for j, band in enumerate(saliency.bands):
                 names = _names(saliency, shown[i, j], placed, clear[i, j], norm, top)
-                _head(axes[i, j], shown[i, j], saliency.positions[placed], norm, colours, names)
+                head(axes[i, j], shown[i, j], saliency.positions[placed], norm, colours, names)
                 if i == 0:
                     axes[i, j].set_title(band)
-            _row_label(axes[i, 0], saliency.maps[i])
-        _colour_bar(fig, axes, norm, colours, label)
+            row_label(axes[i, 0], saliency.maps[i])
+        colour_bar(fig, axes, norm, colours, label)
         return fig
 
 
@@ -94,18 +103,18 @@ def margins_figure(saliency: Saliency) -> Figure:
             if placed.any():
                 clear = ~(electrodes[i] < 2 * saliency.error[i, -1, :-1])[placed]
                 names = _names(saliency, electrodes[i, placed], placed, clear, norm, 3)
-                _head(left, electrodes[i, placed], saliency.positions[placed], norm, colours, names)
+                head(left, electrodes[i, placed], saliency.positions[placed], norm, colours, names)
             else:
                 best = np.argsort(-electrodes[i], kind="stable")[:_BARS]
                 _bar(left, [saliency.ch_names[k] for k in best], electrodes[i, best], saliency.error[i, -1, best])
                 left.set_xlabel(label if i == n_maps - 1 else "")
-            _row_label(left, saliency.maps[i], 0.25 if placed.any() else 1.0)
+            row_label(left, saliency.maps[i], 0.25 if placed.any() else 1.0)
             _bar(right, [*saliency.bands, ALL], saliency.values[i, :, -1], saliency.error[i, :, -1])
         axes[0, 0].set_title("whole electrodes, all bands")
         axes[0, 1].set_title("whole bands, all electrodes")
         axes[-1, 1].set_xlabel(label)
         if placed.any():
-            _colour_bar(fig, axes[:, :1], norm, colours, label, location="left")
+            colour_bar(fig, axes[:, :1], norm, colours, label, location="left")
         return fig
 
 
@@ -303,16 +312,17 @@ def _names(
     ]
 
 
-def _head(
+def head(
     ax: Any, values: np.ndarray, positions: np.ndarray, norm: Normalize, colours: str, names: Sequence[str]
 ) -> None:
     """Draw one head from above, the nose at the top; few electrodes as discs, with no colours between them."""
     if len(values) < _FEWEST:
         ax.add_patch(Circle((0, 0), 1, fill=False, lw=1))
         ax.plot([-0.12, 0, 0.12], [0.99, 1.14, 0.99], color="black", lw=1)
-        ax.scatter(*positions.T, s=90, c=values, cmap=colours, norm=norm, edgecolors="black", linewidths=0.6, zorder=3)
+        look = {"cmap": colours, "norm": norm, "edgecolors": "black", "linewidths": 0.6}
+        ax.scatter(*positions.T, s=90, c=values, zorder=3, clip_on=False, **look)
         ax.set(xlim=(-1.5, 1.5), ylim=(-1.4, 1.4))
-        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_aspect("equal")
         ax.axis("off")
     else:
         from mne.viz import plot_topomap  # slow to import
@@ -373,15 +383,16 @@ def _bar(ax: Any, names: Sequence[str], values: np.ndarray, error: np.ndarray) -
     ax.invert_yaxis()
 
 
-def _row_label(ax: Any, name: str, inches: float = 0.1) -> None:
+def row_label(ax: Any, name: str, inches: float = 0.1) -> None:
     """Write a name to the left of a row."""
     place = {"xy": (0, 0.5), "xycoords": "axes fraction", "xytext": (-72 * inches, 0), "textcoords": "offset points"}
     ax.annotate(textwrap.fill(name, 14), ha="right", va="center", fontweight="bold", **place)
 
 
-def _colour_bar(
+def colour_bar(
     fig: Figure, axes: np.ndarray, norm: Normalize, colours: str, label: str, location: str = "right"
 ) -> None:
+    """Draw the scale of some heads beside them."""
     shades = mpl.cm.ScalarMappable(norm, colours)
     fig.colorbar(shades, ax=axes, location=location, shrink=0.9, aspect=25, label=label)
 

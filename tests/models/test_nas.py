@@ -1,0 +1,247 @@
+"""Searched classifiers: what reaches the search, what comes out of it, and that each part can be switched off."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator, clone
+
+import thymos.models.nas as nas
+from thymos.augmentation.base import Augmenter
+from thymos.base.checkpoints import kept_in
+from thymos.base.errors import InputError
+from thymos.base.samples import Samples, source_trials
+from thymos.evaluation import GroupSplit
+from thymos.evaluation.fit import fit_fold
+from thymos.models.genotype import Genotype
+from thymos.models.nas import EEGNASClassifier, PersonalisedSearch
+from thymos.training.pipeline import make_pipeline
+
+SMALL = {
+    **{"width": 4, "cells": 2, "nodes": 1, "operations": ["skip", "sep_t3", "se"], "search_epochs": 2, "warmup": 1},
+    **{"guard_every": 0, "max_epochs": 2, "search_batch": 16, "batch_size": 16, "random_state": 0},
+}
+SHAPE = (2, 4, 6)
+
+
+@pytest.fixture
+def samples(make_samples):
+    return make_samples(subjects=2, trials=10, windows=3, shape=SHAPE, effect=1.0)
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    """Return a list of all that searches are given and find."""
+    calls, own = [], nas.search
+
+    def watched(network, architecture, parts, schedule, *rest):
+        found = own(network, architecture, parts, schedule, *rest)
+        calls.append((parts, schedule, found))
+        return found
+
+    monkeypatch.setattr(nas, "search", watched)
+    return calls
+
+
+class Copies(Augmenter):
+    """Copies of real samples, shifted by 100, so that they can be found again."""
+
+    def draw(self, X, y, meta, label, count, rng):
+        parents = rng.choice(np.flatnonzero(y == label), count)
+        return X[parents] + 100, parents
+
+    def learn(self, X, y, meta, rng):
+        type(self).seen = meta.copy()
+
+
+def test_a_genotype_is_found_trained_and_reported(samples, searched):
+    model = EEGNASClassifier(**SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    genotype = Genotype.of(json.loads(json.dumps(model.genotype_)))
+    assert genotype.nodes == 1
+    assert model.module_.genotype == genotype
+    assert [h["epoch"] for h in model.search_history_] == [1, 2]
+    assert len(searched) == 1
+    again = EEGNASClassifier(**{**SMALL, "genotype": model.genotype_}).fit(samples.X, samples.y, meta=samples.meta)
+    assert again.genotype_ == model.genotype_
+    assert len(searched) == 1, "a given genotype needs no search"
+
+
+def test_weights_and_architecture_are_learnt_on_different_trials_of_every_class_and_subject(samples, searched):
+    EEGNASClassifier(**{**SMALL, "held": 0.4}).fit(samples.X, samples.y, meta=samples.meta)
+    ((part,), _, _) = searched[0]
+    assert len(part.X) + len(part.held_X) == len(samples)
+    assert len(part.held_X) == 24  # two of five trials of two classes of two subjects, three windows each
+    flat = {row.tobytes() for row in np.round(part.held_X, 3)}
+    assert not flat & {row.tobytes() for row in np.round(part.X, 3)}
+    # standardised by the part for weights
+    assert np.allclose(part.X.mean(axis=(0, 3)), 0, atol=1e-5)
+    assert np.allclose(part.X.std(axis=(0, 3)), 1, atol=1e-4)
+    assert not np.allclose(part.held_X.mean(axis=(0, 3)), 0, atol=1e-3)
+
+
+def test_personal_searches_begin_with_that_of_all_in_one_pass(samples, searched):
+    model = PersonalisedSearch(personal_epochs=2, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    (all_parts, _, (population,)), (parts, schedule, found) = searched
+    assert len(all_parts) == 1
+    assert len(parts) == 2
+    assert schedule.prior == 0.1
+    assert schedule.epochs == 2
+    assert sum(len(p.X) for p in parts) == len(all_parts[0].X)
+    for name, one in zip(("s0", "s1"), found, strict=True):
+        distance = sum(float((one.architecture[k] - population.architecture[k]).abs().max()) for k in one.architecture)
+        assert 0 < distance < 0.1, "it began elsewhere"
+        assert model.searches_[name] == one.history
+    assert list(model.genotypes_) == ["s0", "s1", ""]
+    assert model.subjects_ == ["s0", "s1"]
+    assert {h["subject"] for h in model.history_} == {"s0", "s1", ""}
+
+
+@pytest.mark.parametrize(("personal", "searches"), [("population", 1), ("random", 0)])
+def test_what_it_is_compared_with_shares_everything_but_the_search(personal, searches, samples, searched):
+    model = PersonalisedSearch(personal, others=False, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    assert len(searched) == searches
+    assert list(model.genotypes_) == ["s0", "s1"]
+    other = PersonalisedSearch(personal, others=False, **{**SMALL, "random_state": 1})
+    other.fit(samples.X, samples.y, meta=samples.meta)
+    drawn = {json.dumps(g) for g in [*model.genotypes_.values(), *other.genotypes_.values()]}
+    if personal == "random":
+        assert len(drawn) > 2, "each subject and each seed draws its own"
+    else:
+        assert model.genotypes_["s0"] == model.genotypes_["s1"]
+
+
+def test_each_subject_is_predicted_by_its_network_and_others_by_that_of_all(samples):
+    model = PersonalisedSearch("population", **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    made = model.predict_proba(samples.X, samples.meta)
+    nets = [net.eval() for net in model.module_.networks]
+    for number, name in enumerate(("s0", "s1")):
+        mine = (samples.meta["subject"] == name).to_numpy()
+        with torch.inference_mode():
+            known = nets[number](torch.from_numpy(samples.X[mine])).softmax(dim=1).numpy()
+        assert np.allclose(made[mine], known, atol=1e-6)
+    new = model.predict_proba(samples.X, samples.meta.assign(subject="x"))
+    assert np.allclose(new, model.predict_proba(samples.X), atol=1e-7)
+    assert not np.allclose(new, made, atol=1e-4)
+    alone = PersonalisedSearch("population", others=False, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    with pytest.raises(InputError, match="x was not in training"):
+        alone.predict(samples.X, samples.meta.assign(subject="x"))
+
+
+@pytest.mark.parametrize("kind", [EEGNASClassifier, PersonalisedSearch])
+def test_a_sampler_sees_the_part_for_weights_and_joins_it_alone(kind, samples, searched):
+    validation = Samples(samples.X + 1000, samples.y, samples.meta)
+    model = kind(sampler=Copies(ratio=1.0, weight=0.5, random_state=0), **SMALL)
+    model.fit(samples.X, samples.y, validation=validation, meta=samples.meta)
+    parts = searched[0][0]
+    seen = set(Copies.seen["trial"])
+    assert len(seen) == 12, "two of five trials of each class and subject are for the architecture"
+    made = np.concatenate([p.X[p.weight == 0.5] for p in parts])
+    assert len(made) == model.n_made_ == 36
+    assert all((p.weight[: len(p.X) // 2] == 1).all() for p in parts)
+    for p in parts:
+        assert np.abs(p.held_X).max() < 20, "an added sample is among those for the architecture"
+    held = set(samples.meta["trial"]) - seen
+    assert len(held) == 8
+
+
+def test_no_synthetic_sample_comes_from_outside_the_part_for_weights(samples):
+    """Over many divisions, with the metadata that a pipeline hands on."""
+    for seed in range(20):
+        model = EEGNASClassifier(sampler=Copies(ratio=0.5, random_state=seed), **{**SMALL, "random_state": seed})
+        trained = model._divided(samples.X, samples.y, None, None, samples.meta)
+        inside = set(samples.meta["trial"].iloc[trained.rows])
+        sources = {t for text in trained.more_meta["source_trial"] for t in source_trials(text)}
+        assert sources <= inside
+        assert not sources & set(samples.meta["trial"].iloc[trained.held])
+
+
+def test_the_test_clip_never_reaches_the_population(samples, searched):
+    """Folds by stimulus: no row of anybody's response to a test clip is in any search or sampler."""
+    marked = samples.replace(X=samples.X.copy())
+    fold = GroupSplit("stimulus", 5).folds(samples.meta, samples.y)[0]
+    marked.X[fold.test] = 1e6
+    marked.X[fold.validation] = 1e5
+    pipeline = make_pipeline(PersonalisedSearch(sampler=Copies(), others=False, **SMALL))
+    result = fit_fold(pipeline, marked, fold, ["calm", "tense"])
+    clips = set(samples.meta["stimulus"].iloc[fold.test])
+    assert not clips & set(Copies.seen["stimulus"])
+    for parts, _, _ in searched:
+        assert all(np.abs(values).max() < 1e3 for p in parts for values in (p.X, p.held_X))
+    assert len(result.predictions) == len(fold.test)
+
+
+def test_searches_are_not_repeated_by_methods_that_share_them(samples, searched, tmp_path):
+    with kept_in(tmp_path):
+        first = PersonalisedSearch("population", others=False, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+        files = sorted(p.name for p in tmp_path.iterdir())
+        assert [name.split("-")[1] for name in files] == ["all"]
+        begin = (tmp_path / files[0]).stat().st_mtime_ns
+        second = PersonalisedSearch(personal_epochs=1, others=False, **SMALL)
+        second.fit(samples.X, samples.y, meta=samples.meta)
+        assert (tmp_path / files[0]).stat().st_mtime_ns == begin
+        assert len(list(tmp_path.iterdir())) == 2
+    assert first.genotype_ == second.genotype_
+    alone = PersonalisedSearch(personal_epochs=1, others=False, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    assert alone.genotypes_ == second.genotypes_
+    assert np.array_equal(alone.predict_proba(samples.X, samples.meta), second.predict_proba(samples.X, samples.meta))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"select": "perturb"},
+        {"inherit": True},
+        {"cost": 0.1},
+        {"cost": 0.1, "cost_of": "latency"},
+        {"genotype": "random"},
+    ],
+)
+def test_options_run_and_matter_where_they_should(change, samples):
+    model = EEGNASClassifier(**{**SMALL, **change}).fit(samples.X, samples.y, meta=samples.meta)
+    assert model.predict_proba(samples.X).shape == (len(samples), 2)
+    if change == {"inherit": True}:
+        plain = EEGNASClassifier(**SMALL).fit(samples.X, samples.y, meta=samples.meta)
+        assert plain.genotype_ == model.genotype_
+        assert plain.history_[0]["train_loss"] != model.history_[0]["train_loss"]
+
+
+def test_bare_arrays_groups_and_every_layout_are_taken(samples):
+    for X in (samples.X, samples.X[:, 0], samples.X[:, 0, 0]):
+        model = EEGNASClassifier(**SMALL).fit(X, samples.y)
+        assert model.predict(X).shape == (len(X),)
+    grouped = EEGNASClassifier(**SMALL).fit(samples.X, samples.y, groups=samples.meta["trial"].to_numpy())
+    meta = pd.DataFrame({"trial": samples.meta["trial"]})
+    assert grouped.genotype_ == EEGNASClassifier(**SMALL).fit(samples.X, samples.y, meta=meta).genotype_
+
+
+def test_one_trial_of_a_class_cannot_be_divided(samples):
+    y = np.where(samples.meta["trial"] == "s0-t0", "rare", samples.y)
+    with pytest.raises(InputError, match="cannot be divided"):
+        EEGNASClassifier(**SMALL).fit(samples.X, y, meta=samples.meta)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"genotype": "best"},
+        {"genotype": {"normal": []}},
+        {"held": 1.0},
+        {"select": "luck"},
+        {"cost_of": "money"},
+        {"operations": ["fly"]},
+        {"positions": [[0.0, 0.0]]},
+        {"search_epochs": 0},
+        {"dropout": 1.0},
+    ],
+)
+def test_impossible_parameters_are_refused_in_words(wrong, samples):
+    with pytest.raises(InputError):
+        EEGNASClassifier(**{**SMALL, **wrong}).fit(samples.X, samples.y, meta=samples.meta)
+
+
+def test_clones_keep_a_sampler_as_a_parameter():
+    model = clone(PersonalisedSearch(sampler=Copies(ratio=0.3), **SMALL))
+    assert isinstance(model.sampler, BaseEstimator)
+    assert model.get_params()["sampler__ratio"] == 0.3

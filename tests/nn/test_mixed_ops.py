@@ -1,0 +1,132 @@
+"""Operations of the search space: shapes, known answers, and several models at once."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from thymos.nn.graph import nearness
+from thymos.nn.mixed_ops import OPERATIONS, BatchNorm, MixedEdge, Pointwise, make_operation
+
+WIDTH, CHANNELS = 4, 5
+
+
+@pytest.fixture
+def adjacency():
+    return nearness(torch.randn(CHANNELS, 3, generator=torch.Generator().manual_seed(0)))
+
+
+def drawn(stack=1, times=6, batch=3, seed=0):
+    return torch.randn(stack, WIDTH, CHANNELS, times, batch, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("times", [1, 4, 11])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_operations_keep_the_shape_or_halve_the_time_axis_rounded_up(name, times, stride, adjacency):
+    x = drawn(times=times)
+    made = make_operation(name, 1, WIDTH, adjacency, stride)(x, functional.elu(x))
+    assert made.shape == (1, WIDTH, CHANNELS, -(-times // stride), 3)
+    assert torch.isfinite(made).all()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_stack_gives_what_its_models_give_alone(name, stride, adjacency):
+    torch.manual_seed(0)
+    alone = [make_operation(name, 1, WIDTH, adjacency, stride) for _ in range(3)]
+    stack = make_operation(name, 3, WIDTH, adjacency, stride)
+    states = [one.state_dict() for one in alone]
+    stack.load_state_dict({key: torch.cat([state[key] for state in states]) for key in states[0]})
+    x = drawn(stack=3)
+    together = stack(x, functional.elu(x))
+    for k, one in enumerate(alone):
+        single = one(x[k : k + 1], functional.elu(x[k : k + 1]))
+        assert torch.allclose(together[k : k + 1], single, atol=1e-5)
+    for key, value in stack.state_dict().items():  # running statistics too
+        assert torch.allclose(value, torch.cat([one.state_dict()[key] for one in alone]), atol=1e-6), key
+
+
+def test_pools_ignore_what_is_not_there(adjacency):
+    x = torch.arange(4.0).view(1, 1, 1, 4, 1).expand(1, WIDTH, CHANNELS, 4, 1) - 10
+    mean, most = (make_operation(name, 1, WIDTH, adjacency)(x, x)[0, 0, 0, :, 0] for name in ("avg_t3", "max_t3"))
+    assert mean.tolist() == [-9.5, -9.0, -8.0, -7.5]
+    assert most.tolist() == [-9.0, -8.0, -7.0, -7.0]
+
+
+def test_the_gradient_of_the_largest_goes_to_the_first_of_equals(adjacency):
+    x = drawn().requires_grad_()
+    made = make_operation("max_t3", 1, WIDTH, adjacency)(x, x)
+    (ours,) = torch.autograd.grad(made.square().sum(), x)
+    wide = functional.max_pool2d(x.flatten(0, 2), (3, 1), 1, (1, 0))
+    (theirs,) = torch.autograd.grad(wide.square().sum(), x)
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_batch_normalisation_is_pytorchs():
+    ours, theirs = BatchNorm(1, WIDTH), torch.nn.BatchNorm2d(WIDTH)
+    x = drawn(batch=8).mul(3).add(1).requires_grad_()
+    as_theirs = x[0].permute(3, 0, 1, 2)  # (batch, features, channels, times)
+    weights = torch.randn(x.shape)
+    made, expected = ours(x), theirs(as_theirs).permute(1, 2, 3, 0)[None]
+    assert torch.allclose(made, expected, atol=1e-5)
+    (gradient,) = torch.autograd.grad((made * weights).sum(), x, retain_graph=True)
+    (known,) = torch.autograd.grad((expected * weights).sum(), x)
+    assert torch.allclose(gradient, known, atol=1e-5)
+    ours.eval()
+    theirs.eval()
+    assert torch.allclose(
+        ours(x), theirs(as_theirs).permute(1, 2, 3, 0)[None], rtol=5e-3, atol=1e-2
+    )  # variance n, not n - 1
+
+
+def test_temporal_operations_filter_each_feature_and_mix_them(adjacency):
+    operation = make_operation("dil_t3", 1, WIDTH, adjacency, affine=False).eval()
+    x = drawn()
+    with torch.no_grad():
+        operation.mix.weight.copy_(torch.eye(WIDTH)[None])
+        operation.weight.copy_(torch.tensor([1.0, 0.0, -1.0])[None, :, None].expand(1, 3, WIDTH))
+    made = operation(x, x) * (1 + 1e-5) ** 0.5
+    assert torch.allclose(made[..., 2:4, :], x[..., 0:2, :] - x[..., 4:6, :], atol=1e-5)
+    assert torch.allclose(made[..., 0, :], -x[..., 2, :], atol=1e-5)
+
+
+def test_the_graph_operation_is_the_chebyshev_polynomial(adjacency):
+    operation = make_operation("graph", 1, WIDTH, adjacency, affine=False).eval()
+    x, laplacian = drawn(), operation.laplacian()[0].detach()
+    assert torch.linalg.eigvalsh(laplacian).abs().max() <= 1 + 1e-5
+    a, b, c = operation.mix.weight[0].detach().chunk(3)
+    terms = [torch.eye(CHANNELS), laplacian, 2 * laplacian @ laplacian - torch.eye(CHANNELS)]
+    known = sum(torch.einsum("gf,cd,sfdwn->sgcwn", w, t, x) for w, t in zip((a, b, c), terms, strict=True))
+    assert torch.allclose(operation(x, x) * (1 + 1e-5) ** 0.5, known, atol=1e-4)
+
+
+def test_a_learnt_graph_begins_as_nearness(adjacency):
+    laplacian = make_operation("graph", 1, WIDTH, adjacency).laplacian()[0]
+    root = adjacency.sum(1).rsqrt()
+    assert torch.allclose(-laplacian, root[:, None] * adjacency * root, atol=0.02)
+
+
+def test_electrodes_are_mixed_by_spat_graph_and_attention_alone(adjacency):
+    x = drawn()
+    other = x.clone()
+    other[:, :, 0] += 1
+    for name in set(OPERATIONS) - {"zero"}:
+        operation = make_operation(name, 1, WIDTH, adjacency).eval()
+        moved = (operation(other, functional.elu(other)) - operation(x, functional.elu(x))).abs()[:, :, 1:].max()
+        assert (moved > 1e-6) == (name in {"spat", "graph", "attn_e", "se"}), name
+
+
+def test_an_edge_weighs_its_operations_and_adds_the_auxiliary_connection(adjacency):
+    names = ("zero", "skip", "avg_t3")
+    edge, x = MixedEdge(names, 1, WIDTH, adjacency, 1), drawn()
+    weights = torch.tensor([[0.2, 0.3, 0.5]])
+    pooled = make_operation("avg_t3", 1, WIDTH, adjacency)(x, x)
+    assert torch.allclose(edge(x, x, weights), 0.3 * x + 0.5 * pooled, atol=1e-6)
+    assert torch.allclose(edge(x, x, weights, torch.tensor([0.4])), 0.7 * x + 0.5 * pooled, atol=1e-6)
+    without = MixedEdge(("avg_t3",), 1, WIDTH, adjacency, 1)
+    assert torch.allclose(without(x, x, weights[:, :1], torch.tensor([0.4])), 0.2 * pooled + 0.4 * x, atol=1e-6)
+
+
+def test_pointwise_maps_the_features():
+    layer, x = Pointwise(2, WIDTH, 3), drawn(stack=2)
+    assert torch.allclose(layer(x), torch.einsum("sgf,sfcwn->sgcwn", layer.weight, x), atol=1e-6)
