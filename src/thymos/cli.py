@@ -190,15 +190,19 @@ def run(
         str | None, typer.Option("--address", help="Scheduler of a running Dask cluster, such as tcp://host:8786.")
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of each process.")] = 1,
+    protocol: Annotated[
+        list[str] | None, typer.Option("--protocol", help="Only this protocol of the study; can be given again.")
+    ] = None,
     no_cache: NoCache = False,
 ) -> None:
     """Run a study, or what is missing of it, and write its report."""
     from thymos.evaluation.engines import Engine, default_jobs
     from thymos.evaluation.runner import run_study
-    from thymos.evaluation.study import load_study
+    from thymos.evaluation.study import load_study, narrowed
 
     place = Engine("dask" if address else engine, jobs or max(1, default_jobs() // threads), threads, address)
     plan = load_study(study, budget)
+    plan = narrowed(plan, protocol) if protocol else plan
     out = out or Path("runs") / plan.name
     console = _console()
     console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget} (reduces: {plan.reduces})", highlight=False)

@@ -11,6 +11,7 @@ from thymos.evaluation.study import (
     make_grid,
     make_protocol,
     make_samples,
+    narrowed,
     parse_study,
     shipped_studies,
 )
@@ -384,3 +385,22 @@ def test_steps_are_told_the_names_of_the_channels():
     plan = parse_study(changed(("methods", "lda", "steps"), steps))
     pipe = make_estimator(plan, "lda", {"sfreq": 64.0, "ch_names": ["F3", "F4"]})
     assert pipe[1].ch_names == ["F3", "F4"]
+
+
+def test_a_study_under_some_of_its_protocols_leaves_the_rest_out():
+    whole = load_study("lel-faced", "quick")
+    part = narrowed(whole, ["trial"])
+    assert list(part.protocols) == ["trial"]
+    assert set(part.methods) == set(whole.methods)
+    assert part.methods["eegnet"].protocols == ["trial"]
+    assert part.claims == []
+    assert part.digest() != whole.digest()
+    assert narrowed(whole, list(whole.protocols)).digest() == whole.digest()
+    fewer = narrowed(whole, ["trial_shares"])
+    assert "knn" not in fewer.methods
+    assert "branches" not in fewer.inspections
+    assert [claim.protocol for claim in fewer.claims] == ["trial_shares"]
+    with pytest.raises(StudyError, match="no protocol 'trail'"):
+        narrowed(whole, ["trail"])
+    with pytest.raises(StudyError, match="needs `twin_of:`"):
+        narrowed(whole, ["random_window"])

@@ -42,6 +42,7 @@ INSPECTIONS = Catalogue(
         "breakdown": Row(f"{_LOOKS}.breakdown:Breakdown", "metrics for each value of a metadata column"),
         "branches": Row(f"{_LOOKS}.branches:Branches", "branches of an ensemble alone, combined, and how alike"),
         "lipschitz": Row(f"{_LOOKS}.lipschitz:Lipschitz", "measured, declared and proven Lipschitz constants"),
+        "genotypes": Row(f"{_LOOKS}.genotypes:Genotypes", "networks that searches found, and how they went"),
         "relations": Row(f"{_LOOKS}.relations:Relations", "learnt weights between electrodes, by class"),
     },
 )

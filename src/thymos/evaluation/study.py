@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
@@ -40,6 +40,7 @@ __all__ = [
     "make_protocol",
     "make_samples",
     "make_source",
+    "narrowed",
     "shipped_studies",
     "stored_study",
 ]
@@ -292,6 +293,9 @@ class Study(_Strict):
     features : list of Step
         Transformers that learn nothing, computed once, recording by recording, before any split; the first one sees a
         whole recording. Methods are given what they return, instead of signals.
+    keep_signals : bool
+        With `features`: samples have two modalities, ``features`` and the ``signals`` of the same windows, and every
+        method begins with ``pick: {modality: ...}``.
     subtract_baseline : bool
         Subtract the mean of the first feature over the rest before the stimulus.
     incomplete : {'error', 'drop'}
@@ -329,6 +333,7 @@ class Study(_Strict):
     process: list[Named] = Field(default_factory=list)
     windows: Windows
     features: list[Named] = Field(default_factory=list)
+    keep_signals: bool = False
     subtract_baseline: bool = False
     incomplete: Literal["error", "drop"] = "error"
     target: Target
@@ -365,8 +370,12 @@ class Study(_Strict):
         kind, known = ("rating", _RATING_METRICS) if self.target.rating else ("class", _CLASS_METRICS)
         if self.metric not in known:
             raise ValueError(f"metric: {self.metric!r} does not measure a {kind}; one of {', '.join(known)} does")
-        if not self.features and (self.windows.seconds is None or self.subtract_baseline):
-            raise ValueError("windows.seconds: null and subtract_baseline: true are for studies with features")
+        if not self.features and (self.windows.seconds is None or self.subtract_baseline or self.keep_signals):
+            raise ValueError(
+                "windows.seconds: null, subtract_baseline: true and keep_signals: true are for studies with features"
+            )
+        if self.keep_signals and (self.windows.seconds is None or self.incomplete == "drop"):
+            raise ValueError("keep_signals: true wants windows of some seconds, all of which have features")
         for name, spec in self.protocols.items():
             row = resolve(spec.split or name, "protocol")
             protocol = row.load()
@@ -429,6 +438,51 @@ class Study(_Strict):
             words.add("inspections")
         content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def narrowed(study: Study, protocols: Collection[str]) -> Study:
+    """Return a study under some of its protocols: methods, inspections, claims and figures of the others are left out.
+
+    It is another study than the whole, so that its results have a folder of their own.
+
+    Raises
+    ------
+    StudyError
+        If there is no such protocol, or a leaky one is left without its honest twin.
+    """
+    for name in protocols:
+        if name not in study.protocols:
+            raise StudyError(
+                f"{study.name} has no protocol {name!r}.{near(name, study.protocols)}",
+                fits=f"one of {', '.join(study.protocols)}",
+            )
+    content = study.model_dump(mode="json")
+    content["protocols"] = {name: spec for name, spec in content["protocols"].items() if name in protocols}
+    for part in (*content["methods"].values(), *content["inspections"].values()):
+        if part["protocols"] is not None:
+            part["protocols"] = [name for name in part["protocols"] if name in protocols]
+    for kind in ("methods", "inspections"):
+        content[kind] = {name: part for name, part in content[kind].items() if part["protocols"] != []}
+    methods = set(content["methods"])
+    for part in content["inspections"].values():
+        part["methods"] = None if part["methods"] is None else [name for name in part["methods"] if name in methods]
+    content["inspections"] = {name: part for name, part in content["inspections"].items() if part["methods"] != []}
+    if content["permuted"] is not None:
+        content["permuted"] = [name for name in content["permuted"] if name in methods]
+    content["claims"] = [
+        c for c in content["claims"] if c["protocol"] in {"", *protocols} and c["method"] in {"", *methods}
+    ]
+    content["panels"] = [
+        panel
+        for panel in content["panels"]
+        if panel["protocol"] in {"", *protocols}
+        and methods >= set(panel["methods"].values() if isinstance(panel["methods"], dict) else panel["methods"])
+    ]
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        reason = "; ".join(_explain(e) for e in error.errors())
+        raise StudyError(f"{study.name} under {', '.join(protocols)} alone: {reason}") from None
 
 
 def shipped_studies() -> dict[str, Path]:
@@ -494,7 +548,8 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content.setdefault("metric", "ccc")
     if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
         name, title = ("mean", "Mean rating") if rating else ("majority", "Majority class")
-        content["methods"] = {name: {"title": title, "steps": [name], "seeds": 1}, **content["methods"]}
+        steps = [{"pick": {"modality": "features"}}, name] if content.get("keep_signals") is True else [name]
+        content["methods"] = {name: {"title": title, "steps": steps, "seeds": 1}, **content["methods"]}
     try:
         return Study.model_validate(content)
     except ValidationError as error:
@@ -629,11 +684,26 @@ def make_samples(
         samples = recordings.features(
             *steps, **cut, subtract_baseline=study.subtract_baseline, incomplete=study.incomplete
         )
+        if study.keep_signals:
+            samples = _beside(samples, recordings.windows(**cut))
     else:
         samples = recordings.windows(**cut)
     if getattr(source, "root", None) and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
     return _labelled(samples, study.target)
+
+
+def _beside(features: Samples, signals: Samples) -> Samples:
+    """Return features and signals of the same windows as two modalities."""
+    places = ["trial", "start", "stop"]
+    if not features.meta[places].equals(signals.meta[places]):
+        raise InputError(
+            f"{len(features)} windows have features and {len(signals)} have signals, or they stand in another order.",
+            fits="features of every window",
+            do="leave out keep_signals",
+        )
+    info = features.info | {"sfreq": signals.info["sfreq"]}
+    return features.replace(X={"features": features.X, "signals": signals.X}, info=info)
 
 
 def _labelled(samples: Samples, target: Target) -> Samples:

@@ -30,6 +30,7 @@ from thymos.report.figures import (
     spread,
     svg,
 )
+from thymos.report.genotypes import genotypes
 from thymos.report.lipschitz import lipschitz
 from thymos.report.view import RunView, number
 
@@ -306,6 +307,7 @@ FIGURES: Mapping[str, Callable[[RunView, pd.DataFrame], list[Drawn]]] = {
     "branches": branches,
     "breakdown": breakdown,
     "lipschitz": lipschitz,
+    "genotypes": genotypes,
     "relations": relations,
 }
 

@@ -143,6 +143,7 @@ TRANSFORMERS = Catalogue(
         "channel_scaler": Row("thymos.signals.scaling:ChannelScaler", "z-score per channel from training samples"),
         "window_statistics": Row("thymos.signals.statistics:WindowStatistics", "moments and extremes over time"),
         "pick_columns": Row("thymos.signals.scaling:PickColumns", "some channels or columns, by number"),
+        "pick": Row("thymos.signals.scaling:PickModality", "one modality of several, by name"),
         "flatten": Row("thymos.signals.scaling:Flatten", "all axes of a sample into one row"),
     },
 )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.signals.transformer import ArrayTransformer
 
-__all__ = ["ChannelScaler", "Flatten", "PickColumns"]
+__all__ = ["ChannelScaler", "Flatten", "PickColumns", "PickModality"]
 
 
 class ChannelScaler(ArrayTransformer):
@@ -115,3 +116,40 @@ class PickColumns(ArrayTransformer):
         """Return shape (n_samples, n_kept, ...)."""
         X = self._checked(X)
         return X if self.ranges is None else np.concatenate([X[:, a:b] for a, b in self.ranges], axis=1)
+
+
+class PickModality(ArrayTransformer):
+    """One of several modalities, for a method that takes one array.
+
+    Parameters
+    ----------
+    modality : str, optional
+        Its name. Samples that are one array, without a name, are passed on as they are.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Size of the second axis of the modality seen in `fit`.
+    """
+
+    learns = False
+
+    def __init__(self, modality: str | None = None):
+        self.modality = modality
+
+    def fit(self, X: np.ndarray | Mapping[str, np.ndarray], y: object = None) -> PickModality:
+        """Check that the modality is there; shape (n_samples, ...)."""
+        return super().fit(self._picked(X))
+
+    def transform(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the modality, shape (n_samples, ...)."""
+        return self._checked(self._picked(X))
+
+    def _picked(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
+        if not isinstance(X, Mapping):
+            return X
+        if self.modality not in X:
+            raise InputError(
+                f"There is no modality {self.modality!r}.{near(str(self.modality), X)}", f"one of {', '.join(X)}"
+            )
+        return X[self.modality]
