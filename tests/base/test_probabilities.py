@@ -9,6 +9,7 @@ from thymos.base.probabilities import (
     Calibration,
     fit_calibration,
     log_loss,
+    predict_all,
     trial_means,
     trial_probabilities,
 )
@@ -129,3 +130,51 @@ def test_what_does_not_fit_is_said_in_words():
     for values in ((0.0,), (np.inf,), (1.0, (np.nan,))):
         with pytest.raises(InputError, match="temperature"):
             Calibration(*values)
+
+
+class Plain:
+    """Knows two of three classes, the later one first; its predictions are those of the first feature."""
+
+    classes_ = np.array(["c", "a"])
+
+    def predict_proba(self, X):
+        assert isinstance(X, np.ndarray)
+        return np.stack([X[:, 0, 0], 1 - X[:, 0, 0]], axis=1)
+
+    def predict(self, X):
+        assert isinstance(X, np.ndarray)
+        return X[:, :1, 0]
+
+
+class Personal(Plain):
+    """Needs to know whom it predicts."""
+
+    def predict_proba(self, X, meta=None):
+        return super().predict_proba(X) * (0 if meta is None else (meta["subject"] == "s0").to_numpy()[:, None])
+
+    def predict(self, X, meta=None):
+        return super().predict(X) if meta is None else meta["start"].to_numpy()
+
+
+class Whole(Plain):
+    """Takes Samples, as a pipeline does."""
+
+    takes_samples = True
+
+    def predict_proba(self, X):
+        return super().predict_proba(X.X) + X.meta["start"].to_numpy()[:, None]
+
+
+def test_predictions_are_in_the_order_of_the_classes_and_metadata_reach_who_takes_them(make_samples):
+    samples, classes = make_samples(subjects=2), ["a", "b", "c"]
+    first = samples.X[:, 0, 0].astype(float)
+    known = np.stack([1 - first, np.zeros_like(first), first], axis=1)
+    for given_ in (samples, samples.X):
+        assert predict_all(Plain(), given_, classes) == pytest.approx(known, abs=1e-6)
+        assert predict_all(Plain(), given_, []) == pytest.approx(first, abs=1e-6)
+    mine = (samples.meta["subject"] == "s0").to_numpy()[:, None]
+    assert predict_all(Personal(), samples, classes) == pytest.approx(known * mine, abs=1e-6)
+    assert not predict_all(Personal(), samples.X, classes).any()
+    assert predict_all(Personal(), samples, []).tolist() == samples.meta["start"].tolist()
+    start = samples.meta["start"].to_numpy()[:, None] * [1, 0, 1]
+    assert predict_all(Whole(), samples, classes) == pytest.approx(known + start, abs=1e-6)

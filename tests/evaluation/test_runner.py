@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import thymos.evaluation.runner as runner
+from thymos.base.checkpoints import checkpoint
 from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, StudyError
 from thymos.evaluation import TrialSplit, cross_validate, engines
 from thymos.evaluation.engines import Engine
@@ -16,6 +17,7 @@ from thymos.models.catalogue import MODELS
 from thymos.signals.scaling import Flatten
 from thymos.training import stacked
 from thymos.training.pipeline import make_pipeline
+from thymos.training.states import load_state, save_state
 
 STUDY = {
     "name": "small",
@@ -148,6 +150,43 @@ def test_one_failing_method_does_not_take_the_others_along(muse_folder, tmp_path
     assert all("/lstm/" in key and "out of memory" in text for key, text in outcome.failed.items())
     assert set(outcome.results.read("rows")["method"]) == {"majority", "lda"}
     assert outcome.results.read_facts("failures") == outcome.failed
+
+
+def test_states_of_long_loops_are_kept_while_a_run_is_not_finished_and_gone_afterwards(
+    muse_folder, tmp_path, monkeypatch
+):
+    plan = study(methods={"lda": STUDY["methods"]["lda"]}, permuted=[])
+    folder, original, known, calls = tmp_path / "run" / "checkpoints", runner.fit_folds, [], []
+
+    def watched(jobs, stop):
+        calls.append(jobs)
+        place = checkpoint("loop", "some facts")
+        assert place.parent == folder
+        known.append(load_state(place))
+        save_state(place, {"call": len(calls)})
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        if stop == 0 and len(calls) == 2:
+            raise RuntimeError("out of memory")
+        return original(jobs)
+
+    monkeypatch.setattr(runner, "_audit", lambda *given: None)
+    monkeypatch.setattr(runner, "fit_folds", lambda jobs: watched(jobs, 3))
+    with pytest.raises(KeyboardInterrupt):
+        run_study(plan, tmp_path / "run", muse_folder)
+    assert [p.name.split("-")[0] for p in folder.iterdir()] == ["loop"]
+    assert checkpoint("loop", "some facts") is None
+    monkeypatch.setattr(runner, "fit_folds", lambda jobs: watched(jobs, 0))
+    calls.clear()
+    assert len(run_study(plan, tmp_path / "run", muse_folder).failed) == 1
+    assert len(list(folder.iterdir())) == 1, "a fit is still missing"
+    monkeypatch.setattr(runner, "fit_folds", lambda jobs: watched(jobs, 9))
+    calls.clear()
+    outcome = run_study(plan, tmp_path / "run", muse_folder)
+    assert (outcome.done, outcome.failed) == (1, {})
+    assert known[0] is None
+    assert all(state is not None for state in known[1:]), "what was kept is there when the run goes on"
+    assert not folder.exists()
 
 
 MLP = {"steps": ["channel_scaler", {"mlp": {"hidden": [3], "max_epochs": 2}}]}

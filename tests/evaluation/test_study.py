@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from thymos.base.errors import StudyError, ThymosError
+from thymos.evaluation.fit import seed_estimator
 from thymos.evaluation.study import (
     load_study,
     make_estimator,
@@ -404,3 +405,112 @@ def test_a_study_under_some_of_its_protocols_leaves_the_rest_out():
         narrowed(whole, ["trail"])
     with pytest.raises(StudyError, match="needs `twin_of:`"):
         narrowed(whole, ["random_window"])
+
+
+def inside(*steps, **more):
+    """Return a study whose method `lda` has these steps."""
+    return parse_study({**changed(("methods", "lda", "steps"), list(steps)), **more})
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("lda", ["LinearDiscriminantAnalysis"]),
+        ({"mlp": {"hidden": [3]}}, ["MLPClassifier"]),
+        (["flatten", {"mlp": {"hidden": [3]}}], ["Flatten", "MLPClassifier"]),
+    ],
+)
+def test_a_step_may_be_made_of_steps(given, names):
+    made = make_estimator(inside({"per_subject": {"estimator": given, "others": True}}), "lda", {"sfreq": 64.0})[-1]
+    parts = [step for _, step in made.estimator.steps] if len(names) > 1 else [made.estimator]
+    assert [type(part).__name__ for part in parts] == names
+    assert made.others is True
+    if "MLPClassifier" in names:
+        assert parts[-1].hidden == [3]
+
+
+def test_a_step_inside_is_told_what_every_step_is_told():
+    steps = {"per_subject": {"estimator": [{"differential_entropy": {"bands": "deap"}}, "asymmetry", "flatten", "lda"]}}
+    made = make_estimator(inside(steps), "lda", {"sfreq": 64.0, "ch_names": ["F3", "F4"]})[-1].estimator
+    assert made[0].sfreq == 64.0
+    assert made[1].ch_names == ["F3", "F4"]
+
+
+def test_a_sampler_may_be_a_parameter_of_a_step():
+    steps = {"personalised_search": {"sampler": {"jitter": {"scale": 0.3}}, "width": 4}}
+    made = make_estimator(inside(steps), "lda", {})[-1]
+    assert (type(made.sampler).__name__, made.sampler.scale, made.width) == ("Jitter", 0.3, 4)
+    assert make_estimator(inside({"personalised_search": {"sampler": "smote"}}), "lda", {})[-1].sampler.neighbours == 5
+
+
+def test_defaults_reach_steps_inside_below_their_own_parameters():
+    steps = [
+        {"per_subject": {"estimator": ["flatten", {"mlp": {"lr": 0.1}}]}},
+        {"eegnas": {"sampler": {"jitter": {"ratio": 2.0}}, "genotype": "random"}},
+    ]
+    defaults = {"mlp": {"lr": 0.5, "max_epochs": 7}, "jitter": {"scale": 0.3, "ratio": 1.0}, "eegnas": {"width": 4}}
+    defaults["per_subject"] = {"estimator": "mlp", "others": True}
+    first, second, third = (
+        make_estimator(inside(step, defaults=defaults), "lda", {})[-1] for step in (*steps, "per_subject")
+    )
+    assert (first.estimator[-1].lr, first.estimator[-1].max_epochs, first.others) == (0.1, 7, True)
+    assert (second.sampler.scale, second.sampler.ratio, second.width) == (0.3, 2.0, 4)
+    assert (third.estimator.lr, third.estimator.max_epochs) == (0.5, 7), "a default may itself be a step"
+    assert inside(steps[0], defaults=defaults).digest() != inside(steps[0]).digest()
+
+
+def test_seeds_reach_every_step_inside():
+    steps = [
+        {"jitter": {}},
+        {"per_subject": {"estimator": ["flatten", {"personalised_search": {"sampler": "smote"}}]}},
+    ]
+    plan = inside(*steps)
+    estimator = make_estimator(plan, "lda", {})
+    seeds = [
+        {name: value for name, value in seed_estimator(estimator, seed).get_params().items() if "random_state" in name}
+        for seed in (1, 1, 2)
+    ]
+    assert len(seeds[0]) == 3
+    assert all(isinstance(value, int) for value in seeds[0].values())
+    assert len(set(seeds[0].values())) == 3, "each has its own"
+    assert seeds[0] == seeds[1]
+    assert not set(seeds[0].values()) & set(seeds[2].values())
+    copy = seed_estimator(estimator, 1)[-1].estimator[-1]
+    assert copy.sampler.random_state == next(v for k, v in seeds[0].items() if k.endswith("sampler__random_state"))
+
+
+def test_positions_are_filled_in_from_the_names_of_electrodes():
+    made = make_estimator(inside("eegnas"), "lda", {"ch_names": ["Cz", "T8", "Fpz"]})[-1]
+    assert np.array(made.positions) == pytest.approx(np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]), abs=0.12)
+    assert isinstance(made.positions[0][0], float), "plain numbers, which can be stored"
+    nested = make_estimator(inside({"per_subject": {"estimator": "eegnas"}}), "lda", {"ch_names": ["Cz", "T8", "Fpz"]})
+    assert nested[-1].estimator.positions == made.positions
+    for info in ({}, {"ch_names": ["Cz", "GSR"]}, {"ch_names": ["Cz", "Cz"]}):
+        assert make_estimator(inside("eegnas"), "lda", info)[-1].positions is None
+    own = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    given = make_estimator(inside({"eegnas": {"positions": own}}), "lda", {"ch_names": ["Cz", "Fpz"]})[-1]
+    assert given.positions == own
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({"per_subject": {"estimator": "mpl"}}, ["no transformer or model named 'mpl'", "'mlp'"]),
+        (
+            {"per_subject": {"estimator": {"mlp": {"hiden": [3]}}}},
+            ["The step 'mlp' has no parameter 'hiden'", "'hidden'"],
+        ),
+        ({"per_subject": {"estimator": ["flatten", {"mlp": {"hiden": [3]}}]}}, ["no parameter 'hiden'"]),
+        ({"per_subject": {"estimator": {"mlp": {}, "lda": {}}}}, ["per_subject.estimator is {", "a list of steps"]),
+        ({"per_subject": {"estimator": ["flatten", 5]}}, ["per_subject.estimator is ['flatten', 5]"]),
+        ({"per_subject": {"estimator": []}}, ["per_subject.estimator is []", "a step, or a list of steps"]),
+        ({"per_subject": {"estimator": ["mlp", "lda"]}}, ["MLPClassifier", "transformers and samplers"]),
+        ({"per_subject": {"estimatr": "lda"}}, ["no parameter 'estimatr'", "'estimator'"]),
+        ({"personalised_search": {"sampler": "smot"}}, ["no sampler named 'smot'", "'smote'"]),
+        ({"personalised_search": {"sampler": "lda"}}, ["no sampler named 'lda'"]),
+    ],
+)
+def test_mistakes_in_steps_inside_are_said_in_words(step, expected, words):
+    with pytest.raises(StudyError) as error:
+        make_estimator(inside(step), "lda", {})
+    words(error.value, "methods.lda", *expected)

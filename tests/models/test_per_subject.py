@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import InputError
@@ -76,6 +77,19 @@ def test_a_subject_that_lacks_a_class_gives_it_no_probability(opposed):
     assert (made[second, 3] == 0).all()
     assert (made[~second, 1] == 0).all()
     assert np.allclose(made.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), MLPClassifier(hidden=(4,), max_epochs=3, random_state=0)])
+@pytest.mark.parametrize("inside", [False, True])
+def test_weights_reach_each_copy(last, inside, opposed):
+    weight = np.random.default_rng(0).choice([0.1, 1.0, 3.0], len(opposed))
+    weighted = opposed.replace(X=opposed.X.reshape(len(opposed), -1), meta=opposed.meta.assign(sample_weight=weight))
+    model = PerSubject(make_pipeline(last) if inside else last).fit(weighted.X, weighted.y, meta=weighted.meta)
+    mine = (weighted.meta["subject"] == "s1").to_numpy()
+    alone = make_pipeline(clone(last)).fit(weighted[mine])
+    assert np.array_equal(model.predict_proba(weighted.X, weighted.meta)[mine], alone.predict_proba(weighted.X[mine]))
+    plain = clone(last).fit(weighted.X[mine], weighted.y[mine])
+    assert not np.allclose(alone.predict_proba(weighted.X[mine]), plain.predict_proba(weighted.X[mine]), atol=1e-3)
 
 
 def test_without_an_estimator_it_says_so(opposed):

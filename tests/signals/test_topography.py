@@ -4,7 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thymos.base.errors import InputError
-from thymos.signals.topography import DEAP_GRID, TopographicGrid, azimuthal, grid_places, to_grid, validity_map
+from thymos.signals.montage import standard_montage
+from thymos.signals.topography import (
+    DEAP_GRID,
+    LOBES,
+    TopographicGrid,
+    azimuthal,
+    directions,
+    grid_places,
+    lobes,
+    to_grid,
+    validity_map,
+)
 from thymos.sources.deap import CHANNELS as DEAP
 from thymos.sources.eav import CHANNELS as EAV
 from thymos.sources.faced import ORDERS
@@ -140,3 +151,51 @@ def test_what_does_not_fit_is_said_in_words(words):
         to_grid(np.zeros(4), grid_places(MUSE), 5)
     with pytest.raises(InputError, match="the same cell"):
         validity_map(np.zeros((2, 2), int))
+
+
+def test_directions_have_length_one_right_front_and_up():
+    names = ("Cz", "T8", "T7", "Fpz", "Oz")
+    known = [(0, 0, 1), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)]
+    assert np.abs(directions(names) - known).max() < 0.12
+    assert np.abs(directions(["C4"])[0] - (np.sqrt(0.5), 0, np.sqrt(0.5))).max() < 0.08
+    assert directions(["TP9"])[0, 2] < -0.1, "below the equator"
+    every = directions(SEED)
+    assert every.shape == (62, 3)
+    assert np.allclose(np.linalg.norm(every, axis=1), 1)
+    assert np.allclose(directions([mirrored(name) for name in SEED]), every * (-1, 1, 1))
+    # the projection keeps the angle from the vertex as a distance, and the direction around it
+    assert np.allclose(np.arccos(every[:, 2]) / (np.pi / 2), np.hypot(*azimuthal(SEED).T))
+    assert np.allclose(np.arctan2(*every[:, :2].T), np.arctan2(*azimuthal(SEED).T))
+
+
+@pytest.mark.parametrize(
+    ("lobe", "names"),
+    [
+        ("frontal", "Fp1 Fpz AF7 AFz F8 Fz AFF1h AFp2 FFC1h FFT7h"),
+        ("central", "FC1 FCz C3 Cz CP6 CPz FCC1h CCP3h CPP1h"),
+        ("temporal", "FT7 T7 TP10 FTT9h TTP7h TPP8h A1 M2 t4"),
+        ("parietal", "P7 Pz P10 PPO5h t6"),
+        ("occipital", "PO3 POz O1 Oz Iz I1 OI2h POO1 CB1 CB2"),
+    ],
+)
+def test_lobes_are_those_of_the_names(lobe, names):
+    assert lobes(names.split()) == [lobe] * len(names.split())
+
+
+def test_every_electrode_of_the_system_lies_over_a_lobe_as_its_mirror_does():
+    every = [name for name in standard_montage().ch_names if name not in {"T3", "T4", "T5", "T6", "M1", "M2"}]
+    found = dict(zip(every, lobes(every), strict=True))
+    assert set(found.values()) == set(LOBES)
+    y = azimuthal(every)[:, 1]
+    mean = {lobe: y[[one == lobe for one in found.values()]].mean() for lobe in LOBES}
+    assert mean["frontal"] > mean["central"] > mean["parietal"] > mean["occipital"]
+    assert lobes(SEED) == lobes([mirrored(name) for name in SEED])
+    assert lobes(["Oz", "Fp1"]) == ["occipital", "frontal"]
+
+
+@pytest.mark.parametrize("function", [lobes, directions])
+def test_what_is_no_electrode_has_neither_lobe_nor_direction(function, words):
+    for names, expected in ((["Cz", "GSR"], "'GSR' has no place"), (["Cz", "CZ"], "Cz came twice")):
+        with pytest.raises(InputError) as error:
+            function(names)
+        words(error.value, expected)

@@ -2,6 +2,7 @@ import inspect
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -10,7 +11,7 @@ from torch import nn
 from thymos.base.errors import InputError
 from thymos.models import RecurrentClassifier, RecurrentRegressor
 from thymos.nn.recurrent import RecurrentNet
-from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor
+from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor, last_weighted, weighted_loss
 
 
 def toy(n=120, seed=0, noise=1.0):
@@ -360,3 +361,108 @@ def test_a_constructor_shows_its_own_parameters_and_those_of_training():
     assert clone(RecurrentClassifier(mixup=0.5)).mixup == 0.5
     with pytest.raises(TypeError, match="hiden"):
         RecurrentClassifier(hiden=3)
+
+
+def counted(weight):
+    """Return metadata in which each sample counts what `weight` says."""
+    return pd.DataFrame({"trial": "t", "sample_weight": np.asarray(weight)})
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("classes", [None, torch.tensor([0.5, 2.0, 1.0])])
+def test_a_weight_is_the_number_of_times_that_a_sample_counts(classes, smoothing):
+    rng = torch.Generator().manual_seed(0)
+    outputs, y = torch.randn(6, 3, generator=rng), torch.tensor([0, 1, 2, 2, 1, 0])
+    times = torch.tensor([1, 3, 0, 2, 1, 4])
+    entropy = nn.CrossEntropyLoss(classes, label_smoothing=smoothing)
+    repeated = entropy(outputs.repeat_interleave(times, 0), y.repeat_interleave(times))
+    assert torch.allclose(weighted_loss(entropy, outputs, y, times.float()), repeated)
+    assert torch.allclose(weighted_loss(entropy, outputs, y, torch.full((6,), 0.3)), entropy(outputs, y))
+    target = torch.randn(6, 3, generator=rng)
+    error = nn.MSELoss()(outputs.repeat_interleave(times, 0), target.repeat_interleave(times, 0))
+    assert torch.allclose(weighted_loss(nn.MSELoss(), outputs, target, times.float()), error)
+
+
+@pytest.mark.parametrize("options", [{}, {"class_weight": {"down": 3.0, "up": 1.0}, "label_smoothing": 0.2}])
+def test_a_sample_of_weight_three_is_that_sample_three_times(options):
+    X, y = toy(40, noise=2.0)
+    times = np.random.default_rng(0).integers(1, 4, len(y))
+    # one batch, so that the order of samples does not matter
+    options = {"lr": 1e-2, "max_epochs": 10, "batch_size": 200, "random_state": 0, **options}
+    weighted = TorchClassifier(line, **options).fit(X, y, meta=counted(times))
+    repeated = TorchClassifier(line, **options).fit(X.repeat(times, 0), y.repeat(times))
+    plain = TorchClassifier(line, **options).fit(X, y)
+    assert weighted.predict_proba(X) == pytest.approx(repeated.predict_proba(X), abs=1e-4)
+    assert np.abs(weighted.predict_proba(X) - plain.predict_proba(X)).max() > 1e-2
+    losses = [[h["train_loss"] for h in model.history_] for model in (weighted, repeated)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", [TorchClassifier, TorchRegressor])
+def test_weights_of_one_are_no_weights(kind):
+    X, y = toy() if kind is TorchClassifier else rated()
+    options = {"lr": 1e-2, "max_epochs": 5, "mixup": 0.2, "random_state": 0}
+    models = [kind(line, **options).fit(X, y, meta=meta) for meta in (None, counted(np.ones(len(y))))]
+    models.append(kind(line, **options).fit(X, y, meta=counted(y).drop(columns="sample_weight")))
+    assert all(np.array_equal(one.predict(X), models[0].predict(X)) for one in models[1:])
+    losses = [[h["train_loss"] for h in one.history_] for one in models]
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_what_counts_less_than_one_is_left_out_in_the_last_fifth_of_the_epochs():
+    assert [last_weighted(n) for n in (1, 4, 5, 10, 14, 100)] == [1, 4, 4, 8, 12, 80]
+    batches = []
+
+    class Seen(nn.Module):
+        def __init__(self, n_times, n_outputs):
+            super().__init__()
+            self.out = nn.Linear(n_times, n_outputs)
+
+        def forward(self, x):
+            if self.training:
+                batches.append(set(x[:, 0, 0].int().tolist()))
+            return self.out(x[:, 0] / 100)
+
+    X, y = toy(24)
+    X[:, 0, 0] = np.arange(24)
+    weight = np.repeat([0.5, 2.0, 1.0], 8)
+    model = TorchClassifier(Seen, max_epochs=10, batch_size=8, random_state=0).fit(X, y, meta=counted(weight))
+    epochs = [set.union(*batches[k : k + 3]) for k in range(0, 24, 3)]
+    assert epochs == [set(range(24))] * 8
+    assert [batches[24] | batches[25], batches[26] | batches[27]] == [set(range(8, 24))] * 2
+    assert len(batches) == 28
+    assert [h["epoch"] for h in model.history_] == list(range(1, 11))
+
+
+def test_the_validation_part_is_not_weighted():
+    X, y = toy(noise=3.0)
+    held = toy(60, seed=2, noise=3.0)
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(y))
+    model = TorchClassifier(line, lr=3e-2, max_epochs=20, patience=4, random_state=0)
+    model.fit(X, y, validation=held, meta=counted(weight))
+    assert log_loss(model, *held) == pytest.approx(min(h["valid_loss"] for h in model.history_), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weight", "options", "expected"),
+    [
+        (np.ones(39) / 2, {}, ["39 sample weights came for 40 samples"]),
+        (np.full(40, 0.5), {}, ["1 or more for some"]),
+        (np.r_[-1.0, np.ones(39)], {}, ["at least 0"]),
+        (np.r_[np.nan, np.ones(39)], {}, ["at least 0"]),
+        (np.r_[np.inf, np.ones(39)], {}, ["at least 0"]),
+        (["a"] * 40, {}, ["a number"]),
+        (np.r_[0.5, np.ones(39)], {"mixup": 0.1}, ["mixup=0.1", "no mixup"]),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_in_words(weight, options, expected, words):
+    with pytest.raises(InputError) as error:
+        TorchClassifier(line, **options).fit(*toy(40), meta=counted(weight))
+    words(error.value, *expected)
+
+
+def test_a_loss_of_a_whole_batch_knows_no_weights(words):
+    X, y = rated(40)
+    with pytest.raises(InputError) as error:
+        TorchRegressor(line, loss="ccc").fit(X, y, meta=counted(np.r_[0.5, np.ones(39)]))
+    words(error.value, "the loss 'ccc'", "cross_entropy, mse")

@@ -4,8 +4,11 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
+from thymos.augmentation.classic import Jitter
 from thymos.base.errors import InputError
 from thymos.models import RecurrentClassifier
 from thymos.signals.scaling import ChannelScaler, Flatten
@@ -146,3 +149,64 @@ def test_methods_exist_only_if_the_last_step_has_them():
     assert hasattr(pipe, "predict")
     assert not hasattr(pipe, "predict_proba")
     assert hasattr(make_pipeline(ChannelScaler(), RecurrentClassifier()), "predict_proba")
+
+
+class Knowing(Witness):
+    """A last step that takes metadata wherever it can."""
+
+    def fit(self, X, y, meta=None, sample_weight=None):
+        self.seen_ = X, y, meta, sample_weight
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X, meta=None):
+        self.asked_ = meta
+        return super().predict(X)
+
+    def predict_proba(self, X, meta=None):
+        self.asked_ = meta
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+def test_metadata_reach_a_last_step_that_takes_them_rows_of_samplers_included(parts):
+    train, held = parts
+    pipe = make_pipeline(ChannelScaler(), Jitter(ratio=0.5, weight=0.25, random_state=0), Knowing())
+    X, y, meta, weight = pipe.fit(train, validation=held)[-1].seen_
+    n = len(train)
+    assert len(X) == len(y) == len(meta) == n + n // 2
+    assert meta["trial"].iloc[:n].tolist() == train.meta["trial"].tolist()
+    assert meta["synthetic"].tolist() == [False] * n + [True] * (n // 2)
+    assert meta["sample_weight"].tolist() == [1.0] * n + [0.25] * (n // 2)
+    assert weight is None, "they are in the metadata"
+    assert np.array_equal(meta["feeling"].to_numpy().astype(str), y)
+
+
+def test_weights_reach_a_last_step_that_takes_nothing_else(parts):
+    train, held = parts
+    weight = np.random.default_rng(0).uniform(0.01, 5, len(train))
+    weighted = train.replace(meta=train.meta.assign(sample_weight=weight))
+    flat = train.X.reshape(len(train), -1)
+    for own in (SVC(C=0.1), LogisticRegression()):
+        found = make_pipeline(Flatten(), own).fit(weighted)
+        alone = type(own)(**own.get_params()).fit(flat, train.y, sample_weight=weight)
+        plain = type(own)(**own.get_params()).fit(flat, train.y)
+        known = held.X.reshape(len(held), -1)
+        assert np.array_equal(found.decision_function(held), alone.decision_function(known))
+        assert not np.allclose(found.decision_function(held), plain.decision_function(known), atol=1e-3)
+    near = make_pipeline(Flatten(), KNeighborsClassifier()).fit(weighted)
+    assert np.array_equal(near.predict(held), KNeighborsClassifier().fit(flat, train.y).predict(known))
+    X, _, validation, groups = make_pipeline(Witness()).fit(weighted)[-1].seen_
+    assert (validation, groups) == (None, None)
+
+
+def test_metadata_of_samples_reach_predictions_that_take_them(parts):
+    train, held = parts
+    pipe = make_pipeline(ChannelScaler(), Knowing()).fit(train)
+    for method in ("predict", "predict_proba"):
+        getattr(pipe, method)(held)
+        assert pipe[-1].asked_.equals(held.meta)
+        getattr(pipe, method)(held.X)
+        assert pipe[-1].asked_ is None
+    pipe.predict(held.X, meta="own")
+    assert pipe[-1].asked_ == "own"
+    make_pipeline(Flatten(), LogisticRegression()).fit(train).predict_proba(held)

@@ -1,6 +1,7 @@
 """Models trained as one stack are those of the loop, one by one."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from torch import nn
 
@@ -73,6 +74,59 @@ def test_a_stack_gives_the_models_of_the_loop(parts, options):
         assert a.classes_.tolist() == ["calm", "tense"]
     if options.get("patience") == 2:
         assert len({len(a.history_) for a in together}) > 1, "models leave the stack when they have finished"
+
+
+def counted(parts):
+    """Return parts with metadata: the first third of each counts less than 1, some of the others more."""
+    made = []
+    for number, (X, y, held) in enumerate(parts):
+        weight = np.random.default_rng(number).choice([1.0, 1.0, 2.5], len(y))
+        weight[: len(y) // 3] = 0.25
+        made.append((X, y, held, pd.DataFrame({"sample_weight": weight})))
+    return made
+
+
+@pytest.mark.parametrize("parts", [ALIKE, UNLIKE], ids=["alike", "unlike"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": None},
+        {"class_weight": "balanced", "label_smoothing": 0.1},
+        {"patience": 2, "max_epochs": 12, "lr": 3e-2},
+    ],
+)
+def test_weighted_samples_count_in_a_stack_as_in_the_loop(parts, options):
+    options = {"max_epochs": 5, "lr": 5e-3, "batch_size": 32, **options}
+    weighted = counted(parts)
+    together = Layers(**options).fit_many(weighted, range(4))
+    for k, (a, (X, y, held, meta)) in enumerate(zip(together, weighted, strict=True)):
+        alone = Layers(**options, random_state=k).fit(X, y, validation=held, meta=meta)
+        for key in ("train_loss", "valid_loss"):
+            assert [h[key] for h in a.history_] == pytest.approx([h[key] for h in alone.history_], abs=2e-4)
+        assert np.allclose(a.predict_proba(X), alone.predict_proba(X), atol=2e-3)
+    plain = Layers(**options, random_state=0).fit(*parts[0][:2], validation=parts[0][2])
+    assert not np.allclose(together[0].predict_proba(X), plain.predict_proba(X), atol=1e-2)
+
+
+def test_weighted_parts_and_others_form_stacks_of_their_own(monkeypatch):
+    sizes, train = [], stacked._train
+    monkeypatch.setattr(stacked, "_train", lambda made, ready: sizes.append(len(made)) or train(made, ready))
+    ones = pd.DataFrame({"sample_weight": np.ones(len(ALIKE[0][1]))})
+    parts = [*counted(ALIKE[:2]), ALIKE[2], (*ALIKE[3], ones)]
+    made = Layers(max_epochs=5).fit_many(parts, range(4))
+    assert sizes == [2, 2]
+    for k, (one, (X, y, held, *meta)) in enumerate(zip(made, parts, strict=True)):
+        alone = Layers(max_epochs=5, random_state=k).fit(X, y, held, None, *meta)
+        assert np.allclose(one.predict_proba(X), alone.predict_proba(X), atol=2e-3)
+
+
+def test_weighted_ratings_and_models_of_the_loop_take_metadata_too():
+    parts = [(X, X[:, 0, 0] * (k + 1), None, meta) for k, (X, _, _, meta) in enumerate(counted(UNLIKE))]
+    for estimator in (Line(lr=1e-2, max_epochs=5), Line(lr=1e-2, max_epochs=5, schedule="plateau")):
+        for k, (one, (X, y, _, meta)) in enumerate(zip(estimator.fit_many(parts, range(4)), parts, strict=True)):
+            alone = Line(**{**estimator.get_params(), "random_state": k}).fit(X, y, meta=meta)
+            assert np.allclose(one.predict(X), alone.predict(X), atol=1e-3)
+            assert not np.allclose(one.predict(X), type(alone)(**alone.get_params()).fit(X, y).predict(X), atol=1e-3)
 
 
 def test_models_of_the_catalogue_that_declare_it_train_as_a_stack():

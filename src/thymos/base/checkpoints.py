@@ -51,6 +51,6 @@ def checkpoint(kind: str, *facts: Any) -> Path | None:
         if isinstance(fact, np.ndarray) and fact.dtype != object:
             digest.update(f"{fact.dtype}{fact.shape}".encode())
             digest.update(np.ascontiguousarray(fact).view(np.uint8).data)
-        else:
-            digest.update(f"|{fact!r}".encode())
+        else:  # an array of objects is printed without its middle, a list is not
+            digest.update(f"|{fact.tolist() if isinstance(fact, np.ndarray) else fact!r}".encode())
     return folder / f"{kind}-{digest.hexdigest()}.pt"

@@ -152,11 +152,14 @@ def _stacked(wanted: list[tuple[Walk, Request]]) -> list[Any]:
 def _fitted(request: Request) -> Any:
     estimator = clone(request.estimator)
     X, y, validation = _parts(request)
-    if "validation" not in inspect.signature(estimator.fit).parameters:
+    takes = inspect.signature(estimator.fit).parameters
+    if "validation" not in takes:
         return estimator.fit(X.X, y)
     # Thymos' pipeline and networks; a plain scikit-learn estimator gets the bare array
     data = X if isinstance(estimator, Pipeline) else X.X
     handed = {} if validation is None else {"validation": validation}
+    if "meta" in takes:  # a pipeline has them in its samples
+        handed["meta"] = X.meta
     key = getattr(last_step(estimator), "inner_groups", "")  # what it keeps together where it splits training itself
     if key:
         handed["groups"] = key if isinstance(estimator, Pipeline) else X.meta[key].to_numpy()

@@ -861,9 +861,15 @@ def _built_inside(owner: str, given: Any, kinds: tuple[str, ...], info: Mapping[
     try:
         steps = [Step.model_validate(_step(one)) for one in (given if isinstance(given, list) else [given])]
     except ValidationError:
-        raise InputError(f"{owner} is {given!r}.", fits="a step, or a list of steps") from None
+        steps = []
+    if not steps:
+        raise InputError(f"{owner} is {given!r}.", fits="a step, or a list of steps")
     built = [_build(step, info, kinds) for step in steps]
-    return built[0] if len(built) == 1 else load_object("thymos.training.pipeline:make_pipeline")(*built)
+    if len(built) == 1:
+        return built[0]
+    made = load_object("thymos.training.pipeline:make_pipeline")(*built)
+    made._validate_steps()
+    return made
 
 
 @lru_cache

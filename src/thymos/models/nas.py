@@ -334,7 +334,8 @@ class EEGNASClassifier(TorchClassifier):
             architecture.load_state_dict(joined([table for _, table in states]))
             arrays = [a for p in own for a in (p.X, p.y, p.held_X, p.held_y, p.weight)]
             facts = [space, schedule, self.cost_of if self.cost else "", adjacency.numpy(), [p.seed for p in own]]
-            facts += [] if begin is None else [value.numpy() for value in begin.architecture.values()]
+            before = () if begin is None else (*begin.architecture.values(), *begin.weights.values())
+            facts += [n_outputs, *(value.numpy() for value in before)]
             results = search(
                 network,
                 architecture,

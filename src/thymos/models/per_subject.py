@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.dummy import DummyClassifier
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thymos.base.errors import InputError
 from thymos.base.probabilities import predict_all
 from thymos.base.samples import Samples
+from thymos.training.pipeline import arguments_of
 
 __all__ = ["PerSubject", "by_subject", "subjects_of", "validation_of"]
 
 
 class PerSubject(ClassifierMixin, BaseEstimator):
     """A classifier fitted to each subject by itself, which is what subject-dependent results in the literature are.
+
+    A subject whose training samples are all of one class is given that class.
 
     A protocol can then deal its folds once for everybody, so that no clip is in one person's training part and in
     another's test part.
@@ -173,12 +176,12 @@ def by_subject(owners: np.ndarray, names: list[str], predict: Callable[[str, np.
 
 
 def _fitted(estimator: Any, X: np.ndarray, y: np.ndarray, validation: Any, meta: pd.DataFrame | None) -> Any:
-    takes = inspect.signature(estimator.fit).parameters
-    given: dict[str, Any] = {"validation": None if validation is None else _pair(validation)}
+    if len(np.unique(y)) == 1:  # nothing to tell apart, which many classifiers refuse
+        return DummyClassifier(strategy="prior").fit(X, y)
+    held = None if validation is None else _pair(validation)
     if meta is not None and getattr(estimator, "takes_samples", False):
-        return estimator.fit(Samples(X, y, meta), **given)
-    given |= {"meta": meta}
-    return estimator.fit(X, y, **{name: value for name, value in given.items() if value is not None and name in takes})
+        return estimator.fit(Samples(X, y, meta), validation=held)
+    return estimator.fit(X, y, **arguments_of(estimator.fit, validation=held, meta=meta))
 
 
 def _pair(validation: Any) -> tuple:

@@ -46,7 +46,7 @@ def nearness(positions: torch.Tensor) -> torch.Tensor:
     angle = torch.arccos((unit @ unit.T).clamp(-1, 1)).fill_diagonal_(0.0)
     if len(angle) < 2:
         return torch.zeros_like(angle)
-    scale = angle.sort(dim=1).values[:, 1:4].median()
+    scale = angle.sort(dim=1).values[:, 1:4].median().clamp_min(1e-6)  # of electrodes in one place it is 0
     near = torch.exp(-angle.square() / (2 * scale.square()))
     return torch.where(near < 0.1, 0.0, near).fill_diagonal_(0.0)
 

@@ -68,12 +68,15 @@ def _graphs(edges: pd.DataFrame) -> str:
 def _graph(ax: Any, edges: pd.DataFrame) -> None:
     """Draw states from left to right and what leads from one to another."""
     nodes = int(edges["node"].max()) + 1
-    places = {0: (0.0, 0.6), 1: (0.0, -0.6)} | {k + 2: (1.4 * (k + 1), 0.9 * (-1) ** k * (k > 0)) for k in range(nodes)}
+    places = {0: (0.0, 0.7), 1: (0.0, -0.7)} | {k + 2: (1.4 * (k + 1), 0.6 * (-1) ** k * (k > 0)) for k in range(nodes)}
     for (node, source), pair in edges.groupby(["node", "source"]):
+        node, source = int(node), int(source)
         (x0, y0), (x1, y1) = places[source], places[node + 2]
         for number, operation in enumerate(pair["operation"]):
             colour = next(c for c, members in _FAMILIES.values() if operation in members)
-            bend = 0.15 * (1 if y0 >= y1 else -1) + 0.25 * number
+            # what passes a node goes around it, on the side that it comes from
+            passed = min(2, node - max(0, source - 1))
+            bend = (0.15, 0.38, 0.5)[passed] * (1 if y0 >= 0 else -1) + 0.25 * number
             ax.add_patch(
                 FancyArrowPatch(
                     (x0, y0), (x1, y1), connectionstyle=f"arc3,rad={-bend}", arrowstyle="-|>", mutation_scale=9,
@@ -91,7 +94,7 @@ def _graph(ax: Any, edges: pd.DataFrame) -> None:
         ax.scatter([x], [y], s=420, color="#eef2f7", edgecolor="#16324f", zorder=3)
         ax.text(x, y, names[state], fontsize=6.5 if state < 2 else 8, ha="center", va="center", zorder=4)
     ax.set_xlim(-0.5, 1.4 * nodes + 0.5)
-    ax.set_ylim(-1.5, 1.5)
+    ax.set_ylim(-1.7, 2.1)
     ax.axis("off")
 
 
@@ -99,9 +102,9 @@ def _words(edges: pd.DataFrame) -> str:
     subjects = edges["subject"].unique()
     shown = f"; {_GRAPHS} of {len(subjects)} are shown" if len(subjects) > _GRAPHS else ""
     return (
-        "What leads from the outputs of the two cells before (before, last) to the nodes of a cell, whose sum is its "
-        f"output; of the first fold and the first seed{shown}. Blue looks along time, red across electrodes, green "
-        "across features; grey passes on."
+        "What leads from the outputs of the two cells before (before, last) to the nodes of a cell, of all of which its "
+        f"output is made; of the first fold and the first seed{shown}. Blue looks along time, red across electrodes, "
+        "green across features; grey passes on."
     )
 
 

@@ -404,7 +404,7 @@ class TorchEstimator(BaseEstimator):
         """Return what each sample counts; None if all count the same."""
         if meta is None or "sample_weight" not in meta:
             return None
-        weight = meta["sample_weight"].to_numpy(np.float32)
+        weight = pd.to_numeric(meta["sample_weight"], errors="coerce").to_numpy(np.float32)
         if len(weight) != n_samples or not (np.isfinite(weight) & (weight >= 0)).all() or not (weight >= 1).any():
             raise InputError(
                 f"{len(weight)} sample weights came for {n_samples} samples.",

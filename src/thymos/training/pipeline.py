@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples, add_synthetic
 
-__all__ = ["Pipeline", "make_pipeline", "resample"]
+__all__ = ["Pipeline", "arguments_of", "make_pipeline", "resample"]
 
 
 def _last_step_has(method: str) -> Any:
@@ -74,14 +74,11 @@ class Pipeline(ImblearnPipeline):
                 fits="arguments of steps with plain arrays only",
                 do="set them on the steps, or pass X and y as arrays without validation and groups",
             )
-        data, y, *handed = self.prepare(X, y, validation, groups)
+        data, y, held, keys, meta = self.prepare(X, y, validation, groups)
         if self._final_estimator in ("passthrough", None):
             return self
-        given = dict(zip(("validation", "groups", "meta"), handed, strict=True))
-        takes = inspect.signature(self._final_estimator.fit).parameters
-        if "meta" not in takes and given["meta"] is not None and "sample_weight" in given["meta"]:
-            given["sample_weight"] = given["meta"]["sample_weight"].to_numpy(float)
-        self._final_estimator.fit(data, y, **{k: v for k, v in given.items() if v is not None and k in takes})
+        fit = self._final_estimator.fit
+        fit(data, y, **arguments_of(fit, validation=held, groups=keys, meta=meta))
         return self
 
     def prepare(self, X: Any, y: Any = None, validation: Any = None, groups: Any = None) -> tuple:
@@ -147,6 +144,23 @@ class Pipeline(ImblearnPipeline):
         """Return the metadata of Samples as an argument if the last step's method takes them: it knows its users."""
         takes = inspect.signature(getattr(self._final_estimator, method)).parameters
         return {"meta": X.meta} if isinstance(X, Samples) and "meta" in takes else {}
+
+
+def arguments_of(fit: Any, meta: pd.DataFrame | None = None, **others: Any) -> dict[str, Any]:
+    """Return what a method that fits is handed beside samples and labels: what it takes of what there is.
+
+    Parameters
+    ----------
+    fit : callable
+    meta : DataFrame, optional
+        Metadata of the samples. A method that takes ``sample_weight`` and no ``meta`` is handed that column.
+    **others
+        Further arguments; None for what there is not.
+    """
+    takes, given = inspect.signature(fit).parameters, {**others, "meta": meta}
+    if "meta" not in takes and meta is not None and "sample_weight" in meta:
+        given["sample_weight"] = meta["sample_weight"].to_numpy(float)
+    return {name: value for name, value in given.items() if value is not None and name in takes}
 
 
 def make_pipeline(*steps: Any, **options: Any) -> Pipeline:

@@ -39,9 +39,11 @@ class Genotypes(Inspection):
         last = last_step(inspected.estimator)
         if not hasattr(last, "genotype_"):
             raise InputError(f"{type(last).__name__} has no genotype.", fits="a model such as eegnas")
-        genotypes = getattr(last, "genotypes_", {"": last.genotype_})
-        searches = getattr(last, "searches_", {"": last.search_history_} if last.search_history_ else {})
-        stopped = getattr(last, "stopped_", {"": last.search_stopped_} if searches else {})
+        if hasattr(last, "genotypes_"):
+            genotypes, searches, stopped = last.genotypes_, last.searches_, last.stopped_
+        else:
+            genotypes, searches = {"": last.genotype_}, {"": last.search_history_} if last.search_history_ else {}
+            stopped = {"": last.search_stopped_} if searches else {}
         rows = [
             *(row for name, genotype in genotypes.items() for row in _edges(name, genotype)),
             *({"kind": "epoch", "subject": name, **epoch} for name, history in searches.items() for epoch in history),
