@@ -17,7 +17,7 @@ from thymos.training.pipeline import make_pipeline
 
 #: Parameters of the twins that the studies of large corpora are run on.
 TWINS = {
-    "deap": {"subjects": 2, "trials": 8, "seconds": 4.0, "films": 0},
+    "deap": {"subjects": 2, "trials": 16, "seconds": 6.0, "films": 0},
     "eav": {"subjects": 1, "turns": 20, "seconds": 1.0, "size": 32},
     "faced": {"subjects": 1, "seconds": 3.0},
     "seed": {"subjects": 1, "sessions": 1, "scale": 0.015},

@@ -432,3 +432,26 @@ def test_a_subject_keeps_a_trial_to_be_tested(make_samples):
     samples = make_samples(subjects=3, trials=4)
     with pytest.raises(ProtocolError, match="has 4 trials, and 4"):
         LeaveOneSubjectOut(few_shot=4).folds(samples.meta, samples.y)
+
+
+def test_a_share_of_the_training_trials_of_each_subject_and_class_is_kept(make_samples):
+    samples = make_samples(subjects=3, trials=20, windows=2)
+    whole = GroupSplit("stimulus", 5).folds(samples.meta, samples.y)
+    thin = {s: GroupSplit("stimulus", 5, train_share=s).folds(samples.meta, samples.y) for s in (0.1, 0.25, 0.5)}
+    for number, fold in enumerate(whole):
+        before = set(fold.train)
+        for share, folds in sorted(thin.items(), reverse=True):
+            other = folds[number]
+            assert np.array_equal(other.test, fold.test)
+            assert np.array_equal(other.validation, fold.validation)
+            assert set(other.train) < before, "a smaller share is no part of a larger one"
+            before = set(other.train)
+            kept = samples.meta.iloc[other.train].assign(y=samples.y[other.train])
+            assert (kept.groupby("trial").size() == 2).all(), "trials are whole"
+            counts = kept.drop_duplicates("trial").groupby(["subject", "y"]).size()
+            full = samples.meta.iloc[fold.train].assign(y=samples.y[fold.train]).drop_duplicates("trial")
+            expected = (full.groupby(["subject", "y"]).size() * share).round().clip(lower=1)
+            assert (counts == expected).all()
+    for wrong in (0.0, 1.1, True):
+        with pytest.raises(InputError):
+            GroupSplit("stimulus", 5, train_share=wrong)

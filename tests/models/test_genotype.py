@@ -22,6 +22,10 @@ def test_random_genotypes_cover_the_space_and_go_through_json():
     space, rng = EEGSearchSpace(nodes=2), np.random.default_rng(0)
     drawn = [random_genotype(space, rng) for _ in range(200)]
     assert {op for g in drawn for op in g.operations("reduce")} == set(space.choices)
+    for node in (0, 1):
+        states = [source for g in drawn for cell in (g.normal, g.reduce) for _, source in cell[node]]
+        assert np.bincount(states) == pytest.approx(np.full(node + 2, len(states) / (node + 2)), rel=0.2)
+    assert any(g.normal != g.reduce for g in drawn)
     for genotype in drawn[:20]:
         assert Genotype.of(json.loads(json.dumps(genotype.to_dict()))) == genotype
         assert all(len({source for _, source in node}) == 2 for node in (*genotype.normal, *genotype.reduce))

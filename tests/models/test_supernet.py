@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from thymos.models.genotype import EEGSearchSpace, Genotype, random_genotype
-from thymos.models.supernet import Architecture, GenotypeNet, Supernet, joined
+from thymos.models.supernet import Architecture, GenotypeNet, Supernet, joined, parted
 from thymos.nn.graph import nearness
 from thymos.nn.mixed_ops import OPERATIONS
 
@@ -113,3 +113,62 @@ def test_electrodes_and_times_keep_their_places():
     net = GenotypeNet(random_genotype(SPACE, np.random.default_rng(0)), SPACE, SHAPE, 2, ADJACENCY).eval()
     x = drawn()[0]
     assert not torch.allclose(net(x), net(x.flip(2)), atol=1e-5)
+
+
+def test_states_are_joined_and_parted():
+    nets = [Supernet(EEGSearchSpace(width=4, cells=1, nodes=1), SHAPE, 2, ADJACENCY) for _ in range(3)]
+    states = [net.state_dict() for net in nets]
+    for state, again in zip(states, parted(joined(states), 3), strict=True):
+        assert state.keys() == again.keys()
+        assert all(torch.equal(state[k], again[k]) for k in state)
+
+
+def test_a_cell_is_given_the_outputs_of_the_two_before_it():
+    net, seen = Supernet(SPACE, SHAPE, 2, ADJACENCY).eval(), []
+    for cell in net.cells:
+        cell.register_forward_hook(lambda cell, given, made: seen.append((*given[:2], made)))
+    x = drawn()
+    net(x, Architecture(SPACE))
+    stem = net.norm(net.stem(x.permute(0, 2, 3, 4, 1)))
+    outputs = [stem, stem, *(made for *_, made in seen)]
+    for k, (before, last, _) in enumerate(seen):
+        assert torch.allclose(before, outputs[k], atol=1e-6)
+        assert torch.allclose(last, outputs[k + 1], atol=1e-6)
+
+
+def test_auxiliary_connections_have_the_weight_of_the_epoch():
+    net, table, x = Supernet(SPACE, SHAPE, 2, ADJACENCY).eval(), Architecture(SPACE), drawn()
+    made = [net(x, table, beta) for beta in (0.0, 0.5, 1.0)]
+    assert torch.equal(made[0], net(x, table))
+    assert all(not torch.allclose(a, b, atol=1e-5) for a, b in ((made[0], made[1]), (made[1], made[2])))
+
+
+def test_the_head_weighs_electrodes_and_averages_times():
+    head, x = Supernet(SPACE, SHAPE, 3, ADJACENCY, 2).head, torch.randn(2, 16, 6, 5, 7)
+    with torch.no_grad():
+        head.bias.normal_()
+        head.score.weight.mul_(5)
+    hidden = torch.einsum("sgf,sfctn->sgctn", head.hidden.weight, x).tanh()
+    weight = torch.einsum("sgf,sfctn->sgctn", head.score.weight, hidden).exp()
+    pooled = (weight * x).sum(dim=2) / weight.sum(dim=2)
+    known = torch.einsum("sgf,sfn->sng", head.out.weight, pooled.mean(dim=2)) + head.bias[:, None]
+    assert head(x).shape == (2, 7, 3)
+    assert torch.allclose(head(x), known, atol=1e-5)
+
+
+def test_edges_are_dropped_for_whole_samples_and_in_training_alone():
+    def made(name, path_dropout):
+        torch.manual_seed(0)
+        genotype = Genotype([[(name, 0), (name, 1)]], [[(name, 0), (name, 1)]])
+        return GenotypeNet(genotype, SPACE, SHAPE, 2, ADJACENCY, dropout=0.0, path_dropout=path_dropout)
+
+    net, x = made("sep_t3", 0.4), torch.randn(1, 4, 6, 5, 2000)
+    dropped = net._dropped(x)
+    kept = (dropped != 0).all(dim=(0, 1, 2, 3))
+    assert torch.equal(dropped, torch.where(kept, x / 0.6, 0.0))
+    assert kept.float().mean() == pytest.approx(0.6, abs=0.05)
+    assert torch.equal(net.eval()._dropped(x), x)
+    x = drawn()[0]
+    for name in ("sep_t3", "skip"):
+        before, after = made(name, 0.0)(x), made(name, 0.9)(x)
+        assert torch.allclose(before, after, atol=1e-5) == (name == "skip")

@@ -63,3 +63,25 @@ def test_same_generator_same_masks():
 def test_channels_go_to_their_cells():
     made = to_cells(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([4, 0, 8]), 3)
     assert made.tolist() == [[[[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]]]]
+
+
+def test_regions_are_sides_and_lobes_that_leave_something_to_see():
+    left, right = XY[:, 0] < 0, XY[:, 0] > 0
+    masks = ElectrodeMasks(20, XY, [-1] * 5 + [1] * 10 + [-2] * 5)
+    assert torch.equal(masks.regions, torch.stack([left, right, (XY[:, 1] == 1) | (XY[:, 1] == 2)]))
+    assert masks.n_sides == 2
+    one_side = ElectrodeMasks(20, XY.abs(), [0] * 20)
+    assert torch.equal(one_side.regions, left[None] | right[None])
+    assert one_side.weights.tolist() == pytest.approx([0.6, 0.25, 0.05, 0.0]), "one lobe would hide everything"
+    centred = ElectrodeMasks(20, XY * torch.tensor([0.0, 1.0]), LOBES)
+    assert centred.weights.tolist() == pytest.approx([0.6, 0.25, 0.0, 0.1])
+
+
+def test_equally_distant_electrodes_are_hidden_equally_often():
+    cross = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    masks = ElectrodeMasks(5, cross)
+    masks.weights = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    made = drawn(masks, 0.4, 0.4)
+    about_middle = made[made[:, 0]][:, 1:].float().mean(dim=0)
+    assert made.sum(dim=1).unique().tolist() == [2]
+    assert (about_middle - 0.25).abs().max() < 0.05

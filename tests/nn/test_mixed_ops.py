@@ -130,3 +130,63 @@ def test_an_edge_weighs_its_operations_and_adds_the_auxiliary_connection(adjacen
 def test_pointwise_maps_the_features():
     layer, x = Pointwise(2, WIDTH, 3), drawn(stack=2)
     assert torch.allclose(layer(x), torch.einsum("sgf,sfcwn->sgcwn", layer.weight, x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "taps"), [("sep_t3", (-1, 0, 1)), ("sep_t5", (-2, -1, 0, 1, 2)), ("dil_t3", (-2, 0, 2))]
+)
+def test_temporal_operations_reach_as_far_as_they_say(name, taps, adjacency):
+    operation = make_operation(name, 1, WIDTH, adjacency, affine=False).eval()
+    with torch.no_grad():
+        operation.mix.weight.copy_(torch.eye(WIDTH)[None])
+    x = torch.zeros(1, WIDTH, CHANNELS, 11, 1)
+    x[..., 5, :] = 1
+    made = operation(x, x)[0, :, 0, :, 0] * (1 + 1e-5) ** 0.5
+    known = torch.zeros(WIDTH, 11)
+    for number, tap in enumerate(taps):
+        known[:, 5 - tap] = operation.weight[0, number].detach()
+    assert torch.allclose(made, known, atol=1e-6)
+
+
+def test_spat_mixes_electrodes_in_each_group_of_features_by_identity_and_a_low_rank(adjacency):
+    operation, x = make_operation("spat", 2, 8, adjacency, affine=False).eval(), torch.randn(2, 8, CHANNELS, 6, 3)
+    assert operation.groups == 4
+    apart, shared = (part.detach().unflatten(0, (2, 4)) for part in (operation.apart, operation.shared))
+    grouped = x.unflatten(1, (4, 2))
+    mixed = (grouped + torch.einsum("sgcr,sgrd,sgfdtn->sgfctn", apart, shared, grouped)).flatten(1, 2)
+    known = operation.mix(mixed)
+    assert torch.allclose(operation(x, x) * (1 + 1e-5) ** 0.5, known, atol=1e-5)
+
+
+def test_excitation_weighs_features_by_their_means_over_electrodes_and_times(adjacency):
+    operation, x = make_operation("se", 2, WIDTH, adjacency), drawn(stack=2)
+    squeezed = torch.einsum("sgf,sfn->sgn", operation.squeeze.weight, x.mean(dim=(2, 3))).relu()
+    weight = torch.einsum("sgf,sfn->sgn", operation.excite.weight, squeezed).sigmoid()
+    assert torch.allclose(operation(x, x), x * weight[:, :, None, None], atol=1e-6)
+
+
+def test_attention_is_that_among_the_electrodes_of_one_time(adjacency):
+    operation, x = make_operation("attn_e", 2, WIDTH, adjacency), drawn(stack=2)
+    with torch.no_grad():
+        operation.project.weight.mul_(4)  # otherwise nearly all are seen alike
+    parts = torch.einsum("sgf,sfctn->sgctn", operation.project.weight, x).permute(0, 3, 4, 2, 1).chunk(3, dim=-1)
+    seen = functional.scaled_dot_product_attention(*parts).permute(0, 4, 3, 1, 2)
+    known = x + torch.einsum("sgf,sfctn->sgctn", operation.out.weight, seen)
+    assert torch.allclose(operation(x, x), known, atol=1e-5)
+
+
+def test_a_skip_connection_of_stride_two_maps_alternate_times_apart(adjacency):
+    operation, x = make_operation("skip", 1, WIDTH, adjacency, 2, affine=False).eval(), drawn(times=5)
+    later = torch.cat([x[..., 1::2, :], torch.zeros_like(x[..., :1, :])], dim=-2)
+    known = torch.cat([operation.even(x[..., ::2, :]), operation.odd(later)], dim=1)
+    assert torch.allclose(operation(torch.zeros_like(x), x) * (1 + 1e-5) ** 0.5, known, atol=1e-5)
+
+
+def test_stride_two_takes_the_first_of_two_times(adjacency):
+    x = drawn(times=5)
+    for name in ("avg_t3", "max_t3", "sep_t5", "spat", "graph", "attn_e"):
+        torch.manual_seed(0)
+        whole = make_operation(name, 1, WIDTH, adjacency).eval()
+        half = make_operation(name, 1, WIDTH, adjacency, 2).eval()
+        half.load_state_dict(whole.state_dict())
+        assert torch.allclose(half(x, x), whole(x, x)[..., ::2, :], atol=1e-5), name

@@ -1,5 +1,7 @@
 """The adversarial loop on a game in the plane."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -129,3 +131,80 @@ def test_a_loss_that_is_not_finite_stops_the_loop_with_the_best_state():
 def test_impossible_schedules_are_refused(wrong):
     with pytest.raises(InputError):
         Schedule(**wrong)
+
+
+def test_the_gradient_is_taken_between_pairs_at_a_place_of_each_pairs_own():
+    rng = torch.Generator().manual_seed(0)
+    real, made, seen = torch.randn(500, 2, 3), torch.randn(500, 2, 3) + 5, []
+
+    def critic(x):
+        seen.append(x.detach())
+        return x.square().flatten(1).sum(dim=1) / 2
+
+    penalty = gradient_penalty(critic, real, made, rng)
+    share = ((seen[0] - made) / (real - made)).flatten(1)
+    assert torch.allclose(share, share[:, :1].expand_as(share), atol=1e-2)
+    assert share[:, 0].mean() == pytest.approx(0.5, abs=0.05)
+    assert share.min() < 0.05
+    assert share.max() > 0.95
+    # the gradient of half the square is the sample itself
+    assert penalty == pytest.approx(float((seen[0].flatten(1).norm(dim=1) - 1).square().mean()), rel=1e-4)
+
+
+def test_the_loop_is_that_of_the_paper_with_a_moving_average():
+    """Gulrajani et al. 2017, algorithm 1, written out."""
+    plan = Schedule(steps=6, critic_steps=3, batch_size=16, lr=1e-2, betas=(0.1, 0.8), average=0.3, judge_every=2)
+    trained = train_adversarial(Plane(), plan, 5)
+    game, rng = Plane(), torch.Generator().manual_seed(5)
+    critic, generator = (torch.optim.Adam(n.parameters(), 1e-2, (0.1, 0.8)) for n in (game.critic, game.generator))
+    averaged, best, gaps = copy.deepcopy(game.generator), (torch.inf, None, None), []
+
+    def take(optimiser, loss_of, done):
+        rows = torch.randint(game.n_samples, (16,), generator=rng)
+        loss, facts = loss_of(rows, done / 6, rng)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return facts
+
+    for done in range(6):
+        gaps += [float(take(critic, game.critic_loss, done)["gap"].detach()) for _ in range(3)]
+        take(generator, game.generator_loss, done)
+        share = 1.0 if done == 0 else 1 - min(0.3, (1 + done) / (10 + done))
+        with torch.no_grad():
+            for old, new in zip(averaged.parameters(), game.generator.parameters(), strict=True):
+                old.lerp_(new, share)
+        if done % 2:
+            score = game.judge(averaged)["score"]
+            if score < best[0]:
+                best = (score, copy.deepcopy(averaged.state_dict()), copy.deepcopy(game.critic.state_dict()))
+    for found, known in ((trained.generator, best[1]), (trained.critic, best[2])):
+        assert all(torch.allclose(value, known[name], atol=1e-5) for name, value in found.state_dict().items())
+    means = [sum(gaps[k : k + 6]) / 6 for k in (0, 6, 12)]
+    assert [h["gap"] for h in trained.history] == pytest.approx(means, rel=1e-3)
+
+
+def test_the_critic_is_that_of_the_best_generator_and_learns_nothing_in_the_others_turn():
+    game = Plane()
+    scores, states = iter([3.0, 1.0, 2.0]), []
+
+    def judge(generator):
+        states.append(copy.deepcopy((game.generator.state_dict(), game.critic.state_dict())))
+        return {"score": next(scores), "diversity": 1.0}
+
+    def generator_loss(rows, progress, rng):
+        assert not any(p.requires_grad for p in game.critic.parameters())
+        return Plane.generator_loss(game, rows, progress, rng)
+
+    game.judge, game.generator_loss = judge, generator_loss
+    trained = train_adversarial(game, QUICK, 0)
+    assert trained.best_step == 4
+    assert all(torch.equal(value, states[1][1][name]) for name, value in trained.critic.state_dict().items())
+    assert all(p.requires_grad for p in trained.critic.parameters())
+
+
+def test_one_poor_judgement_is_no_collapse():
+    game, values = Plane(), iter([0.01, 0.01, 1.0] * 4)
+    game.judge = lambda generator: {"score": 1.0, "diversity": next(values)}
+    trained = train_adversarial(game, Schedule(steps=12, critic_steps=1, judge_every=1), 0)
+    assert trained.stopped == ""

@@ -195,7 +195,7 @@ def test_weights_reach_a_last_step_that_takes_nothing_else(parts):
         assert not np.allclose(found.decision_function(held), plain.decision_function(known), atol=1e-3)
     near = make_pipeline(Flatten(), KNeighborsClassifier()).fit(weighted)
     assert np.array_equal(near.predict(held), KNeighborsClassifier().fit(flat, train.y).predict(known))
-    X, _, validation, groups = make_pipeline(Witness()).fit(weighted)[-1].seen_
+    _, _, validation, groups = make_pipeline(Witness()).fit(weighted)[-1].seen_
     assert (validation, groups) == (None, None)
 
 

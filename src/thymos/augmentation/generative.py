@@ -32,7 +32,7 @@ _EVERYTHING = 0.1  # of training masks hide all electrodes
 _SURE, _LEAST = 0.5, 0.1  # probability of its class that a sample needs; share of samples that must reach it
 _SCORES, _NEAR, _DEVIATIONS = (5, 95), (0.3, 2.5), 6.0
 _JUDGED = 512  # samples at most that a checkpoint is judged on
-_FOLDS = 3
+_FOLDS, _FEWEST = 3, 4  # of the auxiliary classifier; samples of trials held back, of which fewer say nothing
 _WEIGHTS = ("penalty", "reconstruction", "classification", "diversity")
 _AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
 
@@ -172,6 +172,7 @@ class MaskedElectrodeGAN(Augmenter):
             self.subjects_, names = np.unique(meta["subject"].astype(str).to_numpy(dtype=str), return_inverse=True)
         share = self.validation if meta is not None else 0.0
         held = held_trials(trials, codes, share, rng)
+        held &= held.sum() >= _FEWEST
         seed = int(rng.integers(2**31))
         self._facts = _Facts(planes, X.shape[1:], codes, names, trials, np.flatnonzero(~held), np.flatnonzero(held))
         device = device_named(self.device)
@@ -331,8 +332,6 @@ class MaskedElectrodeGAN(Augmenter):
         rng.manual_seed(seed)
         made = game.unseen(self.generator_, min(_JUDGED, 2 * len(facts.held)), rng).cpu().numpy()
         x = game.x.cpu().numpy().reshape(len(game.x), -1)
-        if len(facts.held) < 4:
-            return
         trials = facts.trials[facts.held]
         found = memorisation(x[facts.train], x[facts.held], made.reshape(len(made), -1), trials, seed)
         self.memorised_ = found

@@ -94,6 +94,10 @@ class Protocol:
     few_shot : int
         Labelled trials of every test subject that leave the test part and calibrate the method's outputs for that
         subject, classes taking turns. For protocols that test new subjects.
+    train_share : float
+        Share of the training trials that is kept, of each subject's trials of each class, one at least; the others
+        stand in no part. Validation and test part stay whole, and a smaller share is part of a larger one, so that
+        learning curves can be drawn.
 
     Attributes
     ----------
@@ -131,7 +135,11 @@ class Protocol:
         random_state: int = 0,
         within: str | None = None,
         few_shot: int = 0,
+        train_share: float = 1.0,
     ):
+        if isinstance(train_share, bool) or not (isinstance(train_share, (int, float)) and 0 < train_share <= 1):
+            raise InputError(f"train_share={train_share!r} came.", fits="a share above 0, 1 at most")
+        self.train_share = train_share
         self.within = self.within if within is None else within
         self.n_splits = self.usual_splits if n_splits is None else n_splits
         self.validation = validation
@@ -310,6 +318,7 @@ class Protocol:
         rest = self._guarded(meta, rest, test)
         seed = child_seed(self.random_state, self.name, name, "validation")
         train, held, note = self._cut(meta, rest, groups, y, seed)
+        train = self._thinned(meta, y, train, child_seed(seed, "share"))
         inner = ()
         if self.inner:
             inner = tuple(self._cuts(meta, rest, groups, y, self.inner, child_seed(seed, "inner")))
@@ -335,6 +344,18 @@ class Protocol:
             )
         shots = self._few(meta, y, test, name)
         return Fold(name, train, held, np.setdiff1d(test, shots), note, repeat, inner, shots)
+
+    def _thinned(self, meta: pd.DataFrame, y: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
+        """Return the rows of the share of training trials that is kept."""
+        if self.train_share == 1:
+            return rows
+        trials = meta[["subject", "trial"]].astype(str).iloc[rows]
+        trials = trials.assign(y=0 if y.dtype.kind == "f" else y[rows]).drop_duplicates("trial").sort_values("trial")
+        order = trials.iloc[np.random.default_rng(seed).permutation(len(trials))]
+        place = order.groupby(["subject", "y"]).cumcount()
+        count = order.groupby(["subject", "y"])["trial"].transform("size")
+        kept = order["trial"][place < np.maximum(1, np.round(self.train_share * count))]
+        return rows[meta["trial"].astype(str).iloc[rows].isin(kept).to_numpy()]
 
     def _few(self, meta: pd.DataFrame, y: np.ndarray, test: np.ndarray, name: str) -> np.ndarray:
         """Return the test rows of the labelled trials that every test subject gives away."""
@@ -500,8 +521,9 @@ class GroupSplit(Protocol):
         inner: int = 0,
         random_state: int = 0,
         within: str = "",
+        train_share: float = 1.0,
     ):
-        super().__init__(n_splits, validation, guard, repeats, inner, random_state, within)
+        super().__init__(n_splits, validation, guard, repeats, inner, random_state, within, 0, train_share)
         self.column = column
         self.name = column
         self.keys = (column,)

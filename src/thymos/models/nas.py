@@ -257,9 +257,12 @@ class EEGNASClassifier(TorchClassifier):
         if meta is not None and "subject" in meta:
             subjects = np.unique(meta["subject"].astype(str).to_numpy(dtype=str), return_inverse=True)[1]
         strata = subjects * len(self.classes_) + ready.y
-        held = held_trials(trials, strata, self.held, generator(ready.seed, "inner split"))
+        rng = generator(ready.seed, "inner split")
+        held = held_trials(trials, strata, self.held, rng)
+        if len(np.unique(ready.y[held])) < len(self.classes_):  # one trial of a class in each person, but several people
+            held = held_trials(trials, ready.y, self.held, rng)
         made = _Divided(ready, np.flatnonzero(~held), np.flatnonzero(held), subjects, meta)
-        if self.genotype == "search" and len(np.unique(ready.y[held])) < len(self.classes_):
+        if self._searches() and len(np.unique(ready.y[held])) < len(self.classes_):
             raise InputError(
                 "The training part cannot be divided: some class has a single trial.",
                 fits="two trials of every class at least",
@@ -272,6 +275,10 @@ class EEGNASClassifier(TorchClassifier):
             more_meta = None if table is None else table.iloc[len(rows) :]
             made = replace(made, more=more[len(rows) :], more_y=more_y[len(rows) :], more_meta=more_meta)
         return made
+
+    def _searches(self) -> bool:
+        """Say whether anything is searched."""
+        return self.genotype == "search"
 
     def _find(self, trained: _Divided) -> tuple[Found | None, Genotype]:
         """Return the population's search, if there was one, and the genotype for all."""
@@ -401,7 +408,8 @@ class PersonalisedSearch(EEGNASClassifier):
         What a subject's network is: its own search; the architecture found for all; or one drawn at random. The second
         shows what the personal stage adds, the third what searching adds.
     personal_epochs, personal_warmup : int
-        Of the search of each subject, which begins with the weights and the architecture of all.
+        Of the search of each subject, which begins with the weights and the architecture of all. A subject with too few
+        trials to divide keeps that architecture.
     prior : float
         Weight of the squared distance from the architecture of all.
     others : bool
@@ -509,6 +517,9 @@ class PersonalisedSearch(EEGNASClassifier):
         """Return the most probable class of each sample, shape (n_samples,); see :meth:`predict_proba`."""
         return self.classes_[self.predict_proba(X, meta).argmax(axis=1)]
 
+    def _searches(self) -> bool:
+        return super()._searches() and (self.personal != "random" or self.others)
+
     def _personal(
         self, trained: _Divided, found: Found | None, shared: Genotype | None
     ) -> tuple[list[Genotype], list[Found | None]]:
@@ -520,17 +531,13 @@ class PersonalisedSearch(EEGNASClassifier):
             return drawn, [None] * count
         if self.personal == "population" or found is None:
             return [shared] * count, [None] * count
-        parts = [self._part(trained, number) for number in range(count)]
-        lacking = [n for n, part in zip(self.subjects_, parts, strict=True) if not len(part.held_y)]
-        if lacking:
-            raise InputError(
-                f"Subject {lacking[0]} has no trial to spare for the search.",
-                fits="two trials of some class at least",
-                do="leave the subject out, or use the architecture of all (personal: population)",
-            )
+        parts = {number: self._part(trained, number) for number in range(count)}
+        parts = {number: part for number, part in parts.items() if len(part.y) and len(part.held_y)}
         schedule = self._schedule(epochs=self.personal_epochs, warmup=self.personal_warmup, prior=self.prior)
-        searches, genotypes = self._search(parts, schedule, trained.ready, "each", found)
-        return genotypes, searches
+        made = self._search(list(parts.values()), schedule, trained.ready, "each", found)
+        searches = dict(zip(parts, made[0], strict=True))
+        genotypes = dict(zip(parts, made[1], strict=True))
+        return [genotypes.get(k, shared) for k in range(count)], [searches.get(k) for k in range(count)]
 
     def _train(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
@@ -27,7 +28,7 @@ class CalibratedSVC(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    C, kernel, gamma
+    C, kernel, gamma, class_weight
         As :class:`sklearn.svm.SVC`.
 
     Attributes
@@ -38,16 +39,22 @@ class CalibratedSVC(ClassifierMixin, BaseEstimator):
         Between 0.01 and 100.
     """
 
-    def __init__(self, C: float = 1.0, kernel: str = "rbf", gamma: Any = "scale"):
+    def __init__(self, C: float = 1.0, kernel: str = "rbf", gamma: Any = "scale", class_weight: Any = None):
         self.C = C
         self.kernel = kernel
         self.gamma = gamma
+        self.class_weight = class_weight
 
-    def fit(self, X: np.ndarray, y: Any, validation: Any = None) -> CalibratedSVC:
-        """Fit on `X` of shape (n_samples, n_features); calibrate on `validation`, a Samples or (X, y)."""
+    def fit(self, X: np.ndarray, y: Any, validation: Any = None, meta: pd.DataFrame | None = None) -> CalibratedSVC:
+        """Fit on `X` of shape (n_samples, n_features); calibrate on `validation`, a Samples or (X, y).
+
+        A sample counts what the column ``sample_weight`` of `meta` says, 1 without it.
+        """
         X, y = validate_data(self, X, y)
         check_classification_targets(y)
-        self.svc_ = SVC(C=self.C, kernel=self.kernel, gamma=self.gamma, decision_function_shape="ovr").fit(X, y)
+        weight = meta["sample_weight"].to_numpy(float) if meta is not None and "sample_weight" in meta else None
+        machine = SVC(C=self.C, kernel=self.kernel, gamma=self.gamma, class_weight=self.class_weight)
+        self.svc_ = machine.fit(X, y, sample_weight=weight)
         self.classes_ = self.svc_.classes_
         self.temperature_ = 1.0
         if validation is not None:

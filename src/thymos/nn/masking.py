@@ -42,7 +42,7 @@ class ElectrodeMasks(nn.Module):
             regions["side"] = [xy[:, 0] < -middle, xy[:, 0] > middle]
         if lobes is not None:
             owner = torch.as_tensor(list(lobes))
-            regions["lobe"] = [owner == k for k in sorted({*owner.tolist()} - {-1})]
+            regions["lobe"] = [owner == k for k in sorted({*owner.tolist()}) if k >= 0]
         masks = []
         for place, kind in enumerate(("side", "lobe"), start=2):
             regions[kind] = [mask for mask in regions[kind] if 0 < int(mask.sum()) < n_channels]
