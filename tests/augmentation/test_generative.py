@@ -9,6 +9,7 @@ from thymos.augmentation.generative import MaskedElectrodeGAN, _nearest, _planes
 from thymos.base.checkpoints import kept_in
 from thymos.base.errors import InputError
 from thymos.nn.masking import PATTERNS
+from thymos.signals.topography import grid_places
 
 SHAPE = (2, 8, 3)  # bands, electrodes, windows
 NAMES = ["Fp1", "Fp2", "C3", "C4", "T7", "T8", "O1", "O2"]
@@ -138,6 +139,174 @@ def test_class_and_subject_reach_the_networks(samples):
     assert set(meta["subject"]) == {"s0", "s1", "s2"}
     with pytest.raises(InputError, match="without metadata"):
         MaskedElectrodeGAN(subjects=True, **SMALL).fit_resample(samples.X, samples.y)
+
+
+@pytest.fixture
+def few_judged(monkeypatch):
+    monkeypatch.setattr(generative, "_JUDGED", 48)
+
+
+@pytest.fixture
+def fitted(samples, few_judged):
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, subjects=True, filtered=False, **{**SMALL, "max_steps": 1})
+    made(sampler, samples)
+    with torch.no_grad():
+        for block in sampler.generator_.middle:
+            block.film.weight.normal_(std=0.1)
+        for table in (sampler.critic_.classes, sampler.critic_.subjects):
+            table.weight.normal_()
+    return sampler
+
+
+def test_the_losses_are_those_of_the_paper(fitted):
+    game, rows = fitted._game_, torch.arange(5, 21)
+    critic, generator, weights = game.critic, game.generator, game.weights
+    rng, again = (torch.Generator().manual_seed(4) for _ in range(2))
+    loss, facts = game.critic_loss(rows, 0.3, rng)
+    at = game.train[rows]
+    hidden = game.drawn_masks(16, 0.2, 0.3 + 0.5 * 0.6, 0.1, again)
+    x, y, subject = game.x[at], game.y[at], game.subject[at]
+    one = generator(x, hidden, torch.randn(16, 32, generator=again), y, subject)
+    new = torch.where(hidden[:, None], one, x).detach()
+    wasserstein = (critic(x, hidden, y, subject) - critic(new, hidden, y, subject)).mean()
+    assert facts["wasserstein"].item() == pytest.approx(wasserstein.item(), abs=1e-5)
+    steep = generative.gradient_penalty(lambda v: critic(v, hidden, y, subject), x, new, again)
+    assert loss.item() == pytest.approx((10 * steep - wasserstein).item(), rel=1e-4)
+
+    rng, again = (torch.Generator().manual_seed(5) for _ in range(2))
+    loss, facts = game.generator_loss(rows, 0.8, rng)
+    hidden = game.drawn_masks(16, 0.2, 0.8, 0.1, again)
+    assert hidden.all(dim=1).any(), "some samples have nothing to be compared with"
+    z = torch.randn(32, 32, generator=again)
+    one, two = generator(x, hidden, z[:16], y, subject), generator(x, hidden, z[16:], y, subject)
+    new = torch.where(hidden[:, None], one, x)
+    errors, spreads = [], []
+    for k in range(16):
+        there = hidden[k]
+        error = (one[k] - x[k])[:, there].abs().mean()
+        errors += [] if there.all() else [error]
+        noise = (z[k] - z[16 + k]).abs().mean()
+        spreads.append(((one[k] - two[k])[:, there].abs().mean() / noise).clamp(max=1.0))
+    logits = torch.stack([game.judges[int(game.owner[a])](new[k : k + 1].flatten(1))[0] for k, a in enumerate(at)])
+    known = {
+        "fooling": -critic(new, hidden, y, subject).mean(),
+        "reconstruction": torch.stack(errors).mean(),
+        "difference": -weights["diversity"] * torch.stack(spreads).mean(),
+        "classification": 0.5 * torch.nn.functional.cross_entropy(logits, y),
+    }
+    assert {k: v.item() for k, v in facts.items()} == pytest.approx({k: v.item() for k, v in known.items()}, rel=1e-3)
+    assert loss.item() == pytest.approx((sum(known.values()) + 4 * known["reconstruction"]).item(), rel=1e-3)
+
+
+def test_hidden_shares_rise_to_the_largest_at_half_time(fitted, monkeypatch):
+    game, asked = fitted._game_, []
+    monkeypatch.setattr(game, "drawn_masks", lambda *given: asked.append(given[:4]))
+    for progress in (0.0, 0.25, 0.5, 1.0):
+        game._batch(torch.arange(3), progress, None)
+    assert np.array(asked) == pytest.approx(np.array([[3, 0.2, most, 0.1] for most in (0.3, 0.55, 0.8, 0.8)]))
+
+
+def test_judges_did_not_see_the_trials_that_they_judge(samples, monkeypatch, few_judged):
+    parts, original = [], generative.MLPClassifier.fit_many
+    monkeypatch.setattr(
+        generative.MLPClassifier, "fit_many", lambda self, *given: parts.extend(given[0]) or original(self, *given)
+    )
+    sampler = MaskedElectrodeGAN(filtered=False, **{**SMALL, "max_steps": 1})
+    made(sampler, samples)
+    game, facts = sampler._game_, sampler._facts
+    assert len(parts) == 3
+    seen = [{row.tobytes() for row in X} for X, _ in parts]
+    by_trial = {}
+    for row in facts.train:
+        judge = int(game.owner[row])
+        by_trial.setdefault(facts.trials[row], set()).add(judge)
+        flat = game.x[row].numpy()
+        assert flat.tobytes() not in seen[judge]
+        assert all(flat.tobytes() in rows for number, rows in enumerate(seen) if number != judge)
+    assert all(len(judges) == 1 for judges in by_trial.values())
+    at = torch.as_tensor(facts.train[:20])
+    with torch.no_grad():
+        known = [game.judges[int(game.owner[a])](game.x[a].flatten()[None])[0] for a in at]
+        assert torch.allclose(game.judged(game.x[at], at), torch.stack(known), atol=1e-5)
+
+
+def test_electrodes_lie_on_the_scalp_and_so_do_their_masks(fitted, samples):
+    places = grid_places(NAMES)
+    assert fitted.generator_.cells.tolist() == fitted.critic_.cells.tolist() == (places @ (9, 1)).tolist()
+    masks = fitted._game_.masks
+    assert masks.weights.tolist() == pytest.approx(list(PATTERNS.values()))
+    assert masks.regions[0].tolist() == [name[-1] in "13579" for name in NAMES]
+    lobes = [row.nonzero()[:, 0].tolist() for row in masks.regions[2:]]
+    assert sorted(lobes) == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    nameless = MaskedElectrodeGAN(filtered=False, **{**SMALL, "max_steps": 1})
+    made(nameless, samples)
+    assert nameless.generator_.cells.tolist() == list(range(8))
+    assert nameless._game_.masks.weights[1:].tolist() == [0.0] * 3
+
+
+def test_trials_held_back_judge_the_generator_and_whether_it_remembers(samples, monkeypatch, few_judged):
+    given = {"mmd2": [], "memorisation": []}
+    for name, calls in given.items():
+        original = getattr(generative, name)
+        monkeypatch.setattr(generative, name, lambda *args, c=calls, o=original: c.append(args) or o(*args))
+    sampler = MaskedElectrodeGAN(**SMALL)
+    made(sampler, samples)
+    game = sampler._game_
+    train, held = (game.x[rows].flatten(1).numpy() for rows in (game.train, game.held))
+    assert len(held) == 32
+    assert len(given["mmd2"]) == 3
+    for real, new in given["mmd2"]:
+        assert np.array_equal(real, held)
+        assert new.shape == (48, held.shape[1])
+    ((first, second, _, trials, _),) = given["memorisation"]
+    assert np.array_equal(first, train)
+    assert np.array_equal(second, held)
+    assert np.array_equal(trials, sampler._facts.trials[sampler._facts.held])
+    assert np.allclose(train.mean(axis=0), 0, atol=1e-4)
+    assert np.allclose(train.std(axis=0), 1, atol=1e-3)
+    with torch.no_grad():
+        assert game.judge(sampler.generator_) == game.judge(sampler.generator_)
+
+
+def test_each_rule_of_the_filter_has_its_bounds(samples, monkeypatch, few_judged):
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, **{**SMALL, "max_steps": 1})
+    made(sampler, samples)
+    game, rows = sampler._game_, sampler._facts.train[3:24]
+    at, hidden = torch.as_tensor(rows), torch.ones(21, 8, dtype=torch.bool)
+    new, own = game.x[at] + 0.1, []
+    original = generative._nearest
+    monkeypatch.setattr(generative, "_nearest", lambda *given: own.append(given[3:]) or original(*given))
+    scores = iter([torch.linspace(0, 1, 21), torch.tensor([-0.01, 0.02, 0.06, 0.5, 0.94, 0.98] + [0.5] * 15)])
+    monkeypatch.setattr(sampler, "critic_", lambda *given: next(scores))
+    sure = torch.tensor([0.4, 0.6] * 10 + [0.4])
+    y = game.y[at]
+    logits = torch.stack([torch.where(y == k, sure, 1 - sure) for k in (0, 1)], dim=1).log()
+    monkeypatch.setattr(game, "judged", lambda *given: logits)
+    rules = sampler._rules(rows, new, hidden)
+    assert rules["class"].tolist() == (sure > 0.5).tolist()
+    assert rules["critic"].tolist() == [False, False, True, True, True, False] + [True] * 15
+    assert own[0] == ()
+    assert torch.equal(game.train[own[1][0]], at), "a sample is no neighbour of its own"
+
+
+def test_samples_that_pass_keep_their_source(samples, monkeypatch, few_judged):
+    monkeypatch.setattr(MaskedElectrodeGAN, "_rules", lambda self, rows, *rest: {"class": np.arange(len(rows)) % 3 > 0})
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, **{**SMALL, "max_steps": 1, "tries": 2})
+    new, y, meta = made(sampler, samples)
+    # 36 of each class wanted: 24 pass at first, 8 of the other 12 then
+    assert sampler.n_made_ == {"calm": 32, "tense": 32}
+    assert sampler.acceptance_["calm"]["all"] == pytest.approx(32 / 48)
+    for row, label, trial in zip(new, y, meta["source_trial"], strict=True):
+        sources = samples.X[(samples.meta["trial"] == trial).to_numpy() & (samples.y == label)]
+        assert (sources == row).all(axis=(1, 3)).any(), "no electrode is that of the trial it is said to come from"
+
+
+def test_another_training_has_a_state_of_its_own(samples, tmp_path, few_judged):
+    with kept_in(tmp_path):
+        for change in ({}, {"reconstruction": 1.0}, {"lr": 1e-4}, {"random_state": 1}, {"weight": 0.1, "tries": 3}):
+            given = {**SMALL, "max_steps": 1, "classification": 0.0, "filtered": False, **change}
+            made(MaskedElectrodeGAN(**given), samples)
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_with_everything_hidden_nothing_of_the_source_is_left(samples):

@@ -15,9 +15,12 @@ from thymos.base.errors import InputError
 from thymos.base.samples import Samples, source_trials
 from thymos.evaluation import GroupSplit
 from thymos.evaluation.fit import fit_fold
-from thymos.models.genotype import Genotype
-from thymos.models.nas import EEGNASClassifier, PersonalisedSearch
+from thymos.models.genotype import EEGSearchSpace, Genotype
+from thymos.models.nas import EEGNASClassifier, PersonalisedSearch, _perturb, _priced
+from thymos.models.supernet import Architecture
+from thymos.nn.graph import nearness
 from thymos.training.pipeline import make_pipeline
+from thymos.training.search import Part
 
 SMALL = {
     **{"width": 4, "cells": 2, "nodes": 1, "operations": ["skip", "sep_t3", "se"], "search_epochs": 2, "warmup": 1},
@@ -73,6 +76,9 @@ def test_weights_and_architecture_are_learnt_on_different_trials_of_every_class_
     ((part,), _, _) = searched[0]
     assert len(part.X) + len(part.held_X) == len(samples)
     assert len(part.held_X) == 24  # two of five trials of two classes of two subjects, three windows each
+    trained = EEGNASClassifier(**SMALL)._divided(samples.X, samples.y, None, None, samples.meta)
+    held = samples.meta.iloc[trained.held].assign(label=samples.y[trained.held])
+    assert held.groupby(["subject", "label"])["trial"].nunique().tolist() == [2] * 4
     flat = {row.tobytes() for row in np.round(part.held_X, 3)}
     assert not flat & {row.tobytes() for row in np.round(part.X, 3)}
     # standardised by the part for weights
@@ -96,6 +102,133 @@ def test_personal_searches_begin_with_that_of_all_in_one_pass(samples, searched)
     assert list(model.genotypes_) == ["s0", "s1", ""]
     assert model.subjects_ == ["s0", "s1"]
     assert {h["subject"] for h in model.history_} == {"s0", "s1", ""}
+
+
+def test_every_search_and_every_network_has_a_seed_of_its_own(samples, searched, monkeypatch):
+    seeds, train = [], nas._OfOne.train
+    monkeypatch.setattr(
+        nas._OfOne, "train", lambda self, *given: seeds.append(self.random_state) or train(self, *given)
+    )
+    short = {**SMALL, "search_epochs": 1, "max_epochs": 1, "batch_size": 64}
+    for seed in (0, 1):
+        model = PersonalisedSearch(personal_epochs=1, **{**short, "random_state": seed})
+        model.fit(samples.X, samples.y, meta=samples.meta)
+    of_searches = [p.seed for parts, *_ in searched for p in parts]
+    for found in (of_searches, seeds):
+        assert len(set(found)) == len(found) == 6
+
+
+def test_the_personal_stage_starts_where_that_of_all_ended(samples, monkeypatch):
+    begun, found, own = [], [], nas.search
+
+    def watched(network, architecture, *rest):
+        begun.append({k: v.clone() for k, v in (network.state_dict() | architecture.state_dict()).items()})
+        found.append(own(network, architecture, *rest))
+        return found[-1]
+
+    monkeypatch.setattr(nas, "search", watched)
+    model = PersonalisedSearch(personal_epochs=1, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
+    for name, value in (found[0][0].weights | found[0][0].architecture).items():
+        assert torch.equal(begun[1][name], torch.cat([value, value])), name
+    assert any(not torch.equal(begun[0][name], value) for name, value in found[0][0].architecture.items())
+    assert model.searches_[""] == found[0][0].history
+
+
+def test_a_network_learns_the_scales_of_all_that_it_is_trained_on(samples):
+    X = samples.X * 5 + 3
+    model = EEGNASClassifier(**SMALL).fit(X, samples.y, meta=samples.meta)
+    assert np.allclose(model.module_.mean[..., 0], X.mean(axis=(0, 3)), atol=1e-3)
+    assert np.allclose(model.module_.scale[..., 0], X.std(axis=(0, 3)), atol=1e-3)
+    apart = PersonalisedSearch("random", **SMALL).fit(X, samples.y, meta=samples.meta)
+    for name, net in zip(("s0", "s1", ""), apart.module_.networks, strict=True):
+        mine = (samples.meta["subject"].isin([name] if name else ["s0", "s1"])).to_numpy()
+        assert np.allclose(net.mean[..., 0], X[mine].mean(axis=(0, 3)), atol=1e-3)
+
+
+def test_each_network_is_given_what_is_its_subjects_and_the_weights_of_its_search(samples, searched, monkeypatch):
+    seen, train = [], nas._OfOne.train
+
+    def watched(self, X, y, validation, meta):
+        seen.append((len(X), set(meta["subject"]), set(validation.meta["subject"]), self.begun))
+        train(self, X, y, validation, meta)
+
+    monkeypatch.setattr(nas._OfOne, "train", watched)
+    model = PersonalisedSearch(personal_epochs=1, inherit=True, **SMALL)
+    model.fit(samples.X, samples.y, validation=samples, meta=samples.meta)
+    (_, _, (population,)), (_, _, own) = searched
+    both = {"s0", "s1"}
+    assert [one[:3] for one in seen] == [(30, {"s0"}, {"s0"}), (30, {"s1"}, {"s1"}), (60, both, both)]
+    assert [one[3] for one in seen] == [own[0].weights, own[1].weights, population.weights]
+
+
+def test_a_subject_that_lacks_a_class_has_a_network_for_all_classes(samples):
+    y = np.where((samples.meta["subject"] == "s1") & (samples.y == "tense"), "happy", samples.y)
+    model = PersonalisedSearch("random", others=False, **SMALL).fit(samples.X, y, meta=samples.meta)
+    assert model.predict_proba(samples.X, samples.meta).shape == (len(y), 3)
+    assert model.classes_.tolist() == ["calm", "happy", "tense"]
+
+
+def test_the_operation_whose_removal_costs_most_is_kept():
+    space = EEGSearchSpace(width=4, cells=1, nodes=1, operations=("zero", "skip", "se"))
+
+    class Needing(torch.nn.Module):
+        """Is right as long as the first edge has `se` and the second `skip`."""
+
+        def __init__(self):
+            super().__init__()
+            self.space, self.any = space, torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x, architecture):
+            operations, _ = architecture.weights("normal")
+            right = operations[0, 0, 2] + operations[0, 1, 1] - 0.32
+            return torch.stack([right.expand(x.shape[1]), 0 * x[0, :, 0, 0, 0]], dim=1)[None]
+
+    table, x = Architecture(space), np.ones((9, 1, 2, 3), dtype=np.float32)
+    with torch.no_grad():
+        table.alpha["normal"].copy_(torch.tensor([[[2.0, 1.0, 0.0], [2.0, 0.0, 1.0]]]))
+    learnt = table.alpha["normal"].detach().clone()
+    assert table.genotypes()[0].operations() == ["skip", "se"]
+    y = np.zeros(9, dtype=int)
+    _perturb(Needing(), table, Part(x, y, x, y, 0), 4)
+    assert table.genotypes()[0].operations() == ["se", "skip"]
+    changed = table.alpha["normal"] != learnt
+    assert changed.nonzero().tolist() == [[0, 0, 2], [0, 1, 1]]
+
+
+def test_operations_that_cost_more_are_dearer_for_each_model_alone():
+    model = EEGNASClassifier(cost=0.1, **SMALL)
+    price = model._price(SHAPE, torch.zeros(4, 4))
+    assert list(price) == ["reduce", "normal"]
+    assert price["normal"].tolist() == pytest.approx([0.0, 1.0, 8 / 36], rel=0.4)
+    assert max(price["reduce"].tolist()) == 1
+    free = EEGNASClassifier(cost=0.1, **{**SMALL, "operations": ["skip", "avg_t3"]})._price(SHAPE, torch.zeros(4, 4))
+    assert free["normal"].tolist() == [0.0, 0.0], "pools and skip connections have no parameters"
+    table = Architecture(model._space(), 2)
+    with torch.no_grad():
+        for kind in table.alpha:
+            table.alpha[kind][0, :, 1] = 20.0
+            table.alpha[kind][1, :, 0] = 20.0
+    assert _priced(table, price).tolist() == pytest.approx([4.0, 0.0], abs=1e-4), "two edges in each kind of cell"
+
+
+def test_electrodes_that_are_near_are_joined_and_costs_reach_the_search(samples, monkeypatch):
+    given, own = [], nas.search
+
+    def watched(network, architecture, parts, schedule, collapsed, costs, *rest):
+        given.append((network, costs))
+        return own(network, architecture, parts, schedule, collapsed, costs, *rest)
+
+    monkeypatch.setattr(nas, "search", watched)
+    positions = [[0.0, 0.0, 1.0], [0.1, 0.0, 1.0], [1.0, 0.0, 0.0], [1.0, 0.1, 0.0]]
+    short = {**SMALL, "operations": ["graph", "se"], "search_epochs": 1, "max_epochs": 1}
+    model = EEGNASClassifier(positions, cost=0.1, **short).fit(samples.X, samples.y, meta=samples.meta)
+    known = nearness(torch.tensor(positions))
+    assert known[0, 1] > 0.5
+    for net in (given[0][0], model.module_):
+        graphs = [module.adjacency for module in net.modules() if hasattr(module, "adjacency")]
+        assert all(torch.equal(one, known) for one in graphs)
+    assert [module for module in given[0][0].modules() if hasattr(module, "adjacency")]
+    assert given[0][1](Architecture(model._space())).shape == (1,)
 
 
 @pytest.mark.parametrize(("personal", "searches"), [("population", 1), ("random", 0)])
@@ -186,6 +319,15 @@ def test_searches_are_not_repeated_by_methods_that_share_them(samples, searched,
     alone = PersonalisedSearch(personal_epochs=1, others=False, **SMALL).fit(samples.X, samples.y, meta=samples.meta)
     assert alone.genotypes_ == second.genotypes_
     assert np.array_equal(alone.predict_proba(samples.X, samples.meta), second.predict_proba(samples.X, samples.meta))
+
+
+def test_a_personal_search_from_other_weights_is_another_search(samples, tmp_path):
+    with kept_in(tmp_path):
+        for epochs in (1, 2):  # of warm-up alone, so that the architectures are alike
+            given = {**SMALL, "search_epochs": epochs, "warmup": 5, "max_epochs": 1}
+            PersonalisedSearch(personal_epochs=1, others=False, **given).fit(samples.X, samples.y, meta=samples.meta)
+    kinds = [path.name.split("-")[1] for path in tmp_path.iterdir()]
+    assert sorted(kinds) == ["all", "all", "each", "each"]
 
 
 @pytest.mark.parametrize(

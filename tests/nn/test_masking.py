@@ -61,8 +61,8 @@ def test_same_generator_same_masks():
 
 
 def test_channels_go_to_their_cells():
-    made = to_cells(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([4, 0, 8]), 3)
-    assert made.tolist() == [[[[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]]]]
+    made = to_cells(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([4, 1, 8]), 3)
+    assert made.tolist() == [[[[0.0, 2.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]]]]
 
 
 def test_regions_are_sides_and_lobes_that_leave_something_to_see():

@@ -148,7 +148,9 @@ def test_the_gradient_is_taken_between_pairs_at_a_place_of_each_pairs_own():
     assert share.min() < 0.05
     assert share.max() > 0.95
     # the gradient of half the square is the sample itself
-    assert penalty == pytest.approx(float((seen[0].flatten(1).norm(dim=1) - 1).square().mean()), rel=1e-4)
+    assert float(penalty.detach()) == pytest.approx(
+        float((seen[0].flatten(1).norm(dim=1) - 1).square().mean()), rel=1e-4
+    )
 
 
 def test_the_loop_is_that_of_the_paper_with_a_moving_average():

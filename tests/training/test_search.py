@@ -96,12 +96,73 @@ def test_architectures_are_left_alone_while_weights_warm_up():
     assert not same(tables[1], begin)
 
 
+def test_the_search_is_that_of_the_paper_written_out():
+    """Liu et al. 2019, algorithm 1, first order: the architecture on held samples, then the weights on the others."""
+    weight = np.random.default_rng(0).uniform(0.2, 2, 40).astype(np.float32)
+    one = Part(*rising(40, 0), *rising(30, 100), 3, weight)
+    plan = SearchSchedule(
+        **{"epochs": 4, "warmup": 1, "batch_size": 16, "lr": 0.05, "lr_least": 0.01, "momentum": 0.8, "clip": 0.4},
+        **{"weight_decay": 0.01, "architecture_lr": 0.03, "architecture_decay": 0.02, "prior": 0.5, "cost": 0.3},
+        guard_every=0,
+    )
+
+    def cost(table):
+        return table.weights("normal")[0][:, :, 2].sum(dim=1)
+
+    (found,) = search(*begun([one]), [one], plan, no_skips, cost)
+    (net, table), rng = begun([one]), torch.Generator().manual_seed(3)
+    begin = [p.detach().clone() for p in table.parameters()]
+    ours = torch.optim.SGD(net.parameters(), plan.lr, plan.momentum, weight_decay=plan.weight_decay)
+    theirs = torch.optim.Adam(
+        table.parameters(), plan.architecture_lr, (0.5, 0.999), weight_decay=plan.architecture_decay
+    )
+    X, y, held_X, held_y = (torch.from_numpy(v) for v in (one.X, one.y, one.held_X, one.held_y))
+
+    def loss_of(x, labels, beta, counts):
+        loss = torch.nn.functional.cross_entropy(net(x[None], table, beta)[0], labels, reduction="none")
+        return (loss * counts).sum() / counts.sum()
+
+    def take(optimiser, parameters, loss, clip=None):
+        optimiser.zero_grad()
+        for p, g in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
+            p.grad = g
+        if clip:
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimiser.step()
+
+    for epoch in range(1, 5):
+        net.train()
+        ours.param_groups[0]["lr"] = 0.01 + 0.04 * (1 + np.cos(np.pi * (epoch - 1) / 3)) / 2
+        beta, losses = 1 - (epoch - 1) / 3, []
+        # 40 samples are three batches of 16; whoever has fewer samples than these take begins anew
+        orders = [torch.cat([torch.randperm(n, generator=rng) for _ in range(2)])[:48].view(3, 16) for n in (40, 30)]
+        for rows, held in zip(*orders, strict=True):
+            if epoch > 1:
+                loss = loss_of(held_X[held], held_y[held], beta, torch.ones(16))
+                away = sum((p - b).square().sum() for p, b in zip(table.parameters(), begin, strict=True))
+                take(theirs, list(table.parameters()), loss + 0.5 * away + 0.3 * cost(table).sum())
+            loss = loss_of(X[rows], y[rows], beta, torch.from_numpy(weight)[rows])
+            losses.append(float(loss.detach()))
+            take(ours, list(net.parameters()), loss, plan.clip)
+        assert found.history[epoch - 1]["train_loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+        assert ("architecture_loss" in found.history[epoch - 1]) == (epoch > 1)
+    assert same(found.architecture, table.state_dict(), 1e-4)
+    assert same(found.weights, net.state_dict(), 1e-4)
+    with torch.no_grad():
+        logits = net.eval()(held_X[None], table, 0.0)[0]
+    assert found.history[-1]["valid_accuracy"] == pytest.approx(float((logits.argmax(1) == held_y).float().mean()))
+    known = float(torch.nn.functional.cross_entropy(logits, held_y))
+    assert found.history[-1]["valid_loss"] == pytest.approx(known, rel=1e-4)
+
+
 def test_searches_at_once_are_those_one_by_one():
-    parts = [part(seed) for seed in range(3)]
+    parts = [part(seed, held=held) for seed, held in enumerate((32, 32, 27))]
     together = search(*begun(parts), parts, QUICK, no_skips)
     for one, found in zip(parts, together, strict=True):
         (alone,) = search(*begun([one]), [one], QUICK, no_skips)
         assert same(found.architecture, alone.architecture, 1e-4)
+        for key in ("valid_loss", "valid_accuracy"):
+            assert [h[key] for h in found.history] == pytest.approx([h[key] for h in alone.history], abs=1e-3)
         assert found.history[-1]["train_loss"] == pytest.approx(alone.history[-1]["train_loss"], abs=1e-3)
         assert same(found.weights, alone.weights, 2e-3)
 

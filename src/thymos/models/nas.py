@@ -259,7 +259,9 @@ class EEGNASClassifier(TorchClassifier):
         strata = subjects * len(self.classes_) + ready.y
         rng = generator(ready.seed, "inner split")
         held = held_trials(trials, strata, self.held, rng)
-        if len(np.unique(ready.y[held])) < len(self.classes_):  # one trial of a class in each person, but several people
+        if len(np.unique(ready.y[held])) < len(
+            self.classes_
+        ):  # one trial of a class in each person, but several people
             held = held_trials(trials, ready.y, self.held, rng)
         made = _Divided(ready, np.flatnonzero(~held), np.flatnonzero(held), subjects, meta)
         if self._searches() and len(np.unique(ready.y[held])) < len(self.classes_):
@@ -380,7 +382,7 @@ class EEGNASClassifier(TorchClassifier):
             else:
                 x = torch.randn(1, width, *shape[1:], 64)
                 values = [_seconds(lambda o=operation, x=x: o(x, x)) for operation in operations]
-            made[kind] = torch.tensor(values, dtype=torch.float32) / max(values)
+            made[kind] = torch.tensor(values, dtype=torch.float32) / (max(values) or 1.0)
         return made
 
     def _check_search(self) -> None:
@@ -410,6 +412,9 @@ class PersonalisedSearch(EEGNASClassifier):
     personal_epochs, personal_warmup : int
         Of the search of each subject, which begins with the weights and the architecture of all. A subject with too few
         trials to divide keeps that architecture.
+    personal_batch : int, optional
+        Samples in a step of it; `search_batch` by default. One person's few samples make few steps of large batches,
+        and an architecture that took thousands of steps to find is then hardly moved.
     prior : float
         Weight of the squared distance from the architecture of all.
     others : bool
@@ -442,6 +447,7 @@ class PersonalisedSearch(EEGNASClassifier):
         personal: str = "search",
         personal_epochs: int = 15,
         personal_warmup: int = 0,
+        personal_batch: int | None = None,
         prior: float = 0.1,
         others: bool = True,
         **search: Any,
@@ -450,6 +456,7 @@ class PersonalisedSearch(EEGNASClassifier):
         self.personal = personal
         self.personal_epochs = personal_epochs
         self.personal_warmup = personal_warmup
+        self.personal_batch = personal_batch
         self.prior = prior
         self.others = others
 
@@ -533,7 +540,8 @@ class PersonalisedSearch(EEGNASClassifier):
             return [shared] * count, [None] * count
         parts = {number: self._part(trained, number) for number in range(count)}
         parts = {number: part for number, part in parts.items() if len(part.y) and len(part.held_y)}
-        schedule = self._schedule(epochs=self.personal_epochs, warmup=self.personal_warmup, prior=self.prior)
+        own = {"epochs": self.personal_epochs, "warmup": self.personal_warmup, "prior": self.prior}
+        schedule = self._schedule(**own, batch_size=self.personal_batch or self.search_batch)
         made = self._search(list(parts.values()), schedule, trained.ready, "each", found)
         searches = dict(zip(parts, made[0], strict=True))
         genotypes = dict(zip(parts, made[1], strict=True))

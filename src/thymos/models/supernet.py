@@ -11,7 +11,7 @@ from torch.nn import functional
 from thymos.models.genotype import EEGSearchSpace, Genotype
 from thymos.nn.mixed_ops import BatchNorm, MixedEdge, Pointwise, make_operation
 
-__all__ = ["Architecture", "GenotypeNet", "Supernet", "joined", "parted"]
+__all__ = ["Architecture", "GenotypeNet", "Supernet", "joined"]
 
 
 class _Enter(nn.Module):
@@ -338,8 +338,3 @@ class GenotypeNet(_Network):
 def joined(states: list[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """Return the state of a stack from the states of its models."""
     return {name: torch.cat([state[name] for state in states]) for name in states[0]}
-
-
-def parted(state: Mapping[str, torch.Tensor], stack: int) -> list[dict[str, torch.Tensor]]:
-    """Return the states of the models of a stack."""
-    return [{name: value.chunk(stack)[k] for name, value in state.items()} for k in range(stack)]

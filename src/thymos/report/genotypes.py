@@ -102,9 +102,9 @@ def _words(edges: pd.DataFrame) -> str:
     subjects = edges["subject"].unique()
     shown = f"; {_GRAPHS} of {len(subjects)} are shown" if len(subjects) > _GRAPHS else ""
     return (
-        "What leads from the outputs of the two cells before (before, last) to the nodes of a cell, of all of which its "
-        f"output is made; of the first fold and the first seed{shown}. Blue looks along time, red across electrodes, "
-        "green across features; grey passes on."
+        "What leads from the outputs of the two cells before (before, last) to the nodes of a cell, of all of which "
+        f"its output is made; of the first fold and the first seed{shown}. Blue looks along time, red across "
+        "electrodes, green across features; grey passes on."
     )
 
 
@@ -123,12 +123,18 @@ def _frequencies(edges: pd.DataFrame) -> tuple[str, str]:
         ax.axvline(1 / len(order), color=GREY, linewidth=1, linestyle=":")
         ax.legend(frameon=False, fontsize=8)
         text = svg(fig)
-    fits = edges[["fold", "seed", "subject"]].drop_duplicates()
-    alike = edges.groupby(["fold", "seed", "subject"])["operation"].agg(tuple).value_counts()
+    found = edges.assign(edge=edges["operation"] + edges["source"].astype(str)).groupby(["fold", "seed", "subject"])
+    found = found["edge"].agg(tuple)
+    own = found[found.index.get_level_values("subject") != ""]
+    same = ""
+    if len(own) and len(own) < len(found):
+        shared = found.xs("", level="subject")
+        equal = [genotype == shared[place[:2]] for place, genotype in own.items()]
+        same = f" {sum(equal)} of {len(equal)} personal ones are that of all."
     return text, (
-        f"Over {len(fits)} genotypes, {len(alike)} of which have different operations. The dotted line is the share of "
-        "each if all that were chosen were equally frequent: searches that find the same again and again stand far "
-        "from it, and searches that follow chance on it."
+        f"Over {len(found)} genotypes, {found.nunique()} of which are different.{same} The dotted line is the share of "
+        "each operation if all that were chosen were equally frequent: searches that find the same again and again "
+        "stand far from it, and searches that follow chance on it."
     )
 
 

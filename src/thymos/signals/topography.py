@@ -121,7 +121,7 @@ def lobes(ch_names: Sequence[str]) -> list[str]:
     known = letters | outside
     found = []
     for name in _electrodes(ch_names):
-        text = re.match(r"[A-Z]+[a-z]?", name.replace("z", "").removesuffix("h"))[0]
+        text = re.match(r"[A-Z]+p?", name)[0]
         # AFF, FFC, CPP, ... lie between two rows and belong to the front one
         found.append(next(known[text[:n]] for n in range(len(text), 0, -1) if text[:n] in known))
     return found

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from thymos.models.generators.masked_electrode import LATENT, ElectrodeCritic, ElectrodeGenerator, composed, on_map
 
@@ -68,3 +69,44 @@ def test_maps_hold_values_mask_and_places(batch):
     assert torch.equal(made[:, 6, CELLS].bool(), hidden)
     assert made[:, 7].sum(dim=1).tolist() == [5.0] * 3
     assert made[:, :, [k for k in range(81) if k not in CELLS.tolist()]].abs().sum() == 0
+
+
+def test_a_block_starts_as_a_plain_residual_and_is_scaled_and_shifted_by_the_condition(batch):
+    block, x, condition = ElectrodeGenerator(CELLS, 9, 6, 2, width=8).middle[0], torch.randn(3, 32, 4, 4), batch[2]
+    condition = torch.cat([condition, torch.randn(3, 16)], dim=1)
+
+    def known(scale, shift):
+        made = x
+        for k in range(2):
+            made = functional.group_norm(block.convolutions[k](made), 8)
+            made = functional.leaky_relu(made * (1 + scale[k]) + shift[k], 0.2)
+        return x + made
+
+    assert torch.allclose(block(x, condition), known([0, 0], [0, 0]), atol=1e-5)
+    with torch.no_grad():
+        block.film.weight.normal_(std=0.1)
+        block.film.bias.normal_(std=0.1)
+    first, second, third, last = (part[..., None, None] for part in block.film(condition).chunk(4, dim=1))
+    assert torch.allclose(block(x, condition), known([first, second], [third, last]), atol=1e-5)
+
+
+def test_each_electrode_is_read_where_it_lies(batch):
+    x, hidden, z, y = batch
+    generator, maps = ElectrodeGenerator(CELLS, 9, 6, 2, width=8), []
+    generator.last.register_forward_hook(lambda layer, given, made: maps.append(made))
+    made = generator(x, hidden, z, y)
+    for number, cell in enumerate(CELLS.tolist()):
+        assert torch.equal(made[:, :, number], maps[0][:, :, cell // 9, cell % 9])
+
+
+def test_an_untrained_critic_knows_no_class_and_a_trained_one_projects_on_it(batch):
+    x, hidden, _, y = batch
+    critic, subject = ElectrodeCritic(CELLS, 9, 6, 2, 4, 8), torch.tensor([0, 3, 1])
+    before = critic(x, hidden, y, subject)
+    assert torch.equal(before, critic(x, hidden, 1 - y, 0 * subject))
+    with torch.no_grad():
+        critic.classes.weight.normal_()
+        critic.subjects.weight.normal_()
+    h = critic.body(on_map(x, hidden, CELLS, 9))
+    known = before + ((critic.classes.weight[y] + critic.subjects.weight[subject]) * h).sum(dim=1)
+    assert torch.allclose(critic(x, hidden, y, subject), known, atol=1e-5)

@@ -40,7 +40,8 @@ class Genotypes(Inspection):
         if not hasattr(last, "genotype_"):
             raise InputError(f"{type(last).__name__} has no genotype.", fits="a model such as eegnas")
         if hasattr(last, "genotypes_"):
-            genotypes, searches, stopped = last.genotypes_, last.searches_, last.stopped_
+            genotypes = {"": last.genotype_} | last.genotypes_
+            searches, stopped = last.searches_, last.stopped_
         else:
             genotypes, searches = {"": last.genotype_}, {"": last.search_history_} if last.search_history_ else {}
             stopped = {"": last.search_stopped_} if searches else {}
