@@ -156,6 +156,11 @@ def arguments_of(fit: Any, meta: pd.DataFrame | None = None, **others: Any) -> d
         Metadata of the samples. A method that takes ``sample_weight`` and no ``meta`` is handed that column.
     **others
         Further arguments; None for what there is not.
+
+    Returns
+    -------
+    dict of str to object
+        By name; without what is None or not taken.
     """
     takes, given = inspect.signature(fit).parameters, {**others, "meta": meta}
     if "meta" not in takes and meta is not None and "sample_weight" in meta:
