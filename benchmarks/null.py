@@ -1,13 +1,15 @@
 """Rate of claims 'better than chance' where there is nothing to find.
 
 Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified once per seed,
-by LDA on differential entropy under every protocol or by LEL within subjects. A claim is what a report calls one: p <
+by LDA on differential entropy under every protocol, by LEL within subjects, by LDA with samples that a masked-electrode
+GAN added, or by personal architectures with and without these. A claim is what a report calls one: p <
 0.05 when labels are permuted between the trials of each subject. Honest protocols should claim in 5 % of seeds or less;
 `random_window` shows what the leak makes of nothing. Every seed is written to a csv as soon as it is done; a second
 call adds what is missing.
 
     python benchmarks/null.py --seeds 200 --out results/null.csv
     python benchmarks/null.py --method lel --seeds 10 --out results/null-lel.csv
+    python benchmarks/null.py --method search_gan --seeds 10 --out results/null-search_gan.csv
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from thymos.augmentation import MaskedElectrodeGAN
 from thymos.evaluation.catalogue import PROTOCOLS
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.statistics import summarise
 from thymos.models.catalogue import MODELS
+from thymos.models.nas import PersonalisedSearch
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
+from thymos.signals.topography import directions
 from thymos.sources import SimulatedEEG
 from thymos.training.pipeline import Pipeline, make_pipeline
 
@@ -41,16 +46,35 @@ CLASSES = ["high", "low"]
 
 
 #: Protocols of each method.
-METHODS = {"lda": tuple(SPLITS), "lel": ("trial", "random_window")}
+METHODS = {
+    "lda": tuple(SPLITS),
+    "lel": ("trial", "random_window"),
+    **dict.fromkeys(("gan", "search", "search_gan"), ("stimulus", "loso", "random_window")),
+}
 
 
 def pipeline(method: str, seed: int) -> Pipeline:
     """Return the method."""
-    row = MODELS[method]
+    row = MODELS.get(method)
     if method == "lel":
         quick = {"stride": 4, "batch_size": 32, "lr": 1e-3, "max_epochs": 15, "patience": 5}
         return make_pipeline(row.load()(sfreq=128.0, random_state=seed, **quick))
-    return make_pipeline(DifferentialEntropy(128.0, "deap"), Flatten(), ChannelScaler(), row.load()(**row.parameters))
+    entropy = DifferentialEntropy(128.0, "deap")
+    gan = MaskedElectrodeGAN(
+        ELECTRODES, width=8, max_steps=100, judge_every=25, lr=1e-3, average=0.95, random_state=seed
+    )
+    if method == "gan":
+        lda = MODELS["lda"]
+        return make_pipeline(entropy, gan, Flatten(), ChannelScaler(), lda.load()(**lda.parameters))
+    if method in {"search", "search_gan"}:
+        sizes = {"width": 4, "cells": 2, "nodes": 2, "search_epochs": 4, "warmup": 1, "guard_every": 0}
+        sizes |= {"personal_epochs": 3, "personal_batch": 16, "architecture_lr": 3e-3, "max_epochs": 20, "patience": 5}
+        positions = directions(ELECTRODES).tolist()
+        sampler = gan if method == "search_gan" else None
+        return make_pipeline(
+            entropy, PersonalisedSearch(positions=positions, sampler=sampler, random_state=seed, **sizes)
+        )
+    return make_pipeline(entropy, Flatten(), ChannelScaler(), row.load()(**row.parameters))
 
 
 def one_seed(seed: int, method: str) -> pd.DataFrame:

@@ -109,9 +109,8 @@ def main() -> None:
     }
     for name, row in table.items():
         permuted = np.array(row["permuted"])
-        print(
-            f"{name}: {row['true labels']:.3f}, permuted {permuted.mean():.3f} +- {permuted.std():.3f}, p {row['p']:.2f}"
-        )
+        spread = f"permuted {permuted.mean():.3f} +- {permuted.std():.3f}"
+        print(f"{name}: {row['true labels']:.3f}, {spread}, p {row['p']:.2f}")
     folder = Path(__file__).parent.parent / "results"
     folder.mkdir(exist_ok=True)
     about = {"effect": given.effect, "seed": given.seed, "draws": given.draws}

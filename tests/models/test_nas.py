@@ -76,9 +76,11 @@ def test_weights_and_architecture_are_learnt_on_different_trials_of_every_class_
     ((part,), _, _) = searched[0]
     assert len(part.X) + len(part.held_X) == len(samples)
     assert len(part.held_X) == 24  # two of five trials of two classes of two subjects, three windows each
-    trained = EEGNASClassifier(**SMALL)._divided(samples.X, samples.y, None, None, samples.meta)
-    held = samples.meta.iloc[trained.held].assign(label=samples.y[trained.held])
-    assert held.groupby(["subject", "label"])["trial"].nunique().tolist() == [2] * 4
+    for seed in range(5):
+        model = EEGNASClassifier(**{**SMALL, "random_state": seed})
+        trained = model._divided(samples.X, samples.y, None, None, samples.meta)
+        held = samples.meta.iloc[trained.held].assign(label=samples.y[trained.held])
+        assert held.groupby(["subject", "label"])["trial"].nunique().tolist() == [2] * 4
     flat = {row.tobytes() for row in np.round(part.held_X, 3)}
     assert not flat & {row.tobytes() for row in np.round(part.X, 3)}
     # standardised by the part for weights
@@ -136,10 +138,11 @@ def test_the_personal_stage_starts_where_that_of_all_ended(samples, monkeypatch)
 
 def test_a_network_learns_the_scales_of_all_that_it_is_trained_on(samples):
     X = samples.X * 5 + 3
-    model = EEGNASClassifier(**SMALL).fit(X, samples.y, meta=samples.meta)
+    short = {**SMALL, "genotype": "random", "max_epochs": 1}
+    model = EEGNASClassifier(**short).fit(X, samples.y, meta=samples.meta)
     assert np.allclose(model.module_.mean[..., 0], X.mean(axis=(0, 3)), atol=1e-3)
     assert np.allclose(model.module_.scale[..., 0], X.std(axis=(0, 3)), atol=1e-3)
-    apart = PersonalisedSearch("random", **SMALL).fit(X, samples.y, meta=samples.meta)
+    apart = PersonalisedSearch("random", **short).fit(X, samples.y, meta=samples.meta)
     for name, net in zip(("s0", "s1", ""), apart.module_.networks, strict=True):
         mine = (samples.meta["subject"].isin([name] if name else ["s0", "s1"])).to_numpy()
         assert np.allclose(net.mean[..., 0], X[mine].mean(axis=(0, 3)), atol=1e-3)
@@ -277,6 +280,24 @@ def test_a_sampler_sees_the_part_for_weights_and_joins_it_alone(kind, samples, s
         assert np.abs(p.held_X).max() < 20, "an added sample is among those for the architecture"
     held = set(samples.meta["trial"]) - seen
     assert len(held) == 8
+
+
+def test_what_a_sampler_adds_joins_the_training_of_the_network_with_its_weight(samples, monkeypatch):
+    seen, own = [], EEGNASClassifier.prepare
+
+    def watched(self, *given):
+        seen.append(own(self, *given))
+        return seen[-1]
+
+    monkeypatch.setattr(EEGNASClassifier, "prepare", watched)
+    model = EEGNASClassifier(sampler=Copies(ratio=1.0, weight=0.5, random_state=0), **{**SMALL, "genotype": "random"})
+    model.fit(samples.X, samples.y, meta=samples.meta)
+    first, last = seen
+    assert (len(first.X), first.weight) == (60, None)
+    assert last.weight.tolist() == [1.0] * 60 + [0.5] * model.n_made_
+    assert np.abs(last.X[:60]).max() < 20
+    assert last.X[60:].min() > 80
+    assert sorted(last.y[60:]) == [0] * 18 + [1] * 18
 
 
 def test_no_synthetic_sample_comes_from_outside_the_part_for_weights(samples):

@@ -101,7 +101,7 @@ def test_the_search_is_that_of_the_paper_written_out():
     weight = np.random.default_rng(0).uniform(0.2, 2, 40).astype(np.float32)
     one = Part(*rising(40, 0), *rising(30, 100), 3, weight)
     plan = SearchSchedule(
-        **{"epochs": 4, "warmup": 1, "batch_size": 16, "lr": 0.05, "lr_least": 0.01, "momentum": 0.8, "clip": 0.4},
+        **{"epochs": 4, "warmup": 1, "batch_size": 16, "lr": 0.05, "lr_least": 0.01, "momentum": 0.8, "clip": 0.05},
         **{"weight_decay": 0.01, "architecture_lr": 0.03, "architecture_decay": 0.02, "prior": 0.5, "cost": 0.3},
         guard_every=0,
     )

@@ -90,9 +90,8 @@ def counted(parts):
 @pytest.mark.parametrize(
     "options",
     [
-        {"patience": None},
-        {"class_weight": "balanced", "label_smoothing": 0.1},
-        {"patience": 2, "max_epochs": 12, "lr": 3e-2},
+        {"class_weight": "balanced", "label_smoothing": 0.1, "patience": None},
+        {"patience": 2, "max_epochs": 10, "lr": 3e-2},
     ],
 )
 def test_weighted_samples_count_in_a_stack_as_in_the_loop(parts, options):
@@ -121,9 +120,9 @@ def test_weighted_parts_and_others_form_stacks_of_their_own(monkeypatch):
 
 
 def test_weighted_ratings_and_models_of_the_loop_take_metadata_too():
-    parts = [(X, X[:, 0, 0] * (k + 1), None, meta) for k, (X, _, _, meta) in enumerate(counted(UNLIKE))]
+    parts = [(X, X[:, 0, 0] * (k + 1), None, meta) for k, (X, _, _, meta) in enumerate(counted(UNLIKE[:2]))]
     for estimator in (Line(lr=1e-2, max_epochs=5), Line(lr=1e-2, max_epochs=5, schedule="plateau")):
-        for k, (one, (X, y, _, meta)) in enumerate(zip(estimator.fit_many(parts, range(4)), parts, strict=True)):
+        for k, (one, (X, y, _, meta)) in enumerate(zip(estimator.fit_many(parts, range(2)), parts, strict=True)):
             alone = Line(**{**estimator.get_params(), "random_state": k}).fit(X, y, meta=meta)
             assert np.allclose(one.predict(X), alone.predict(X), atol=1e-3)
             assert not np.allclose(one.predict(X), type(alone)(**alone.get_params()).fit(X, y).predict(X), atol=1e-3)

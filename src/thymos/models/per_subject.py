@@ -53,7 +53,7 @@ class PerSubject(ClassifierMixin, BaseEstimator):
     """
 
     #: Parameters that a study writes as steps, and the kinds that they may be.
-    steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"estimator": ("transformer", "model")}
+    steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"estimator": ("transformer", "sampler", "model")}
 
     def __init__(self, estimator: Any = None, others: bool = False):
         self.estimator = estimator
