@@ -362,9 +362,30 @@ def test_features_of_a_study_are_computed_before_the_split_and_kept(tmp_path):
     assert whole.X.shape == (16, 3, 4, 1)
 
 
+def test_signals_are_kept_beside_features_of_the_same_windows():
+    content = {**FEATURED, "keep_signals": True}
+    content["methods"] = {"lda": {"steps": [{"pick": {"modality": "features"}}, "flatten", "lda"]}}
+    plan = parse_study(content)
+    assert [step.name for step in plan.methods["majority"].steps] == ["pick", "majority"]
+    samples = make_samples(plan)
+    apart = make_samples(parse_study(FEATURED))
+    assert list(samples.X) == ["features", "signals"]
+    assert np.array_equal(samples.X["features"], apart.X)
+    assert samples.X["signals"].shape[0] == 16
+    assert samples.info["sfreq"] == 128.0
+    for step in ("features", "signals"):
+        content["methods"]["lda"]["steps"][0] = {"pick": {"modality": step}}
+        estimator = make_estimator(parse_study(content), "lda", samples.info)
+        assert estimator.fit(samples).predict(samples).shape == (16,)
+    assert parse_study(FEATURED).digest() == parse_study({**FEATURED, "keep_signals": False}).digest()
+    assert plan.digest() != parse_study(FEATURED).digest()
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        ({"features": [], "keep_signals": True}, "keep_signals"),
+        ({"incomplete": "drop", "keep_signals": True}, "all of which have features"),
         ({"features": ["channel_scaler"]}, "ChannelScaler learns from data"),
         ({"features": ["differential_entrpy"]}, "Did you mean 'differential_entropy'"),
         ({"features": [{"hjorth": {"windw": 1}}]}, "Did you mean 'window'"),
@@ -495,7 +516,7 @@ def test_positions_are_filled_in_from_the_names_of_electrodes():
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        ({"per_subject": {"estimator": "mpl"}}, ["no transformer or model named 'mpl'", "'mlp'"]),
+        ({"per_subject": {"estimator": "mpl"}}, ["no transformer or sampler or model named 'mpl'", "'mlp'"]),
         (
             {"per_subject": {"estimator": {"mlp": {"hiden": [3]}}}},
             ["The step 'mlp' has no parameter 'hiden'", "'hidden'"],

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from thymos.base.errors import InputError
-from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns
+from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns, PickModality
 from thymos.signals.statistics import STATISTICS, window_statistics
 
 RNG = np.random.default_rng(0)
@@ -71,3 +71,12 @@ def test_columns_are_picked_in_their_order_and_wrong_ranges_refused(words):
         with pytest.raises(InputError) as error:
             PickColumns(wrong).fit(X)
         words(error.value, str(wrong[0]), "10 entries", "between 0 and 10")
+
+
+def test_one_modality_of_several_is_picked_and_an_array_is_passed_on():
+    X = {"features": np.ones((4, 3)), "signals": np.zeros((4, 2, 8), dtype=np.float32)}
+    picked = PickModality("signals").fit(X).transform(X)
+    assert np.array_equal(picked, X["signals"])
+    assert np.array_equal(PickModality().fit(X["features"]).transform(X["features"]), X["features"])
+    with pytest.raises(InputError, match="no modality 'signal'.*'signals'"):
+        PickModality("signal").fit(X)

@@ -434,8 +434,8 @@ class Study(_Strict):
         """Return a hash of everything that can change a result."""
         shown = {"title", "question", "citation", "claims", "cautions", "panels", "level", "metric"}
         words = {"budgets", "folder", *shown}
-        if not self.inspections:  # as it was before there were any
-            words.add("inspections")
+        # as it was before there were any
+        words |= {name for name in ("inspections", "keep_signals") if not getattr(self, name)}
         content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

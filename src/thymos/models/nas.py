@@ -266,7 +266,7 @@ class EEGNASClassifier(TorchClassifier):
         made = _Divided(ready, np.flatnonzero(~held), np.flatnonzero(held), subjects, meta)
         if self._searches() and len(np.unique(ready.y[held])) < len(self.classes_):
             raise InputError(
-                "The training part cannot be divided: some class has a single trial.",
+                "The training part cannot be divided: some class has one trial only (without trials, one sample).",
                 fits="two trials of every class at least",
                 do="choose fewer folds, or give a genotype",
             )
@@ -522,7 +522,8 @@ class PersonalisedSearch(EEGNASClassifier):
 
     def predict(self, X: np.ndarray, meta: pd.DataFrame | None = None) -> np.ndarray:
         """Return the most probable class of each sample, shape (n_samples,); see :meth:`predict_proba`."""
-        return self.classes_[self.predict_proba(X, meta).argmax(axis=1)]
+        codes = self.predict_proba(X, meta).argmax(axis=1)
+        return self.classes_[codes]
 
     def _searches(self) -> bool:
         return super()._searches() and (self.personal != "random" or self.others)

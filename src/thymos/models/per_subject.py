@@ -113,7 +113,8 @@ class PerSubject(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray, meta: pd.DataFrame | None = None) -> np.ndarray:
         """Return the most probable class of each sample, shape (n_samples,); see :meth:`predict_proba`."""
-        return self.classes_[self.predict_proba(X, meta).argmax(axis=1)]
+        codes = self.predict_proba(X, meta).argmax(axis=1)
+        return self.classes_[codes]
 
 
 def subjects_of(meta: pd.DataFrame | None, n_samples: int) -> np.ndarray:

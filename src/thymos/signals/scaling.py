@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
 from thymos.base.catalogue import near
@@ -146,7 +147,7 @@ class PickModality(ArrayTransformer):
         return self._checked(self._picked(X))
 
     def _picked(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
-        if not isinstance(X, Mapping):
+        if not isinstance(X, Mapping) or issparse(X):  # one kind of sparse matrix is a mapping
             return X
         if self.modality not in X:
             raise InputError(
