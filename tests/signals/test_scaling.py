@@ -78,5 +78,5 @@ def test_one_modality_of_several_is_picked_and_an_array_is_passed_on():
     picked = PickModality("signals").fit(X).transform(X)
     assert np.array_equal(picked, X["signals"])
     assert np.array_equal(PickModality().fit(X["features"]).transform(X["features"]), X["features"])
-    with pytest.raises(InputError, match="no modality 'signal'.*'signals'"):
+    with pytest.raises(InputError, match=r"no modality 'signal'.*'signals'"):
         PickModality("signal").fit(X)
