@@ -393,3 +393,14 @@ def test_impossible_parameters_are_refused_in_words(wrong, samples):
 
 def test_patterns_are_a_distribution():
     assert sum(PATTERNS.values()) == pytest.approx(1)
+
+
+def test_remarks_tell_what_is_kept_and_what_memory_there_is(samples):
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, **SMALL)
+    made(sampler, samples)
+    kept, memory = sampler.remarks_
+    assert "20% to 70%" in kept
+    assert f"{sampler.memorised_['ratio']:.2f}" in memory
+    bare = MaskedElectrodeGAN(mask="all", filtered=False, **SMALL)
+    made(bare, samples)
+    assert bare.remarks_ == []

@@ -228,6 +228,23 @@ class MaskedElectrodeGAN(Augmenter):
             return nothing
         return (np.concatenate(parts), np.concatenate(parents)) if parts else nothing
 
+    @property
+    def remarks_(self) -> list[str]:
+        """What one should know when such samples are compared with real ones."""
+        found = []
+        if self.mask == "random":
+            found.append(
+                f"A sample keeps the visible electrodes of its source, {1 - _HIGH:.0%} to {1 - _FIRST:.0%} of them, and "
+                "is near it by that alone."
+            )
+        if self.memorised_:
+            found.append(
+                "With nothing visible the generator's samples have a distance to the nearest training sample over that "
+                f"to the nearest held-out one of {self.memorised_['ratio']:.2f}; real samples of new trials have "
+                f"{self.memorised_['new_trials']:.2f}."
+            )
+        return found
+
     def sample(self, n_per_class: int) -> tuple[np.ndarray, np.ndarray]:
         """Return generated samples of every class in the shape of the training samples, and their labels.
 

@@ -304,6 +304,7 @@ def _generated(
     notes += [f"{name} comes after it and was not looked at." for name in later]
     if study.methods[method].grid or study.methods[method].search:
         notes.append("Parameters are those of the study; nothing was chosen from its grid or search.")
+    notes += getattr(sampler, "remarks_", [])
     new = meta["synthetic"].to_numpy(dtype=bool)
     if not new.any():
         raise InputError(
