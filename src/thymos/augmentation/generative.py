@@ -234,8 +234,8 @@ class MaskedElectrodeGAN(Augmenter):
         found = []
         if self.mask == "random":
             found.append(
-                f"A sample keeps the visible electrodes of its source, {1 - _HIGH:.0%} to {1 - _FIRST:.0%} of them, and "
-                "is near it by that alone."
+                f"A sample keeps the visible electrodes of its source, {1 - _HIGH:.0%} to {1 - _FIRST:.0%} of them, "
+                "and is near it by that alone."
             )
         if self.memorised_:
             found.append(
