@@ -241,3 +241,87 @@ def test_the_python_of_the_page_on_training_runs(capsys):
     first, reason, last = capsys.readouterr().out.splitlines()
     assert (first, last) == ("(2, 2) True", "'' 3")
     assert "not declared" in reason
+
+
+def test_what_lel_shows_is_stored():
+    page = " ".join((ROOT / "docs" / "lel.md").read_text().split())
+    stored = {
+        name: pd.read_csv(ROOT / "results" / f"{name}.quick.csv").query("labels == 'true' and level == 'trial'")
+        for name in ("lel-faced-d3", "lel-demo")
+    }
+    faced = stored["lel-faced-d3"].query("metric == 'accuracy'").set_index(["protocol", "method"])
+    rivals = {
+        **{"LDA on differential entropy": "lda", "SVM": "svm", "DGCNN": "dgcnn", "5 nearest neighbours": "knn"},
+        **{"FBCNet": "fbcnet", "LEL": "lel", "decision tree": "decision_tree", "EEGNet": "eegnet", "LGGNet": "lggnet"},
+        **{"LEL, certified": "lel_certified", "LEL, choices of the programme": "lel_code"},
+    }
+    shown = rows_of("lel.md", 3)
+    for title, method in rivals.items():
+        for cell, protocol in zip(shown[title], ("trial", "random_window"), strict=True):
+            if cell:
+                value, low, high = map(float, re.findall(r"\d\.\d+", cell))
+                row = faced.loc[protocol, method]
+                assert value == pytest.approx(row["value"], abs=5.1e-4)
+                assert [low, high] == pytest.approx([row["low"], row["high"]], abs=5.1e-3)
+    compared = json.loads((ROOT / "results" / "lel-faced-d3.quick.json").read_text())["trial"]
+    assert f"smallest p {min(pair['p_holm'] for pair in compared['compared']):.2f}" in page
+    assert f"{compared['detectable']:.3f} would have been found" in page
+    assert f"paired differences {compared['median_sd']:.3f};" in page
+
+    demo = (
+        stored["lel-demo"].query("protocol == 'trial' and metric == 'balanced_accuracy'").set_index("method")["value"]
+    )
+    variants = {
+        **{"LEL": "lel", "no constraint at all": "free", "certified": "certified", "LDA": "lda", "EEGNet": "eegnet"},
+        **{f"branch `{name}` alone": name for name in ("magnitude", "features", "energy", "global")},
+        **{"without K of spectral filters": "no_spectral", "without K of attention": "no_attention"},
+        **{"without K of scales": "no_affine", "without K of dense layers": "no_linear", "attention `norm`": "norm"},
+        **{"attention `rownorm`": "rownorm", "attention by distance (`l2`)": "l2"},
+        "choices of the programme": "code",
+    }
+    lines = [line.strip("|").split("|") for line in (ROOT / "docs" / "lel.md").read_text().splitlines()]
+    pairs = {cells[0].strip(): cells[1].strip() for cells in lines if len(cells) == 2}
+    for title, method in variants.items():
+        assert float(pairs[title]) == pytest.approx(demo[method], abs=5.1e-4), title
+    grid = rows_of("lel.md", 4)
+    for epochs, length in (("5", "short"), ("10", "middle"), ("20", "long")):
+        for cell, k in zip(grid[epochs], ("k01", "k1", "k10"), strict=True):
+            assert float(cell) == pytest.approx(demo[f"{k}_{length}"], abs=5.1e-4)
+    pairs = json.loads((ROOT / "results" / "lel-demo.quick.json").read_text())["trial"]["compared"]
+    assert f"smallest p {min(pair['p_holm'] for pair in pairs):.2f}" in page
+
+
+def test_the_constants_of_lel_are_stored():
+    found = json.loads((ROOT / "results" / "lel-demo.quick.inspected.json").read_text())
+    page = " ".join((ROOT / "docs" / "lel.md").read_text().split())
+    table = {key: pd.DataFrame(found["lipschitz"][key]) for key in ("local", "attack", "bound", "scale")}
+    titles = {
+        **{"LEL, clamped attention": "lel", "no constraint": "free", "attention `norm`": "norm"},
+        **{"choices of the programme": "code", "attention by distance": "l2", "certified": "certified"},
+    }
+    lines = [line.strip("|").split("|") for line in (ROOT / "docs" / "lel.md").read_text().splitlines()]
+    shown = {cells[0].strip(): [c.strip() for c in cells[1:]] for cells in lines if len(cells) == 5}
+    for title, method in titles.items():
+        _, slope, bound, scales = shown[title]
+        mine = {key: part[part["method"] == method] for key, part in table.items()}
+        whole = {key: mine[key][mine[key]["where"] == "ensemble"] for key in ("local", "attack", "bound")}
+        steepest = max(float(whole[key]["q1.0"].iloc[0]) for key in ("local", "attack"))
+        assert float(slope) == pytest.approx(steepest, abs=5.1e-4), title
+        known = mine["scale"].sort_values("amount")["max"].to_numpy()
+        assert [float(x) for x in scales.split(", ")] == pytest.approx(known, rel=0.05, abs=0.051), title
+        if method == "certified":
+            row = whole["bound"].iloc[0]
+            assert bound == f"{row['min']:.1f} to {row['max']:.1f}"
+    assert f"{found['lipschitz']['radius, certified']['median']:.4f} µV" in page
+    latency = {row["method"]: row["ms_q0.5"] for row in found["real_time"]["latency"]}
+    for method, words in (("lel", "11 ms"), ("certified", "4.5 ms"), ("eegnet", "2.0 ms"), ("lda", "1.1 ms")):
+        assert latency[method] == pytest.approx(float(words.split()[0]), abs=0.51 if method == "lel" else 0.051)
+        assert words in page
+    likeness = pd.DataFrame(found["branches"]["likeness"]).query("method == 'lel' and protocol == 'trial'")
+    three = likeness[~(likeness["a"].str.startswith("Global") | likeness["b"].str.startswith("Global"))]["correlation"]
+    assert f"{three.min():.2f} to {three.max():.2f}" in page
+    step = json.loads((ROOT / "results" / "lel-step.json").read_text())
+    paper = step["paper"]
+    assert f"{paper['thymos']['seconds']:.1f} s and 1.2 GB against {paper['official']['seconds']:.1f} s" in page
+    assert f"one thread: {paper['ratio']:.1f} times" in page
+    assert f"would take {step['faced_extrapolated']['thymos_hours']:.0f} hours" in page
