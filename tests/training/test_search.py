@@ -287,3 +287,12 @@ def test_parts_of_other_sizes_are_searched_apart_and_refused_together():
 def test_impossible_schedules_are_refused(wrong):
     with pytest.raises(InputError):
         SearchSchedule(**wrong)
+
+
+def test_a_search_that_goes_on_from_skip_connections_is_not_stopped_by_them():
+    schedule = SearchSchedule(epochs=3, warmup=0, batch_size=16, guard_every=0)
+    (found,) = search(*begun([part()]), [part()], schedule, lambda table: [2])
+    assert (found.epoch, found.stopped) == (3, "")
+    counts = iter([[1], [1], [2], [2]])
+    (found,) = search(*begun([part()]), [part()], schedule, lambda table: next(counts))
+    assert (found.epoch, found.history[-1]["epoch"]) == (1, 2)

@@ -46,7 +46,9 @@ def checkpoint(kind: str, *facts: Any) -> Path | None:
     folder = _FOLDER.get()
     if folder is None:
         return None
-    digest = hashlib.blake2b(code_digest("base", "nn", "training", "models", "augmentation").encode(), digest_size=12)
+    digest = hashlib.blake2b(
+        code_digest("base", "signals", "nn", "training", "models", "augmentation").encode(), digest_size=12
+    )
     for fact in facts:
         if isinstance(fact, np.ndarray) and fact.dtype != object:
             digest.update(f"{fact.dtype}{fact.shape}".encode())

@@ -200,6 +200,8 @@ def search(
         raise InputError("Searches with epochs of different lengths came.", fits="equally many samples in each part")
     with reproducible(parts[0].seed, device, deterministic):
         loop = _Search(network.to(device), architecture.to(device), parts, schedule, device)
+        if not schedule.warmup:  # a search that goes on from another may begin with skip connections
+            loop.allowed = list(collapsed(architecture))
         state = None if kept is None else load_state(kept)
         if state is not None:
             loop.restore(state)
@@ -243,6 +245,7 @@ class _Search:
         self.history: list[list[dict[str, float]]] = [[] for _ in parts]
         self.found = [0] * self.count  # epoch whose architecture is taken
         self.stopped = [""] * self.count
+        self.allowed = [0] * self.count  # skip connections that were there at the start
         self.past = [self._copy()]  # architectures after each epoch
 
     @property
@@ -300,7 +303,7 @@ class _Search:
                 self._guard(model, own)
 
     def _guard(self, model: int, own: list[dict[str, float]]) -> None:
-        allowed = own[self.schedule.warmup - 1]["skips"] if self.schedule.warmup else 0
+        allowed = own[self.schedule.warmup - 1]["skips"] if self.schedule.warmup else self.allowed[model]
         if own[-1]["skips"] >= 2 and own[-1]["skips"] > allowed:
             self.stopped[model] = f"{own[-1]['skips']:.0f} edges of the normal cell were skip connections"
             self.found[model] = self.epoch - 1
@@ -423,7 +426,7 @@ class _Search:
         ]
 
 
-_NUMBERS = ("epoch", "history", "found", "stopped", "past", "begin")
+_NUMBERS = ("epoch", "history", "found", "stopped", "past", "allowed")
 
 
 def dominant_eigenvalue(
