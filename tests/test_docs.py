@@ -247,26 +247,36 @@ def test_what_lel_shows_is_stored():
     page = " ".join((ROOT / "docs" / "lel.md").read_text().split())
     stored = {
         name: pd.read_csv(ROOT / "results" / f"{name}.quick.csv").query("labels == 'true' and level == 'trial'")
-        for name in ("lel-faced-d3", "lel-demo")
+        for name in ("lel-faced-d3", "lel-faced-d6", "lel-demo")
     }
-    faced = stored["lel-faced-d3"].query("metric == 'accuracy'").set_index(["protocol", "method"])
+    faced = {
+        d: stored[f"lel-faced-{d}"].query("metric == 'accuracy'").set_index(["protocol", "method"])
+        for d in ("d3", "d6")
+    }
     rivals = {
         **{"LDA on differential entropy": "lda", "SVM": "svm", "DGCNN": "dgcnn", "5 nearest neighbours": "knn"},
         **{"FBCNet": "fbcnet", "LEL": "lel", "decision tree": "decision_tree", "EEGNet": "eegnet", "LGGNet": "lggnet"},
         **{"LEL, certified": "lel_certified", "LEL, choices of the programme": "lel_code"},
     }
-    shown = rows_of("lel.md", 3)
+    shown = {title: cells for title, cells in rows_of("lel.md", 4).items() if title in rivals and "[" in cells[0]}
+    assert set(shown) == set(rivals)
     for title, method in rivals.items():
-        for cell, protocol in zip(shown[title], ("trial", "random_window"), strict=True):
+        places = ("d3", "trial"), ("d3", "random_window"), ("d6", "trial")
+        for cell, (d, protocol) in zip(shown[title], places, strict=True):
             if cell:
                 value, low, high = map(float, re.findall(r"\d\.\d+", cell))
-                row = faced.loc[protocol, method]
+                row = faced[d].loc[protocol, method]
                 assert value == pytest.approx(row["value"], abs=5.1e-4)
                 assert [low, high] == pytest.approx([row["low"], row["high"]], abs=5.1e-3)
     compared = json.loads((ROOT / "results" / "lel-faced-d3.quick.json").read_text())["trial"]
     assert f"smallest p {min(pair['p_holm'] for pair in compared['compared']):.2f}" in page
     assert f"{compared['detectable']:.3f} would have been found" in page
     assert f"paired differences {compared['median_sd']:.3f};" in page
+    larger = json.loads((ROOT / "results" / "lel-faced-d6.quick.json").read_text())["trial"]
+    assert f"{larger['detectable']:.3f} would have been found" in page
+    apart = {pair["b"]: f"{pair['p_holm']:.3f}" for pair in larger["compared"] if pair["p_holm"] < 0.05}
+    assert f"EEGNet (p {apart.pop('eegnet')}) and LGGNet (p {apart.pop('lggnet')})" in page
+    assert apart == {}
 
     demo = (
         stored["lel-demo"].query("protocol == 'trial' and metric == 'balanced_accuracy'").set_index("method")["value"]
