@@ -107,7 +107,7 @@ def test_acceptance_is_told_and_a_class_that_nobody_recognises_switches_it_off(s
     monkeypatch.setattr(
         MaskedElectrodeGAN,
         "_rules",
-        lambda self, rows, *rest: real(self, rows, *rest) | {"class": np.zeros(len(rows), bool)},
+        lambda self, rows, *rest: real(self, rows, *rest) | {"class": self._facts.codes[rows] == 0},
     )
     with pytest.warns(UserWarning, match="look like it"):
         new, _, _ = made(MaskedElectrodeGAN(ch_names=NAMES, **SMALL), samples)
@@ -276,17 +276,20 @@ def test_each_rule_of_the_filter_has_its_bounds(samples, monkeypatch, few_judged
     new, own = game.x[at] + 0.1, []
     original = generative._nearest
     monkeypatch.setattr(generative, "_nearest", lambda *given: own.append(given[3:]) or original(*given))
-    scores = iter([torch.linspace(0, 1, 21), torch.tensor([-0.01, 0.02, 0.06, 0.5, 0.94, 0.98] + [0.5] * 15)])
+    real = torch.linspace(0, 1, game.n_samples)
+    scores = iter([real, torch.tensor([-0.01, 0.02, 0.06, 0.5, 0.94, 0.98] + [0.5] * 15)])
     monkeypatch.setattr(sampler, "critic_", lambda *given: next(scores))
     sure = torch.tensor([0.4, 0.6] * 10 + [0.4])
     y = game.y[at]
     logits = torch.stack([torch.where(y == k, sure, 1 - sure) for k in (0, 1)], dim=1).log()
     monkeypatch.setattr(game, "judged", lambda *given: logits)
+    sampler._limits = sampler._of_real(0)  # of all real samples, whatever is drawn in a round
     rules = sampler._rules(rows, new, hidden)
     assert rules["class"].tolist() == (sure > 0.5).tolist()
     assert rules["critic"].tolist() == [False, False, True, True, True, False] + [True] * 15
-    assert own[0] == ()
-    assert torch.equal(game.train[own[1][0]], at), "a sample is no neighbour of its own"
+    (left_out,), none = own
+    assert none == ()
+    assert sorted(left_out.tolist()) == list(range(game.n_samples)), "a sample is no neighbour of its own"
 
 
 def test_samples_that_pass_keep_their_source(samples, monkeypatch, few_judged):

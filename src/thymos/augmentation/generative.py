@@ -31,6 +31,7 @@ _LOW, _HIGH, _FIRST = 0.2, 0.8, 0.3  # hidden shares: least, most when samples a
 _EVERYTHING = 0.1  # of training masks hide all electrodes
 _SURE, _LEAST = 0.5, 0.1  # probability of its class that a sample needs; share of samples that must reach it
 _SCORES, _NEAR, _DEVIATIONS = (5, 95), (0.3, 2.5), 6.0
+_REAL = 1000  # samples at most that the limits of the filter are taken from
 _JUDGED = 512  # samples at most that a checkpoint is judged on
 _FOLDS, _FEWEST = 3, 4  # of the auxiliary classifier; samples of trials held back, of which fewer say nothing
 _WEIGHTS = ("penalty", "reconstruction", "classification", "diversity")
@@ -190,10 +191,18 @@ class MaskedElectrodeGAN(Augmenter):
         self.generator_, self.critic_ = trained.generator, trained.critic
         self.history_, self.best_step_, self.stopped_ = trained.history, trained.best_step, trained.stopped
         self.refused_, self.memorised_, self.acceptance_ = "", {}, {}
+        self._limits = self._of_real(seed) if self.filtered else None
         if trained.stopped and not trained.best_step:
             self._refuse(f"its training failed: {trained.stopped}")
         elif held.any() and self.filtered:
             self._test_memory(seed)
+
+    def _fit_resample(self, X: Any, y: np.ndarray, meta: pd.DataFrame | None = None) -> tuple:
+        made = super()._fit_resample(X, y, meta)
+        if not getattr(self, "refused_", ""):
+            return made
+        self.n_made_ = dict.fromkeys(self.n_made_, 0)  # of no class, also where one was drawn before another failed
+        return tuple(None if part is None else part[: len(y)] for part in made)
 
     def draw(
         self, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | None, label: Any, count: int, rng: np.random.Generator
@@ -320,17 +329,27 @@ class MaskedElectrodeGAN(Augmenter):
         return _unplaned(values, self._facts.shape)
 
     @torch.no_grad()
+    def _of_real(self, seed: int) -> tuple[float, float, float]:
+        """Return the range of the critic's scores of real samples, and how far these usually are from each other."""
+        game, rng = self._game_, torch.Generator()
+        rng.manual_seed(seed)
+        own = torch.randperm(game.n_samples, generator=rng)[:_REAL].to(game.device)
+        at = game.train[own]
+        hidden = game.drawn_masks(len(at), _FIRST, _HIGH, 0.0, rng)
+        score = self.critic_(game.x[at], hidden, *game.labels(at)).cpu().numpy()
+        near = _nearest(game.x[at], game.x[game.train], hidden, own)
+        return (*map(float, np.percentile(score, _SCORES)), float(near.median()))
+
+    @torch.no_grad()
     def _rules(self, rows: np.ndarray, made: torch.Tensor, hidden: torch.Tensor) -> dict[str, np.ndarray]:
         """Say which samples pass each rule of the filter (methods B1.3)."""
         game, at = self._game_, torch.as_tensor(rows, device=made.device)
         y, subject = game.labels(at)
         sure = game.judged(made, at).softmax(dim=1).gather(1, y[:, None])[:, 0]
-        real = self.critic_(game.x[at], hidden, y, subject)
-        low, high = np.percentile(real.cpu().numpy(), _SCORES)
+        low, high, usual = self._limits
         score = self.critic_(made, hidden, y, subject).cpu().numpy()
-        train, own = game.x[game.train], torch.searchsorted(game.train, at)
+        train = game.x[game.train]
         near = _nearest(made, train, hidden)
-        usual = _nearest(game.x[at], train, hidden, own).median()
         middle = train.median(dim=0).values
         wide = (train - middle).abs().median(dim=0).values
         inside = ((made - middle).abs() <= _DEVIATIONS * wide + 1e-6).flatten(1).all(dim=1)
