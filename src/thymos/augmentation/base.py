@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +15,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.base.samples import add_synthetic
 
-__all__ = ["Augmenter", "check_number"]
+__all__ = ["Augmenter"]
 
 
 class Augmenter(BaseSampler):
@@ -194,18 +194,6 @@ class Augmenter(BaseSampler):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def check_number(name: str, value: Any, low: float = 0.0, high: float = np.inf) -> None:
-    """Refuse a parameter that is no finite number from `low` to `high`.
-
-    Raises
-    ------
-    InputError
-    """
-    if not (isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value) and low <= value <= high):
-        fits = f"a number from {low:g} to {high:g}" if np.isfinite(high) else f"a number of at least {low:g}"
-        raise InputError(f"{name}={value!r} came.", fits=fits)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import pandas as pd
 from scipy import fft
 from sklearn.neighbors import NearestNeighbors
 
-from thymos.augmentation.base import Augmenter, check_number
+from thymos.augmentation.base import Augmenter
+from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 
 __all__ = [

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional
 
 from thymos.augmentation.base import Augmenter
 from thymos.augmentation.quality import memorisation, mmd2
 from thymos.base.checkpoints import checkpoint
+from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.models.generators.masked_electrode import LATENT, ElectrodeCritic, ElectrodeGenerator, composed
 from thymos.models.mlp import MLPClassifier
@@ -53,7 +55,8 @@ class MaskedElectrodeGAN(Augmenter):
     mask : {'random', 'all'}
         ``all`` hides all electrodes always: a conditional generator, for the ablation.
     mask_max : float
-        Largest hidden share in the second half of the training; it rises from 0.3.
+        Largest hidden share in the second half of the training; it rises from 0.3. Samples are drawn with shares from
+        0.3 to this, 0.8 at most.
     subjects : bool
         Whether generator and critic are also told the subject; metadata are needed then.
     width : int
@@ -164,6 +167,9 @@ class MaskedElectrodeGAN(Augmenter):
         planes = _planes(X)
         self.classes_ = np.unique(y)
         codes = np.searchsorted(self.classes_, y)
+        wanted = ["trial", "subject"] if self.subjects else ["trial"]
+        if meta is not None and not set(wanted) <= set(meta):
+            raise InputError(f"Metadata with the columns {', '.join(meta)} came.", f"the columns {', '.join(wanted)}")
         trials = np.arange(len(y)) if meta is None else meta["trial"].astype(str).to_numpy(dtype=str)
         names = np.zeros(len(y), dtype=int)
         self.subjects_ = np.empty(0, dtype=str)
@@ -192,7 +198,9 @@ class MaskedElectrodeGAN(Augmenter):
         self.history_, self.best_step_, self.stopped_ = trained.history, trained.best_step, trained.stopped
         self.refused_, self.memorised_, self.acceptance_ = "", {}, {}
         self._limits = self._of_real(seed) if self.filtered else None
-        if trained.stopped and not trained.best_step:
+        if trained.stopped:
+            warnings.warn(f"The generator's training ended early: {trained.stopped}.", stacklevel=2)
+        if not trained.best_step:
             self._refuse(f"its training failed: {trained.stopped}")
         elif held.any() and self.filtered:
             self._test_memory(seed)
@@ -240,10 +248,10 @@ class MaskedElectrodeGAN(Augmenter):
     @property
     def remarks_(self) -> list[str]:
         """What one should know when such samples are compared with real ones."""
-        found = []
+        found, most = [], min(_HIGH, self.mask_max)
         if self.mask == "random":
             found.append(
-                f"A sample keeps the visible electrodes of its source, {1 - _HIGH:.0%} to {1 - _FIRST:.0%} of them, "
+                f"A sample keeps the visible electrodes of its source, {1 - most:.0%} to {1 - _FIRST:.0%} of them, "
                 "and is near it by that alone."
             )
         if self.memorised_:
@@ -262,7 +270,16 @@ class MaskedElectrodeGAN(Augmenter):
         Parameters
         ----------
         n_per_class : int
+
+        Raises
+        ------
+        InputError
+            If the number is not whole and at least 1.
+        NotFittedError
+            If nothing was trained yet.
         """
+        check_is_fitted(self, "generator_")
+        check_layers({"n_per_class": n_per_class})
         made, labels, rng = [], [], np.random.default_rng(self._game_.seed)
         for code, label in enumerate(self.classes_):
             rows = rng.choice(self._facts.train[self._facts.codes[self._facts.train] == code], n_per_class)
@@ -318,7 +335,7 @@ class MaskedElectrodeGAN(Augmenter):
         """Return samples in which hidden electrodes are filled in, and which these are; standardised."""
         game, hidden, made = self._game_, [], []
         for part in torch.as_tensor(rows, device=game.device).split(1024):
-            hidden.append(game.drawn_masks(len(part), _FIRST, _HIGH, 0.0, rng))
+            hidden.append(game.drawn_masks(len(part), _FIRST, game.most, 0.0, rng))
             made.append(game.filled(self.generator_, part, hidden[-1], rng))
         return torch.cat(made), torch.cat(hidden)
 
@@ -335,7 +352,7 @@ class MaskedElectrodeGAN(Augmenter):
         rng.manual_seed(seed)
         own = torch.randperm(game.n_samples, generator=rng)[:_REAL].to(game.device)
         at = game.train[own]
-        hidden = game.drawn_masks(len(at), _FIRST, _HIGH, 0.0, rng)
+        hidden = game.drawn_masks(len(at), _FIRST, game.most, 0.0, rng)
         score = self.critic_(game.x[at], hidden, *game.labels(at)).cpu().numpy()
         near = _nearest(game.x[at], game.x[game.train], hidden, own)
         return (*map(float, np.percentile(score, _SCORES)), float(near.median()))
@@ -389,14 +406,10 @@ class MaskedElectrodeGAN(Augmenter):
             raise InputError(f"mask={self.mask!r} came.", fits="random or all")
         if self.width % 8:
             raise InputError(f"width={self.width!r} came.", fits="a multiple of 8")
-        if not (_FIRST <= self.mask_max <= 1 and 0 <= self.validation < 1):
-            raise InputError(
-                f"mask_max={self.mask_max!r} and validation={self.validation!r} came.",
-                fits=f"a share from {_FIRST} to 1; a share from 0 to below 1",
-            )
-        for name in _WEIGHTS:
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name}={getattr(self, name)!r} came.", fits="0 or a positive number")
+        check_number("mask_max", self.mask_max, _FIRST, 1.0)
+        check_number("validation", self.validation, 0.0, 0.9)
+        for name in (*_WEIGHTS, "average"):
+            check_number(name, getattr(self, name))
 
 
 class _Filling(Game):
@@ -417,6 +430,11 @@ class _Filling(Game):
         self.train, self.held = (torch.as_tensor(rows, device=device) for rows in (facts.train, facts.held))
         self.generator, self.critic = generator.to(device), critic.to(device)
         self.n_samples = len(self.train)
+
+    @property
+    def most(self) -> float:
+        """Largest hidden share when samples are drawn: no larger than in training."""
+        return _HIGH if self.mask_max is None else min(_HIGH, self.mask_max)
 
     def labels(self, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return class and subject of rows of the data."""
@@ -488,7 +506,7 @@ class _Filling(Game):
         found = {"diversity": float(unseen.std(dim=0).mean() / self.x[self.train].std(dim=0).mean())}
         if len(self.held):
             at = self.train[torch.randint(self.n_samples, (_JUDGED,), generator=rng).to(self.device)]
-            hidden = self.drawn_masks(_JUDGED, _FIRST, _HIGH, 0.0, rng)
+            hidden = self.drawn_masks(_JUDGED, _FIRST, self.most, 0.0, rng)
             made = self.filled(generator, at, hidden, rng).flatten(1).cpu().numpy()
             held = self.x[self.held[:: max(1, len(self.held) // _JUDGED)]].flatten(1).cpu().numpy()
             found["score"] = mmd2(held, made)[0]

@@ -48,6 +48,8 @@ class EEGSearchSpace:
             value = getattr(self, name)
             if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
                 raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+        if not isinstance(self.operations, (str, Sequence)):
+            raise InputError(f"operations={self.operations!r} came.", fits="a list of names")
         names = (self.operations,) if isinstance(self.operations, str) else tuple(self.operations)
         object.__setattr__(self, "operations", names)
         for name in names:

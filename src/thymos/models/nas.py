@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from thymos.base.checkpoints import checkpoint
+from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.base.random import child_seed, generator
 from thymos.models.genotype import EEGSearchSpace, Genotype, random_genotype
@@ -50,7 +52,8 @@ class EEGNASClassifier(TorchClassifier):
     width, cells, nodes, operations
         The search space, see :class:`~thymos.models.genotype.EEGSearchSpace`. All operations by default.
     search_epochs, warmup, search_batch : int
-        As :class:`~thymos.training.search.SearchSchedule`; so are the next three.
+        As :class:`~thymos.training.search.SearchSchedule`, `warmup` at most one less than `search_epochs`; so are the
+        next three.
     search_lr, architecture_lr, cost : float
     guard_every : int
     cost_of : {'parameters', 'latency'}
@@ -219,7 +222,10 @@ class EEGNASClassifier(TorchClassifier):
         """Return how near electrodes are, zeros where nobody knows."""
         if self.positions is None:
             return torch.zeros(n_channels, n_channels)
-        positions = np.asarray(self.positions, dtype=np.float32)
+        try:
+            positions = np.asarray(self.positions, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise InputError(f"positions={self.positions!r} came.", fits=f"({n_channels}, 3) numbers") from None
         if positions.shape != (n_channels, 3) or not np.isfinite(positions).all():
             raise InputError(f"positions of shape {positions.shape} came.", fits=f"({n_channels}, 3), finite")
         return nearness(torch.from_numpy(positions))
@@ -227,7 +233,7 @@ class EEGNASClassifier(TorchClassifier):
     def _schedule(self, **own: Any) -> SearchSchedule:
         given = {
             "epochs": self.search_epochs,
-            "warmup": self.warmup,
+            "warmup": min(self.warmup, self.search_epochs - 1),  # else no architecture would be learnt
             "batch_size": self.search_batch,
             "lr": self.search_lr,
             "lr_least": self.search_lr / 10,
@@ -244,12 +250,11 @@ class EEGNASClassifier(TorchClassifier):
         labels = self.classes_[ready.y]
         if meta is None and groups is not None:
             meta = pd.DataFrame({"trial": np.asarray(groups).astype(str)})
-        for name in ("trial", "subject"):
-            if meta is not None and (len(meta) != len(labels) or (name == "trial" and name not in meta)):
-                raise InputError(
-                    f"Metadata with {len(meta)} rows and the columns {', '.join(meta)} came for {len(labels)} samples.",
-                    fits="one row for each sample, with its trial",
-                )
+        if meta is not None and (len(meta) != len(labels) or "trial" not in meta):
+            raise InputError(
+                f"Metadata with {len(meta)} rows and the columns {', '.join(meta)} came for {len(labels)} samples.",
+                fits="one row for each sample, with its trial",
+            )
         trials = np.arange(len(labels)).astype(str)
         subjects = np.zeros(len(labels), dtype=int)
         if meta is not None:
@@ -259,9 +264,8 @@ class EEGNASClassifier(TorchClassifier):
         strata = subjects * len(self.classes_) + ready.y
         rng = generator(ready.seed, "inner split")
         held = held_trials(trials, strata, self.held, rng)
-        if len(np.unique(ready.y[held])) < len(
-            self.classes_
-        ):  # one trial of a class in each person, but several people
+        if len(np.unique(ready.y[held])) < len(self.classes_):
+            # one trial of a class in each person, but several people
             held = held_trials(trials, ready.y, self.held, rng)
         made = _Divided(ready, np.flatnonzero(~held), np.flatnonzero(held), subjects, meta)
         if self._searches() and len(np.unique(ready.y[held])) < len(self.classes_):
@@ -273,7 +277,11 @@ class EEGNASClassifier(TorchClassifier):
         if self.sampler is not None:
             rows = made.rows
             part = None if meta is None else meta.iloc[rows].reset_index(drop=True)
-            more, more_y, table = resample(clone(self.sampler), np.asarray(X)[rows], labels[rows], part)
+            sampler = clone(self.sampler)
+            parameters = sampler.get_params(deep=False)
+            if "random_state" in parameters and parameters["random_state"] is None:
+                sampler.set_params(random_state=child_seed(ready.seed, "sampler"))
+            more, more_y, table = resample(sampler, np.asarray(X)[rows], labels[rows], part)
             more_meta = None if table is None else table.iloc[len(rows) :]
             made = replace(made, more=more[len(rows) :], more_y=more_y[len(rows) :], more_meta=more_meta)
         return made
@@ -294,9 +302,7 @@ class EEGNASClassifier(TorchClassifier):
     def _part(self, trained: _Divided, subject: int | slice) -> Part:
         """Return what a search learns from: of all, or of one subject, standardised with all samples for weights."""
         ready = trained.ready
-        arranged = ready.X[trained.rows]
-        mean, scale = arranged.mean(axis=(0, 3), keepdims=True), arranged.std(axis=(0, 3), keepdims=True)
-        scale[scale == 0] = 1
+        mean, scale = trained.scales
 
         def mine(owners: np.ndarray) -> np.ndarray:
             return np.ones(len(owners), dtype=bool) if isinstance(subject, slice) else owners == subject
@@ -397,8 +403,15 @@ class EEGNASClassifier(TorchClassifier):
             Genotype.of(self.genotype)
         elif self.genotype not in ("search", "random"):
             raise InputError(f"genotype={self.genotype!r} came.", fits="search, random, or a genotype as a mapping")
-        if not 0 < self.held < 1:
-            raise InputError(f"held={self.held!r} came.", fits="a share between 0 and 1")
+        check_number("held", self.held, 0.01, 0.99)
+        for name in ("search_lr", "architecture_lr"):
+            check_number(name, getattr(self, name), np.nextafter(0, 1))
+        check_number("cost", self.cost)
+        check_number("warmup", self.warmup)
+        if self.sampler is not None and not (
+            hasattr(self.sampler, "fit_resample") and hasattr(self.sampler, "get_params")
+        ):
+            raise InputError(f"sampler={self.sampler!r} came.", fits="an imbalanced-learn sampler")
 
 
 class PersonalisedSearch(EEGNASClassifier):
@@ -513,11 +526,12 @@ class PersonalisedSearch(EEGNASClassifier):
             If a subject is new, or unknown, and there is no network of all.
         """
         check_is_fitted(self)
-        X, names = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False), list(self.genotypes_)
+        X = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False)
+        names, networks = list(self.genotypes_), self.module_.networks
         return by_subject(
             subjects_of(meta, len(X)),
             names,
-            lambda name, mine: self._outputs(X[mine], names.index(name)).softmax(dim=1).numpy(),
+            lambda name, mine: self._outputs(X[mine], module=networks[names.index(name)]).softmax(dim=1).numpy(),
         )
 
     def predict(self, X: np.ndarray, meta: pd.DataFrame | None = None) -> np.ndarray:
@@ -577,17 +591,6 @@ class PersonalisedSearch(EEGNASClassifier):
             history += [{"subject": name, **epoch} for epoch in one.history_]
         return history
 
-    def _outputs(self, X: np.ndarray, function: Any = None) -> torch.Tensor:
-        """Return logits of the network at a place, or what a method makes of samples."""
-        if not isinstance(function, int):
-            return super()._outputs(X, function)
-        networks = self.module_
-        try:
-            self.module_ = networks.networks[function]
-            return super()._outputs(X)
-        finally:
-            self.module_ = networks
-
 
 class _Networks(nn.Module):
     """The networks of several subjects; as a whole it is the last of them, that of all others."""
@@ -641,6 +644,13 @@ class _Divided:
     more: np.ndarray | None = None
     more_y: np.ndarray = ()
     more_meta: pd.DataFrame | None = None
+
+    @cached_property
+    def scales(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of each band of each electrode over the real samples for weights."""
+        arranged = self.ready.X[self.rows]
+        mean, scale = arranged.mean(axis=(0, 3), keepdims=True), arranged.std(axis=(0, 3), keepdims=True)
+        return mean, np.where(scale > 0, scale, 1)
 
     @property
     def more_subjects(self) -> np.ndarray:

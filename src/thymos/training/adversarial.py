@@ -113,6 +113,7 @@ class Trained:
     history : list of dict
         One entry for each judgement.
     best_step : int
+        0 if no judgement found a generator that could be kept.
     stopped : str
         Why it ended before its time; empty if it did not.
     """
@@ -239,10 +240,11 @@ class _Loop:
         self.history.append({"step": self.number, **words, **judged, "seconds": seconds})
         self.sums, self.since = {}, 0
         score = judged.get("score", -self.number)  # unjudged, the last is kept
-        if not self.stopped and (score < self.best["score"] or self.best["weights"] is None):
+        poor = judged.get("diversity", 1.0) < _COLLAPSED
+        if not (self.stopped or poor) and (score < self.best["score"] or self.best["weights"] is None):
             weights, critic = (copy.deepcopy(n.state_dict()) for n in (generator, self.game.critic))
             self.best = {"score": float(score), "step": self.number, "weights": weights, "critic": critic}
-        self.poor = self.poor + 1 if judged.get("diversity", 1.0) < _COLLAPSED else 0
+        self.poor = self.poor + 1 if poor else 0
         if self.poor == _PATIENCE:
             self.stopped = f"generated samples differed by less than {_COLLAPSED:.0%} of what real ones do"
 

@@ -431,16 +431,17 @@ class TorchEstimator(BaseEstimator):
         """Return the loss with what the training target decides of it."""
         return loss
 
-    def _outputs(self, X: np.ndarray, function: str | None = None) -> torch.Tensor:
-        """Return what the trained module, or a method of it, makes of samples, (n_samples, ...), float64."""
+    def _outputs(self, X: np.ndarray, function: str | None = None, module: nn.Module | None = None) -> torch.Tensor:
+        """Return what the trained module, a part of it, or a method makes of samples, (n_samples, ...), float64."""
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False)
         self._check_shape(X, "Samples")
-        device = next(self.module_.parameters()).device
+        module = self.module_ if module is None else module
+        device = next(module.parameters()).device
         with torch.inference_mode():
             ready = torch.from_numpy(np.ascontiguousarray(self.arrange(X)))
             parts = ready.split(max(1, min(1024, _AT_ONCE // max(1, ready[0].numel()))))
-            call = self.module_ if function is None else getattr(self.module_, function)
+            call = module if function is None else getattr(module, function)
             return torch.cat([call(part.to(device)).cpu() for part in parts]).double()
 
     def _validation(self, validation: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,24 @@
+"""Parameters that have to be numbers."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from thymos.base.errors import InputError
+
+__all__ = ["check_number"]
+
+
+def check_number(name: str, value: Any, low: float = 0.0, high: float = np.inf) -> None:
+    """Refuse a parameter that is no finite number from `low` to `high`.
+
+    Raises
+    ------
+    InputError
+    """
+    if not (isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value) and low <= value <= high):
+        fits = f"a number from {low:g} to {high:g}" if np.isfinite(high) else f"a number of at least {low:g}"
+        raise InputError(f"{name}={value!r} came.", fits=fits)
