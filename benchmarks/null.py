@@ -101,7 +101,7 @@ def report(table: pd.DataFrame, method: str) -> None:
     for (protocol, level), part in table.groupby(["protocol", "level"], sort=False):
         claims = int((part["p"] < 0.05).sum())
         low, high = binomtest(claims, len(part)).proportion_ci(0.95, "exact")
-        verdict = "" if protocol == "random_window" else ("  ok" if low <= 0.05 else "  TOO MANY")
+        verdict = "" if protocol == "random_window" else "  TOO MANY" if low > 0.05 else "  no sign of more"
         print(
             f"{protocol:<17} {level:<7} {part['value'].mean():.3f} ({part['value'].std():.3f})"
             f"{claims:>28} of {len(part)}     [{low:.3f}, {high:.3f}]{verdict}"

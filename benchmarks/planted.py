@@ -1,6 +1,6 @@
 """Whether searched networks use the planted electrodes and bands, and whether genotypes tell of them.
 
-Run: python benchmarks/planted.py [--effect 6] [--draws 10] [--data DIR]
+Run: python benchmarks/planted.py [--effect 6] [--draws 39]
 
 Simulated EEG whose effects are known (`thymos.sources.simulate.eeg.EFFECTS`): eight people, 40 trials of 24 s; valence
 above 5 or not; differential entropy of windows of 1 s in samples of 6 s. Personal architectures are searched and
@@ -88,7 +88,7 @@ def main() -> None:
     """Measure and write ``results/planted-d<effect>.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--effect", type=float, default=6.0)
-    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=39)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)

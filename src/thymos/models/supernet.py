@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Mapping
 
 import torch
@@ -79,7 +80,7 @@ class _Head(nn.Module):
         return (self.out(self.dropout(pooled)) + self.bias[:, :, None]).mT
 
 
-class _Network(nn.Module):
+class _Network(nn.Module, abc.ABC):
     """Stem, cells and head; what fills the edges of the cells is the subclass'.
 
     Parameters
@@ -115,9 +116,9 @@ class _Network(nn.Module):
         self.cells = nn.ModuleList(cells)
         self.head = _Head(stack, widths[1], n_outputs, dropout)
 
+    @abc.abstractmethod
     def make_edges(self, kind: str, width: int, adjacency: torch.Tensor) -> nn.Module:
         """Return what the edges of a cell hold."""
-        raise NotImplementedError
 
     def run(self, x: torch.Tensor, bringing: Callable[[nn.Module], Callable]) -> torch.Tensor:
         """Return logits, shape (n_models, batch, n_outputs), of (n_models, batch, n_features, n_channels, n_times)."""

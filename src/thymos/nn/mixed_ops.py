@@ -3,10 +3,12 @@
 Several networks of one shape are computed at once: every parameter and every activation has the model as its first
 axis. Activations have shape (n_models, n_features, n_channels, n_times, batch): mixing features and mixing electrodes
 are products of matrices without a copy, moving along time takes whole slabs, and what belongs to a feature multiplies
-long rows of memory. With features last the same arithmetic takes three times as long on a processor.
+long rows of memory.
 """
 
 from __future__ import annotations
+
+import abc
 
 import torch
 from torch import nn
@@ -29,7 +31,7 @@ class _Normalise(torch.autograd.Function):
     def forward(ctx, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         mean = x.mean(dim=(2, 3, 4), keepdim=True)
         made = x - mean
-        # PyTorch's own var_mean walks the data ten times slower than these two passes
+        # two passes that are vectorised, which torch.var_mean is not on a processor
         variance = torch.linalg.vector_norm(made, dim=(2, 3, 4), keepdim=True).square() / made[0, 0].numel()
         scale = (variance + _EPSILON).rsqrt()
         made.mul_(scale)
@@ -112,7 +114,7 @@ class Pointwise(nn.Module):
         return torch.bmm(self.weight, x.flatten(2)).unflatten(2, x.shape[2:])
 
 
-class _Operation(nn.Module):
+class _Operation(nn.Module, abc.ABC):
     """An operation that keeps the shape, or with `stride` 2 halves the time axis, rounded up.
 
     Parameters
@@ -138,9 +140,9 @@ class _Operation(nn.Module):
         """Return every second time if the stride is 2."""
         return x if self.stride == 1 else x[..., :: self.stride, :]
 
+    @abc.abstractmethod
     def forward(self, x: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
         """Return the operation on `x`; `active` is ``elu(x)``, which several operations of a node share."""
-        raise NotImplementedError
 
 
 class _Zero(_Operation):
@@ -280,7 +282,7 @@ class _Attention(_Operation):
         rows = x.permute(0, 3, 4, 2, 1).contiguous()  # (models, times, batch, channels, features)
         projected = rows.flatten(1, 3) @ self.project.weight.mT
         query, key, value = (part.unflatten(1, rows.shape[1:4]).flatten(0, 2) for part in projected.chunk(3, dim=2))
-        # written out: PyTorch's own function takes longer for heads of few features
+        # written out, as products of matrices; scaled_dot_product_attention is made for wider heads
         nearness = torch.bmm(query, key.mT).mul(x.shape[1] ** -0.5).softmax(dim=2)
         seen = torch.bmm(nearness, value).view(rows.shape)
         return x + self.out(seen.permute(0, 4, 3, 1, 2).contiguous())

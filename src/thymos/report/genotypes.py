@@ -133,8 +133,7 @@ def _frequencies(edges: pd.DataFrame) -> tuple[str, str]:
         same = f" {sum(equal)} of {len(equal)} personal ones are that of all."
     return text, (
         f"Over {len(found)} genotypes, {found.nunique()} of which are different.{same} The dotted line is the share of "
-        "each operation if all that were chosen were equally frequent: searches that find the same again and again "
-        "stand far from it, and searches that follow chance on it."
+        "each operation if all that were ever chosen were equally frequent; one that is not here was never chosen."
     )
 
 
