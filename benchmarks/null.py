@@ -68,7 +68,7 @@ def pipeline(method: str, seed: int) -> Pipeline:
         return make_pipeline(entropy, gan, Flatten(), ChannelScaler(), lda.load()(**lda.parameters))
     if method in {"search", "search_gan"}:
         sizes = {"width": 4, "cells": 2, "nodes": 2, "search_epochs": 4, "warmup": 1, "guard_every": 0}
-        sizes |= {"personal_epochs": 3, "personal_batch": 16, "architecture_lr": 3e-3, "max_epochs": 20, "patience": 5}
+        sizes |= {"personal_epochs": 3, "architecture_lr": 3e-3, "max_epochs": 20, "patience": 5}
         positions = directions(ELECTRODES).tolist()
         sampler = gan if method == "search_gan" else None
         return make_pipeline(

@@ -5,10 +5,10 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
      python benchmarks/zoo.py runs/zoo-simulated runs/zoo-muse
      python benchmarks/zoo.py runs/lel-faced-d3 --against lel
 
-Every pair of methods, or one method and each of its rivals, is compared by paired differences of values for each
-subject (for Muse, with four persons, each recording): two-sided sign-flip test with 10 000 draws, corrected after Holm
-for all pairs compared. Intervals are those of the report (bootstrap over the same units). Results are named after the
-folders of the runs.
+Every pair of methods, or one method and each of its rivals, is compared by `thymos.evaluation.compare_methods`: paired
+differences of values for each subject (for Muse, with four persons, each recording), sign-flip test, corrected after
+Holm for all pairs compared. Intervals are those of the report (bootstrap over the same units). Results are named after
+the folders of the runs.
 """
 
 from __future__ import annotations
@@ -18,43 +18,8 @@ import itertools
 import json
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from scipy.stats import permutation_test
-
-from thymos.evaluation.metrics import classification_metrics
-from thymos.evaluation.statistics import holm
+from thymos.evaluation.comparison import compare_methods, detectable
 from thymos.report.view import RunView
-
-DRAWS, POWER = 10_000, 0.84 + 1.96  # z of a power of 80 % and of a two-sided 5 %
-
-
-def values(view: RunView, protocol: str, unit: str) -> pd.DataFrame:
-    """Return the study's metric of each method (rows) for each unit (columns)."""
-    table = view.predictions.query("labels == 'true' and protocol == @protocol")
-    columns = [f"p{k}" for k in range(len(view.data["classes"]))]
-    found = {}
-    for (method, name, seed), mine in table.groupby(["method", unit, "seed"]):
-        if view.level == "trial":  # one row for each trial: the mean of the logarithms
-            logs = np.log(mine[columns].clip(1e-6)).groupby(mine["trial"]).mean()
-            codes, scores = mine.groupby("trial")["label"].first(), np.exp(logs.to_numpy())
-        else:
-            codes, scores = mine["label"], mine[columns].to_numpy(float)
-        codes = codes.map({c: k for k, c in enumerate(view.data["classes"])}).to_numpy()
-        found[method, name, seed] = classification_metrics(codes, scores, view.data["classes"])[view.metric]
-    return pd.Series(found).groupby(level=[0, 1]).mean().unstack()
-
-
-def compare(table: pd.DataFrame, against: str | None = None) -> pd.DataFrame:
-    """Return mean difference, standard deviation and p of every pair of methods, or of one method and each other."""
-    rows = []
-    every = itertools.combinations(table.index, 2)
-    for a, b in every if against is None else ((against, name) for name in table.index.drop(against)):
-        difference = (table.loc[a] - table.loc[b]).to_numpy()
-        test = permutation_test((difference,), np.mean, permutation_type="samples", n_resamples=DRAWS, rng=0)
-        rows.append({"a": a, "b": b, "mean": difference.mean(), "sd": difference.std(ddof=1), "p": test.pvalue})
-    pairs = pd.DataFrame(rows)
-    return pairs.assign(p_holm=holm(pairs["p"].tolist()))
 
 
 def main() -> None:
@@ -70,34 +35,39 @@ def main() -> None:
         name = f"{run.name}.{view.study['budget']}"
         summary = view.summary.query("metric == @view.metric")
         (options.out / f"{name}.csv").write_text(summary.to_csv(index=False, float_format="%.6g"))
+        unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
+        if unknown:
+            parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
         stored = {}
         for protocol in view.protocols:
             mine = summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
-            unit = mine["unit"].iloc[0]
-            table = values(view, protocol, unit)
-            unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
-            if unknown:
-                parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
-            rivals = table.drop(index=[n for n in ("majority", *options.but) if n in table.index])
-            if options.against and options.against not in rivals.index:
+            rivals = [name for name in view.methods if name in set(mine["method"]) - {"majority", *options.but}]
+            if options.against and options.against not in rivals:
                 continue
-            pairs = compare(rivals, options.against)
-            sd = float(pairs["sd"].median())
+            wanted = itertools.combinations(rivals, 2)
+            if options.against:
+                wanted = [(options.against, name) for name in rivals if name != options.against]
+            predictions = view.predictions[view.predictions["protocol"] == protocol]
+            pairs = compare_methods(predictions, view.classes, view.metric, view.level, wanted)
+            pairs = pairs.drop(columns=["protocol", "detectable"])
+            if pairs["p_wilcoxon"].isna().all():  # tested over subjects alone
+                pairs = pairs.drop(columns="p_wilcoxon")
+            sd, n, unit = float(pairs["sd"].median()), int(pairs["n_units"].max()), pairs["unit"].iloc[0]
             stored[protocol] = {
                 "unit": unit,
-                "n": table.shape[1],
+                "n": n,
                 "pairs": len(pairs),
                 "median_sd": sd,
-                "detectable": POWER * sd / np.sqrt(table.shape[1]),
+                "detectable": detectable(sd, n),
                 **({"compared": pairs.round(4).to_dict("records")} if options.against else {}),
                 "significant": pairs.query("p_holm < 0.05").round(4).to_dict("records"),
                 "uncorrected": int((pairs["p"] < 0.05).sum()),
             }
-            print(f"\n{name}, {protocol}: {table.shape[1]} {unit}s, sd of paired differences {sd:.3f}")
+            print(f"\n{name}, {protocol}: {n} {unit}s, sd of paired differences {sd:.3f}")
             fits = view.fits.query("protocol == @protocol and labels == 'true'")
-            won = {name: [] for name in table.index}
+            won = {name: [] for name in view.methods}
             for pair in stored[protocol]["significant"]:
-                better, worse = (pair["a"], pair["b"]) if pair["mean"] > 0 else (pair["b"], pair["a"])
+                better, worse = (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])
                 won[better].append(worse)
             for _, row in mine.sort_values("value", ascending=False).iterrows():
                 cost, beaten = fits[fits["method"] == row["method"]], ", ".join(won[row["method"]])

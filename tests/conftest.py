@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from thymos.base.samples import Samples
+from thymos.cli import main
 from thymos.evaluation.catalogue import PROTOCOLS
 from thymos.sources.catalogue import SOURCES
 
@@ -100,17 +102,36 @@ def write_muse():
 
 @pytest.fixture
 def make_rich(make_samples):
-    """Return a maker of samples that every protocol can split: three sessions each, identities, actors, domains."""
+    """Return a maker of samples that every protocol can split: sessions, people, domains, official parts."""
 
     def make(subjects=6, trials=12, **options) -> Samples:
         samples = make_samples(subjects=subjects, trials=trials, **options)
         meta, number = samples.meta, samples.meta["trial"].str.split("-t").str[1].astype(int)
         columns = dict.fromkeys(("identity", "actor"), meta["subject"])
         columns["session"] = (number * 3 // trials).astype(str)
+        columns["part"] = np.take(["training"] * 4 + ["validation", "test"], number * 6 // trials)
+        columns["picture"] = meta["trial"]
         columns["domain"] = "d" + (meta["subject"].str[1:].astype(int) % 3).astype(str)
         return samples.replace(meta=meta.assign(**columns))
 
     return make
+
+
+@pytest.fixture
+def thymos(monkeypatch, capsys):
+    """Return a function that runs a command here: status, what it printed, and what it said beside that."""
+    monkeypatch.delenv("THYMOS_DATA", raising=False)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["thymos", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import pytest
 import yaml
 
 from thymos.base.probabilities import Calibration
-from thymos.cli import main
 from thymos.serving.bundle import Bundle
 
 NAMES = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
@@ -53,23 +51,6 @@ def place(tmp_path_factory):
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     return folder
-
-
-@pytest.fixture
-def thymos(monkeypatch, capsys):
-    """Return a function that runs a command: status, what it printed, and what it said beside that."""
-    monkeypatch.delenv("THYMOS_DATA", raising=False)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["thymos", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        return status, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

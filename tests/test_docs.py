@@ -278,6 +278,56 @@ def test_what_lel_shows_is_stored():
     assert f"EEGNet (p {apart.pop('eegnet')}) and LGGNet (p {apart.pop('lggnet')})" in page
     assert apart == {}
 
+    seed = {
+        d: pd.read_csv(ROOT / "results" / f"lel-seed-{d}.quick.csv")
+        .query("labels == 'true' and level == 'trial' and metric == 'accuracy'")
+        .set_index(["protocol", "method"])
+        for d in ("d3", "d6")
+    }
+    shown = {title: cells for title, cells in rows_of("lel.md", 5).items() if title in rivals and "[" in cells[0]}
+    assert set(shown) == set(rivals)
+    for title, method in rivals.items():
+        places = ("d3", "stimulus"), ("d3", "session"), ("d3", "random_window"), ("d6", "stimulus")
+        for cell, (d, protocol) in zip(shown[title], places, strict=True):
+            if cell:
+                numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
+                row = seed[d].loc[protocol, method]
+                assert numbers[0] == pytest.approx(row["value"], abs=5.1e-4)
+                assert numbers[1:] == pytest.approx([row["low"], row["high"]], abs=5.1e-3)
+    compared = {d: json.loads((ROOT / "results" / f"lel-seed-{d}.quick.json").read_text()) for d in ("d3", "d6")}
+    clips, days = compared["d3"]["stimulus"], compared["d3"]["session"]
+    least = min(pair["p_holm"] for pair in clips["compared"])
+    assert f"(smallest p {least:.2f}; {clips['detectable']:.3f} would have been found" in page
+    assert {pair["b"]: round(pair["p_holm"], 3) for pair in days["significant"]} == {"eegnet": 0.035}
+    assert {pair["b"]: round(pair["p_holm"], 3) for pair in compared["d6"]["stimulus"]["significant"]} == {
+        **{"lggnet": 0.016, "eegnet": 0.016, "fbcnet": 0.035, "dgcnn": 0.039, "decision_tree": 0.039}
+    }
+
+    eav = pd.read_csv(ROOT / "results" / "lel-eav3.quick.csv").query("labels == 'true' and level == 'trial'")
+    eav = eav.set_index(["protocol", "method"])
+    for place in [("trial", method) for method in ("lel", "lda", "eegnet", "svm", "majority")] + [("task", "lel")]:
+        row = eav.loc[place]
+        assert f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]" in page
+    for part in json.loads((ROOT / "results" / "lel-eav3.quick.json").read_text()).values():
+        assert part["significant"] == []
+
+    null = pd.read_csv(ROOT / "results" / "null-lel.csv").query("level == 'trial'")
+    assert null["seed"].nunique() == 7
+    for protocol, claims in (("trial", 0), ("random_window", 6)):
+        mine = null[null["protocol"] == protocol]
+        assert f"{mine['value'].mean():.3f}" in page
+        assert f"{mine['value'].std():.3f}" in page
+        assert (mine["p"] < 0.05).sum() == claims
+
+    muse = json.loads((ROOT / "results" / "lel-muse.quick.json").read_text())["recording"]
+    rows = pd.read_csv(ROOT / "results" / "lel-muse.quick.csv").query("labels == 'true' and level == 'window'")
+    rows = rows.set_index("method")
+    for method in ("lel", "lel_certified", "lda", "svm", "eegnet"):
+        row = rows.loc[method]
+        assert f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]" in page
+    assert f"({muse['detectable']:.3f} would have been found)" in page
+    assert muse["significant"] == []
+
     demo = (
         stored["lel-demo"].query("protocol == 'trial' and metric == 'balanced_accuracy'").set_index("method")["value"]
     )
@@ -298,7 +348,7 @@ def test_what_lel_shows_is_stored():
         for cell, k in zip(grid[epochs], ("k01", "k1", "k10"), strict=True):
             assert float(cell) == pytest.approx(demo[f"{k}_{length}"], abs=5.1e-4)
     pairs = json.loads((ROOT / "results" / "lel-demo.quick.json").read_text())["trial"]["compared"]
-    assert f"smallest p {min(pair['p_holm'] for pair in pairs):.2f}" in page
+    assert f"smallest p {min(pair['p_holm'] for pair in pairs):.3f}" in page
 
 
 def test_the_constants_of_lel_are_stored():
@@ -335,3 +385,16 @@ def test_the_constants_of_lel_are_stored():
     assert f"{paper['thymos']['seconds']:.1f} s and 1.2 GB against {paper['official']['seconds']:.1f} s" in page
     assert f"one thread: {paper['ratio']:.1f} times" in page
     assert f"would take {step['faced_extrapolated']['thymos_hours']:.0f} hours" in page
+
+
+def test_copies_and_speeds_of_faces_and_intervals_are_the_stored_ones():
+    page = " ".join((ROOT / "docs" / "faces.md").read_text().split())
+    copies = json.loads((ROOT / "results" / "copies.json").read_text())
+    across = copies["near"]["training and test"]
+    assert (
+        f"{copies['photographs']:,} photographs {copies['exact']['distinct']:,} are distinct".replace(",", " ") in page
+    )
+    assert f"{across['test']} of its 3 589 test photographs" in page
+    assert f"among {across['training']} of training" in page
+    for name, row in json.loads((ROOT / "results" / "intervals.json").read_text()).items():
+        assert row["ratio"] > 3, f"{name}: own code that is not several times as fast"

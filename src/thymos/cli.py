@@ -193,6 +193,9 @@ def run(
     protocol: Annotated[
         list[str] | None, typer.Option("--protocol", help="Only this protocol of the study; can be given again.")
     ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", help="Predict this label of the corpus, such as arousal, by the same rule.")
+    ] = None,
     no_cache: NoCache = False,
 ) -> None:
     """Run a study, or what is missing of it, and write its report."""
@@ -201,7 +204,7 @@ def run(
     from thymos.evaluation.study import load_study, narrowed
 
     place = Engine("dask" if address else engine, jobs or max(1, default_jobs() // threads), threads, address)
-    plan = load_study(study, budget)
+    plan = load_study(study, budget, label)
     plan = narrowed(plan, protocol) if protocol else plan
     out = out or Path("runs") / plan.name
     console = _console()
@@ -310,8 +313,8 @@ def train(
     from thymos.base.folders import check_place
     from thymos.evaluation.final import train_method
     from thymos.evaluation.study import load_study
-    from thymos.serving.adapt import Recipe
     from thymos.serving.bundle import FILES, KIND, Bundle
+    from thymos.serving.pictures import recipe_of
     from thymos.serving.store import encode
 
     plan = load_study(study, budget)
@@ -326,11 +329,11 @@ def train(
             protocol,
             run,
             progress,
-            check=lambda estimator, recipe: (Recipe.of(recipe), encode(estimator, trust or ())),
+            check=lambda estimator, recipe: (recipe_of(recipe), encode(estimator, trust or ())),
         )
     made = Bundle(
         trained.estimator,
-        Recipe.of(trained.recipe),
+        recipe_of(trained.recipe),
         tuple(trained.classes),
         trained.level,
         trained.calibration,
@@ -375,7 +378,11 @@ def _expected_words(card: Mapping[str, Any]) -> Iterator[str]:
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Folder of a model.", metavar="DIR")],
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Signal files (EDF, BDF, FIF, ...), or manifests.", metavar="FILE...")
+        list[Path] | None,
+        typer.Argument(
+            help="Signal files (EDF, BDF, FIF, ...) or manifests; photographs, folders or zip archives.",
+            metavar="FILE...",
+        ),
     ] = None,
     kind: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
     out: Annotated[Path | None, typer.Option("--out", help="File to write; standard output by default.")] = None,
@@ -458,8 +465,10 @@ def _recordings_of(
     """Yield the recordings of some files, or of a corpus; a file that cannot be read is noted among the failures."""
     from thymos.base.catalogue import catalogue
     from thymos.base.errors import InputError, ThymosError
+    from thymos.serving.pictures import PictureRecipe
     from thymos.sources.base import open_source
     from thymos.sources.own_files import own_files
+    from thymos.sources.own_pictures import own_pictures
 
     if bool(files) == bool(source):
         raise InputError(
@@ -471,6 +480,13 @@ def _recordings_of(
     twice = [path for k, path in enumerate(files or []) if path.resolve() in [p.resolve() for p in files[:k]]]
     if twice:
         raise InputError(f"{twice[0]} came twice.", fits="each file once")
+    if isinstance(model.recipe, PictureRecipe):
+        for path in files or []:
+            try:
+                yield from own_pictures(path, model.recipe.modality, model.recipe.shape[0] == 1)
+            except ThymosError as error:
+                failures[str(path)] = str(error)
+        return
     for path in files or []:
         try:
             for own in own_files(path, model.recipe.modality, model.recipe.channels):
@@ -631,6 +647,7 @@ def explain(
     from thymos.base.samples import Samples
     from thymos.report.saliency import explain as write
     from thymos.serving.bundle import Bundle, key_of
+    from thymos.serving.pictures import PictureRecipe
 
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
@@ -650,6 +667,8 @@ def explain(
     )
     given = _settings(parameters, write, "explain", own)
     model, known = Bundle.load(bundle, trust or ()), None if labels is None else _labels_of(labels)
+    if isinstance(model.recipe, PictureRecipe):
+        raise InputError("This is a model of pictures, which have no electrodes and bands.", fits="a model of signals")
     notes, failures, parts = [("the model", text) for text in model.notes], {}, []
     for recording in _recordings_of(model, files, source, data, subject, notes, failures):
         key = None if known is None else key_of(recording, known)

@@ -12,6 +12,9 @@ from thymos.nn.masking import PATTERNS
 from thymos.signals.topography import grid_places
 
 SHAPE = (2, 8, 3)  # bands, electrodes, windows
+# generators of a few steps: that some samples do not pass is no news here
+pytestmark = pytest.mark.filterwarnings("ignore:.* wanted samples were made")
+
 NAMES = ["Fp1", "Fp2", "C3", "C4", "T7", "T8", "O1", "O2"]
 SMALL = {
     **{"width": 8, "max_steps": 6, "critic_steps": 1, "judge_every": 2, "batch_size": 16, "lr": 1e-3},
@@ -130,6 +133,26 @@ def test_a_generator_that_returns_its_training_samples_is_refused(make_samples, 
     assert "returns what" in sampler.refused_
 
 
+def test_a_generator_that_fills_in_by_heart_is_refused(make_samples, monkeypatch):
+    samples = make_samples(subjects=3, trials=16, windows=4, shape=SHAPE)
+    own = generative._Filling.filled
+
+    def by_heart(self, generator, at, hidden, rng):
+        known = torch.isin(at, self.train)[:, None, None]
+        return torch.where(known, self.x[at] + 0.01, own(self, generator, at, hidden, rng))
+
+    monkeypatch.setattr(generative._Filling, "filled", by_heart)
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, **SMALL)
+    with pytest.warns(UserWarning, match="by heart"):
+        new, _, _ = made(sampler, samples)
+    assert len(new) == 0
+    assert sampler.memorised_["recall"] < 0.1
+    monkeypatch.undo()
+    honest = MaskedElectrodeGAN(ch_names=NAMES, **SMALL)
+    made(honest, samples)
+    assert 0.8 < honest.memorised_["recall"] < 1.2
+
+
 def test_class_and_subject_reach_the_networks(samples):
     sampler = MaskedElectrodeGAN(ch_names=NAMES, subjects=True, filtered=False, **SMALL)
     _, _, meta = made(sampler, samples)
@@ -189,9 +212,9 @@ def test_the_losses_are_those_of_the_paper(fitted):
         spreads.append(((one[k] - two[k])[:, there].abs().mean() / noise).clamp(max=1.0))
     logits = torch.stack([game.judges[int(game.owner[a])](new[k : k + 1].flatten(1))[0] for k, a in enumerate(at)])
     known = {
-        "fooling": -critic(new, hidden, y, subject).mean(),
+        "adversarial": -critic(new, hidden, y, subject).mean(),
         "reconstruction": torch.stack(errors).mean(),
-        "difference": -weights["diversity"] * torch.stack(spreads).mean(),
+        "diversity_loss": -weights["diversity"] * torch.stack(spreads).mean(),
         "classification": 0.5 * torch.nn.functional.cross_entropy(logits, y),
     }
     assert {k: v.item() for k, v in facts.items()} == pytest.approx({k: v.item() for k, v in known.items()}, rel=1e-3)
@@ -407,3 +430,25 @@ def test_remarks_tell_what_is_kept_and_what_memory_there_is(samples):
     bare = MaskedElectrodeGAN(mask="all", filtered=False, **SMALL)
     made(bare, samples)
     assert bare.remarks_ == []
+
+
+def test_fewer_samples_than_wanted_are_said(samples, monkeypatch):
+    few = {name: np.arange(1000) % 7 == 0 for name in ("class", "critic", "distance", "range")}
+    monkeypatch.setattr(
+        MaskedElectrodeGAN, "_rules", lambda self, rows, *rest: {k: v[: len(rows)] for k, v in few.items()}
+    )
+    with pytest.warns(UserWarning, match=r"\d+ of 72 wanted samples were made"):
+        made(MaskedElectrodeGAN(ch_names=NAMES, tries=1, **SMALL), samples)
+
+
+def test_the_control_takes_hidden_electrodes_from_other_samples_of_the_class(samples):
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, filtered=False, **SMALL)
+    made(sampler, samples)
+    X, y = sampler.unlearnt(20)
+    assert X.shape == (40, *samples.X.shape[1:])
+    for row, label in zip(X, y, strict=True):
+        mine = samples.X[samples.y == label]
+        sources = (mine == row).all(axis=(1, 3)).sum(axis=1)  # electrodes that each sample lent
+        assert sorted(sources)[-2:] == [8, 8] or np.sort(sources)[-2:].sum() == len(NAMES)
+    assert np.array_equal(X, sampler.unlearnt(20)[0])
+    assert not np.array_equal(X, sampler.sample(20)[0])

@@ -25,6 +25,10 @@ _NAS = {
     **{"width": 8, "cells": 1, "nodes": 1, "operations": ["skip", "sep_t3"], "search_epochs": 1, "warmup": 0},
     **{"guard_every": 0, "max_epochs": 6, "lr": 3e-2, "dropout": 0.0, "path_dropout": 0.0, "batch_size": 32},
 }
+_FACES = {
+    **{"lr": 2e-2, "width": 8, "batch_size": 32, "dropout": 0.0, "flip": 0.0, "rotation": 0.0, "shift": 0.0},
+    **{"brightness": 0.0, "erasing": 0.0},
+}
 FOR_CHECKS = {
     "differential_entropy": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
     "band_power": {"sfreq": 10.0, "bands": {"all": (0.1, 5.0)}},
@@ -52,6 +56,8 @@ FOR_CHECKS = {
     "lel": _LEL,
     "lel_code": {**_LEL, "max_epochs": 3},
     "lel_certified": {**_LEL, "max_epochs": 3},
+    "face_cnn": {**_FACES, "max_epochs": 6},
+    "compact_face_cnn": {**_FACES, "mirrored": False, "zoom": 0.0, "drop_path": 0.0, "depths": (1,), "max_epochs": 10},
     "per_subject": {"estimator": LogisticRegression()},
     "eegnas": _NAS,
     "personalised_search": {**_NAS, "personal_epochs": 1},
@@ -72,28 +78,20 @@ _SEARCHED = {
     **_FLOAT32,
     "check_classifiers_train": "a table is one channel at as many times, over which the network averages at last",
 }
-_BOOTSTRAP = {
-    f"check_sample_weight_equivalence_on_{kind}_data": "a bootstrap sample of repeated rows differs from weights"
-    for kind in ("dense", "sparse")
-}
-
 #: Checks that a member need not pass, by name, with the reason. Nothing is silenced by tags.
 EXCEPTIONS = {
-    **dict.fromkeys(("recurrent", "recurrent_regressor", "lstm_single", "rnn_time", "gru_long", "cnn_lstm"), _FLOAT32),
+    **dict.fromkeys(("recurrent", "recurrent_regressor", "cnn_lstm"), _FLOAT32),
     **dict.fromkeys(("eegnet", "shallow_convnet", "deep_convnet", "tsception"), _FLOAT32),
     **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer"), _FLOAT32),
+    **dict.fromkeys(("face_cnn", "compact_face_cnn"), _FLOAT32),
     **dict.fromkeys(("eegnas", "personalised_search"), _SEARCHED),
     "riemann": {"check_classifiers_train": "a table is one channel, whose variance does not tell the check's classes"},
     "fbcnet": {
         **_FLOAT32,
         "check_classifiers_train": "two points of time have no spectrum, whose bands are all this model sees",
     },
-    **dict.fromkeys(("lel", "lel_code"), _NO_SPECTRUM),
+    "lel": _NO_SPECTRUM,
     "lel_certified": _FLOAT32,
-    **dict.fromkeys(("random_forest", "random_forest_regressor"), _BOOTSTRAP),
-    "lda": {"check_classifiers_one_label": "scikit-learn's eigen solver wants two classes; so does every protocol"},
-    "ridge": {"check_non_transformer_estimators_n_iter": "a closed solution has no iterations to count"},
-    "svr": dict.fromkeys(_BOOTSTRAP, "the solver stops at a tolerance, with weights on another path"),
 }
 
 #: What scikit-learn skips by itself.
@@ -101,8 +99,10 @@ SKIPPED = {
     "check_array_api_input": "needs an environment variable of SciPy",
     "check_array_api_same_namespace": "needs an environment variable of SciPy",
     "check_array_api_mixed_inputs": "needs an environment variable of SciPy",
-    "check_classifiers_multilabel_output_format_decision_function": "a nearest neighbour has no decision function",
 }
+
+#: Presets that change numbers of a member and nothing of what it is; scikit-learn's own are checked by scikit-learn.
+PRESETS = {"lel_code": "lel", "lstm_single": "recurrent", "gru_long": "recurrent", "rnn_time": "recurrent"}
 
 ESTIMATORS = {**{n: TRANSFORMERS[n] for n in TRANSFORMERS}, **{n: MODELS[n] for n in MODELS}}
 
@@ -112,7 +112,10 @@ def make(name):
     return row.load()(**{**row.parameters, **FOR_CHECKS.get(name, {})})
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+CHECKED = [n for n, row in ESTIMATORS.items() if n not in PRESETS and not row.target.startswith("sklearn.")]
+
+
+@pytest.mark.parametrize("name", CHECKED)
 def test_scikit_learns_estimator_checks(name):
     estimator = make(name)
     tags = estimator.__sklearn_tags__()
@@ -129,7 +132,13 @@ def test_scikit_learns_estimator_checks(name):
     assert skipped <= set(SKIPPED)
 
 
+def test_presets_are_what_they_are_presets_of():
+    assert {ESTIMATORS[n].target for n in PRESETS} == {ESTIMATORS[n].target for n in PRESETS.values()}
+    assert set(PRESETS.values()) <= set(CHECKED)
+
+
 def test_exceptions_name_members_and_have_reasons():
+    assert set(EXCEPTIONS) <= set(CHECKED)
     assert set(EXCEPTIONS) | set(FOR_CHECKS) <= set(ESTIMATORS)
     assert all(len(reason) > 20 for checks in EXCEPTIONS.values() for reason in checks.values())
 
@@ -220,6 +229,7 @@ def source_on_fake_data(name, muse_folder, twin) -> Source:
     small = {
         "manifest": lambda cls: cls(write_manifest(muse_folder)),
         "simulated-eeg": lambda cls: cls(subjects=2, trials=4, seconds=4.0),
+        "simulated-faces": lambda cls: cls(photos=8, people=4, size=24),
         "simulated": lambda cls: cls(subjects=1, trials=2, seconds=2.0),
     }
     return small.get(name, lambda cls: cls(twin(name)))(SOURCES[name].load())

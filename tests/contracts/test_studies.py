@@ -17,6 +17,8 @@ from thymos.training.pipeline import make_pipeline
 
 #: Parameters of the twins that the studies of large corpora are run on.
 TWINS = {
+    "affectnet": {"photos": (140, 60)},
+    "fer2013": {"photos": (240, 60, 60), "people": 30},
     "deap": {"subjects": 2, "trials": 16, "seconds": 6.0, "films": 0},
     "eav": {"subjects": 1, "turns": 20, "seconds": 1.0, "size": 32},
     "faced": {"subjects": 1, "seconds": 3.0},

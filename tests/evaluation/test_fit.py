@@ -39,7 +39,7 @@ def test_parameters_are_chosen_by_the_loss_outside_the_test_part(make_rich, inne
 class Splitting(KNeighborsClassifier):
     """A classifier that splits its training part itself, and keeps trials together."""
 
-    inner_groups = "trial"
+    inner_split = True
 
     def fit(self, X, y, validation=None, groups=None):
         assert validation is not None

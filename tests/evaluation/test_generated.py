@@ -135,6 +135,18 @@ def test_a_sampler_inside_the_last_step_is_found(planned):
     assert one.parts["train"][0].shape[1:] == (128,)
 
 
+def test_a_sampler_inside_the_method_of_each_person_adds_to_each(planned):
+    study = planned({"each": [ENTROPY, {"per_subject": {"estimator": [f"{HERE}:Copies", "flatten", "lda"]}}]})
+    (one,) = generate_study(study).methods
+    assert one.sampler == "Copies"
+    assert len(set(Copies.seen[2]["subject"])) == 1
+    added, real = (one.parts[name][0] for name in ("generated", "train"))
+    assert np.array_equal(np.sort(added, axis=0), np.sort(real, axis=0))
+    study = planned({"plain": [ENTROPY, {"per_subject": {"estimator": ["flatten", "lda"]}}]})
+    with pytest.raises(InputError, match="No method of the study has a sampler"):
+        generate_study(study)
+
+
 def test_what_a_sampler_tells_is_kept(planned):
     (one,) = generate_study(planned()).methods
     assert list(one.acceptance.columns) == ["class", "rule", "share"]

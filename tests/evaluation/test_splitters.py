@@ -11,6 +11,7 @@ from thymos.base.errors import InputError, LeakError, ProtocolError
 from thymos.evaluation import (
     GroupSplit,
     LeaveOneSubjectOut,
+    OfficialSplit,
     RandomWindowSplit,
     RecordingSplit,
     SubjectStimulusSplit,
@@ -19,7 +20,7 @@ from thymos.evaluation import (
     check_split,
 )
 from thymos.evaluation.catalogue import PROTOCOLS
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.splitters import Fold, OfficialWithCopies
 
 HONEST = [name for name, row in PROTOCOLS.items() if not row.load().leaky]
 
@@ -30,7 +31,9 @@ def test_parts_are_disjoint_sorted_and_every_row_is_tested_once(name, make_rich,
     folds = make_protocol(name).folds(samples.meta, samples.y)
     assert len({f.name for f in folds}) == len(folds)
     tested = np.concatenate([f.test for f in folds])
-    if name != "trial_shares":  # which deals anew each time
+    if name.startswith("official"):
+        assert set(samples.meta["part"].iloc[tested]) == {"test"}
+    elif name != "trial_shares":  # which deals anew each time
         assert sorted(tested.tolist()) == list(range(len(samples)))
     for fold in folds:
         joined = np.concatenate([fold.train, fold.validation, fold.test])
@@ -285,7 +288,8 @@ def test_folds_are_the_same_under_different_hash_seeds():
 import json, numpy as np, pandas as pd
 from thymos.evaluation.catalogue import PROTOCOLS
 rows = [dict(source='m', subject=f's{s}', session=str(t // 5), trial=f's{s}t{t}', stimulus=f'k{t}',
-             identity=str(s), actor=str(s), domain=str(s % 2), start=w, stop=w + 1.)
+             identity=str(s), actor=str(s), domain=str(s % 2),
+             part=['training', 'training', 'validation', 'test'][s], picture=f's{s}t{t}', start=w, stop=w + 1.)
         for s in range(4) for t in range(10) for w in range(9)]
 meta = pd.DataFrame(rows)
 y = meta['stimulus'].str[-1].astype(int).to_numpy() % 2
@@ -455,3 +459,64 @@ def test_a_share_of_the_training_trials_of_each_subject_and_class_is_kept(make_s
     for wrong in (0.0, 1.1, True):
         with pytest.raises(InputError):
             GroupSplit("stimulus", 5, train_share=wrong)
+
+
+@pytest.fixture
+def parted():
+    """Return metadata of 60 photographs in three official parts, some of them copies, and their labels."""
+    part = np.repeat(["training", "validation", "test"], [36, 12, 12])
+    meta = pd.DataFrame(
+        {
+            "source": "made",
+            "subject": "unknown",
+            "session": "1",
+            "trial": [f"t{k}" for k in range(60)],
+            "part": part,
+            "picture": [f"p{k}" for k in range(60)],
+            "start": 0.0,
+            "stop": 0.0,
+        }
+    )
+    meta.loc[0, "picture"] = "p50"  # a copy of a test photograph in training,
+    meta.loc[40, "picture"] = "p51"  # one in validation,
+    meta.loc[1, "picture"] = "p41"  # and one of a validation photograph in training
+    return meta, np.array(["a", "b", "c"])[np.arange(60) % 3]
+
+
+def test_official_parts_are_taken_without_what_is_on_several_sides(parted):
+    meta, y = parted
+    (fold,) = OfficialSplit().folds(meta, y)
+    assert fold.test.tolist() == list(range(48, 60))
+    assert fold.validation.tolist() == [k for k in range(36, 48) if k != 40]
+    assert fold.train.tolist() == list(range(2, 36))
+    (copied,) = OfficialWithCopies().folds(meta, y)
+    assert (copied.train.tolist(), copied.validation.tolist()) == (list(range(36)), list(range(36, 48)))
+    assert OfficialWithCopies.leaky
+    assert not OfficialSplit.leaky
+    check_split(meta, fold, OfficialSplit().keys)
+    with pytest.raises(LeakError):
+        check_split(meta, copied, OfficialSplit().keys)
+
+
+def test_where_validation_is_the_test_another_part_is_cut_from_training(parted):
+    meta, y = parted
+    (fold,) = OfficialSplit(test="validation", validation=0.25).folds(meta, y)
+    assert fold.test.tolist() == list(range(36, 48))
+    assert len(fold.validation) == 9
+    assert set(meta["part"].iloc[np.append(fold.train, fold.validation)]) == {"training"}
+    (without,) = OfficialSplit().folds(meta[meta["part"] != "validation"].reset_index(drop=True), y[:48])
+    assert len(without.validation) > 0
+
+
+def test_official_parts_that_are_not_there_are_said(parted):
+    meta, y = parted
+    with pytest.raises(ProtocolError, match="training, validation"):
+        OfficialSplit().folds(meta[meta["part"] != "test"].reset_index(drop=True), y[:48])
+    with pytest.raises(ProtocolError, match="not told"):
+        OfficialSplit().folds(meta.drop(columns="part"), y)
+    with pytest.raises(ProtocolError, match="needs the metadata column picture"):
+        OfficialSplit().folds(meta.drop(columns="picture"), y)
+    with pytest.raises(InputError, match="test or validation"):
+        OfficialSplit(test="training")
+    with pytest.raises(InputError, match="metadata column"):
+        OfficialSplit(apart="")

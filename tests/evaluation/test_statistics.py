@@ -4,7 +4,15 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS, rating_metrics
-from thymos.evaluation.statistics import inflation_report, interval, permuted_counts, summarise, unit_counts
+from thymos.evaluation.statistics import (
+    class_recalls,
+    inflation_report,
+    interval,
+    interval_of_kinds,
+    permuted_counts,
+    summarise,
+    unit_counts,
+)
 
 CLASSES = ["a", "b"]
 
@@ -249,3 +257,48 @@ def test_constant_ratings_have_no_explained_variance():
     table = summarise(made, [])
     assert np.isnan(row(table, "r2")["value"])
     assert np.isnan(row(table, "ccc")["p"])
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "kappa"])
+@pytest.mark.parametrize("n_draws", [1, 2])
+def test_the_interval_of_thousands_of_equal_units_is_that_of_single_ones(metric, n_draws):
+    rng = np.random.default_rng(0)
+    counts = np.zeros((n_draws, 400, 3, 3))
+    true = rng.choice(3, 400, p=[0.6, 0.3, 0.1])
+    for draw in counts:
+        said = np.where(rng.random(400) < 0.7, true, rng.integers(0, 3, 400))
+        draw[np.arange(400), true, said] = 1
+
+    def value(c):
+        return CONFUSION_METRICS[metric](c.sum(axis=-3))
+
+    slow, fast = interval(counts, value, 0), interval_of_kinds(counts, value, 0)
+    assert fast == pytest.approx(slow, abs=0.004)
+    assert slow[1] - slow[0] > 0.05
+
+
+def test_photographs_without_people_are_thousands_of_units():
+    made = predictions(subjects=1, trials=1200, windows=1, skill=0.4).drop(columns="recording")
+    found = row(summarise(made, CLASSES))
+    assert (found["unit"], found["n_units"]) == ("trial", 1200)
+    assert found["low"] < found["value"] < found["high"] < found["low"] + 0.08
+    assert found["chance"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_units_that_are_all_alike_have_an_interval_of_no_width():
+    counts = np.zeros((1, 600, 2, 2))
+    counts[..., 0, 0] = 1
+    assert interval_of_kinds(counts, lambda c: CONFUSION_METRICS["accuracy"](c.sum(axis=-3)), 0) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("subjects", [9, 3])
+def test_recalls_are_those_of_each_class_with_intervals(subjects):
+    made = predictions(subjects=subjects, trials=16, skill=0.5, seeds=(0, 1))
+    table = class_recalls(made, CLASSES, "window").set_index("class")
+    predicted = np.where(made["p0"] > 0.5, "a", "b")
+    for name in CLASSES:
+        mine = (made["label"] == name).to_numpy()
+        found = table.loc[name]
+        assert found["recall"] == pytest.approx((predicted[mine] == name).mean())
+        assert found["n"] == mine.sum() // 2
+        assert found["low"] < found["recall"] < found["high"]

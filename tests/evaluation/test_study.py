@@ -108,6 +108,9 @@ def test_defaults_are_parameters_of_every_step_of_that_name_below_its_own():
             {**GOOD, "claims": [{"text": "t", "value": 1, "source": "s", "method": "ldda"}]},
             ["no method 'ldda'", "'lda'"],
         ),
+        ({**GOOD, "comparisons": {"lda": ["majorty"]}}, ["comparisons.lda", "no method 'majorty'", "'majority'"]),
+        ({**GOOD, "comparisons": {"lda": ["lda"]}}, ["comparisons.lda", "no rival of itself"]),
+        ({**GOOD, "comparisons": {"lda": []}}, ["comparisons.lda", "at least 1 item"]),
         (
             changed(("target",), {"label": "valence", "above": 5, "rating": True}),
             ["target", "above and rating exclude each other"],
@@ -232,6 +235,17 @@ def test_a_rating_is_split_by_the_rule_its_source_declares_and_the_study_says_so
     for way, expected in (("above", "low"), ("at_least", "high")):
         plan = parse_study({**RATED, "target": {"label": "valence", way: value}})
         assert make_samples(plan).y[0] == expected
+
+
+def test_another_label_is_another_study_by_the_same_rule():
+    study, other = load_study("mgan-nas-deap"), load_study("mgan-nas-deap", label="arousal")
+    assert other.target.label == "arousal"
+    assert (other.target.above, other.target.at_least) == (study.target.above, study.target.at_least)
+    assert other.name == "mgan-nas-deap-arousal"
+    assert study.claims
+    assert other.claims == []
+    assert other.digest() != study.digest()
+    assert load_study("mgan-nas-deap", label="valence").digest() == study.digest()
 
 
 def test_classes_are_joined_and_the_rest_is_left_out(muse_folder):
@@ -420,12 +434,22 @@ def test_a_study_under_some_of_its_protocols_leaves_the_rest_out():
     assert narrowed(whole, list(whole.protocols)).digest() == whole.digest()
     fewer = narrowed(whole, ["trial_shares"])
     assert "knn" not in fewer.methods
+    assert fewer.comparisons == {"lel": ["lda", "svm", "eegnet"]}
     assert "branches" not in fewer.inspections
     assert [claim.protocol for claim in fewer.claims] == ["trial_shares"]
     with pytest.raises(StudyError, match="no protocol 'trail'"):
         narrowed(whole, ["trail"])
     with pytest.raises(StudyError, match="needs `twin_of:`"):
         narrowed(whole, ["random_window"])
+
+
+def test_a_budget_leaves_out_the_comparisons_of_methods_it_leaves_out():
+    methods = {"lda": {"steps": ["flatten", "lda"]}, "knn": {"steps": ["flatten", "knn"]}}
+    content = {**GOOD, "methods": methods, "comparisons": {"lda": ["knn", "majority"], "knn": ["majority"]}}
+    content["budgets"] = {"tiny": {"changes": {"methods": {"knn": None}}}}
+    assert parse_study(content, "full").comparisons == content["comparisons"]
+    assert parse_study(content, "tiny").comparisons == {"lda": ["majority"]}
+    assert parse_study(content).digest() == parse_study({**content, "comparisons": {}}).digest()
 
 
 def inside(*steps, **more):
@@ -535,3 +559,39 @@ def test_mistakes_in_steps_inside_are_said_in_words(step, expected, words):
     with pytest.raises(StudyError) as error:
         make_estimator(inside(step), "lda", {})
     words(error.value, "methods.lda", *expected)
+
+
+PICTURES = {
+    **{key: value for key, value in GOOD.items() if key not in {"windows", "source", "target", "methods", "protocols"}},
+    "source": {"simulated-faces": {"photos": 30, "people": 6, "size": 24}},
+    "images": {"size": 24, "alike": 1.0},
+    "target": {"label": "emotion"},
+    "protocols": {"identity": {"parameters": {"n_splits": 2}}},
+    "methods": {"lda": {"steps": ["flatten", "lda"]}},
+}
+
+
+def test_pictures_are_samples_and_copies_are_marked():
+    study = parse_study(PICTURES)
+    assert study.modality == "face"
+    samples = make_samples(study)
+    assert (samples.X.shape, samples.X.dtype) == ((30, 1, 24, 24), np.uint8)
+    assert samples.meta["picture"].nunique() == 30
+    assert "simulated" not in samples.info, "no files were simulated in a layout"
+    plain = parse_study({**PICTURES, "images": {}})
+    assert "picture" not in make_samples(plain).meta
+    assert study.digest() != plain.digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"windows": {"seconds": 1.0}}, "one of the two"),
+        ({"images": None}, "one of the two"),
+        ({"features": ["window_statistics"]}, "are for windows of signals"),
+        ({"images": {"alike": 0.1}}, "images.alike"),
+    ],
+)
+def test_pictures_and_windows_exclude_each_other(changes, words):
+    with pytest.raises(StudyError, match=words):
+        parse_study({**PICTURES, **changes})

@@ -9,7 +9,7 @@ from thymos.base.errors import InputError
 from thymos.models.genotype import EEGSearchSpace, Genotype, random_genotype
 
 
-def test_edges_plan_and_size_of_the_space():
+def test_edges_plan_and_size_of_thespace():
     space = EEGSearchSpace()
     assert space.edges == [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3), (0, 4), (1, 4), (2, 4), (3, 4)]
     assert space.plan() == [("normal", 16), ("reduce", 32), ("normal", 32), ("reduce", 64)]

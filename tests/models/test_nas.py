@@ -94,7 +94,7 @@ def test_personal_searches_begin_with_that_of_all_in_one_pass(samples, searched)
     (all_parts, _, (population,)), (parts, schedule, found) = searched
     assert len(all_parts) == 1
     assert len(parts) == 2
-    assert schedule.prior == 0.1
+    assert schedule.prior == 0.01
     assert schedule.epochs == 2
     assert sum(len(p.X) for p in parts) == len(all_parts[0].X)
     for name, one in zip(("s0", "s1"), found, strict=True):
@@ -206,7 +206,7 @@ def test_operations_that_cost_more_are_dearer_for_each_model_alone():
     assert max(price["reduce"].tolist()) == 1
     free = EEGNASClassifier(cost=0.1, **{**SMALL, "operations": ["skip", "avg_t3"]})._price(SHAPE, torch.zeros(4, 4))
     assert free["normal"].tolist() == [0.0, 0.0], "pools and skip connections have no parameters"
-    table = Architecture(model._space(), 2)
+    table = Architecture(model.space(), 2)
     with torch.no_grad():
         for kind in table.alpha:
             table.alpha[kind][0, :, 1] = 20.0
@@ -231,7 +231,7 @@ def test_electrodes_that_are_near_are_joined_and_costs_reach_the_search(samples,
         graphs = [module.adjacency for module in net.modules() if hasattr(module, "adjacency")]
         assert all(torch.equal(one, known) for one in graphs)
     assert [module for module in given[0][0].modules() if hasattr(module, "adjacency")]
-    assert given[0][1](Architecture(model._space())).shape == (1,)
+    assert given[0][1](Architecture(model.space())).shape == (1,)
 
 
 @pytest.mark.parametrize(("personal", "searches"), [("population", 1), ("random", 0)])
@@ -408,3 +408,68 @@ def test_clones_keep_a_sampler_as_a_parameter():
     model = clone(PersonalisedSearch(sampler=Copies(ratio=0.3), **SMALL))
     assert isinstance(model.sampler, BaseEstimator)
     assert model.get_params()["sampler__ratio"] == 0.3
+
+
+@pytest.fixture
+def divided(monkeypatch):
+    """Return a list of how training parts were divided."""
+    calls, own = [], EEGNASClassifier._divided
+    monkeypatch.setattr(EEGNASClassifier, "_divided", lambda *given: calls.append(own(*given)) or calls[-1])
+    return calls
+
+
+@pytest.mark.parametrize("kind", [EEGNASClassifier, PersonalisedSearch])
+def test_what_the_protocol_keeps_apart_is_kept_apart_inside(kind, samples, divided):
+    clips = samples.meta["stimulus"].to_numpy()
+    kind(**SMALL).fit(samples.X, samples.y, groups=clips, meta=samples.meta)
+    (made,) = divided
+    assert not set(clips[made.rows]) & set(clips[made.held])
+    assert len(np.unique(clips[made.held])) == 4
+    assert set(samples.y[made.held]) == set(samples.y)
+
+
+@pytest.mark.parametrize("protocol", ["stimulus", "subject"])
+def test_a_study_says_what_that_is(protocol, make_samples, divided):
+    samples = make_samples(subjects=6, trials=12, windows=1, shape=SHAPE, effect=1.0)
+    fold = GroupSplit(protocol, 6).folds(samples.meta, samples.y)[0]
+    fit_fold(make_pipeline(EEGNASClassifier(**SMALL)), samples, fold, ["calm", "tense"])
+    kept = samples.meta[protocol].to_numpy()[fold.train]
+    assert not set(kept[divided[0].rows]) & set(kept[divided[0].held])
+
+
+def test_whole_people_are_not_kept_apart_where_each_is_searched_for(samples, divided):
+    people = samples.meta["subject"].to_numpy()
+    PersonalisedSearch(**SMALL).fit(samples.X, samples.y, groups=people, meta=samples.meta)
+    assert set(people[divided[0].rows]) == set(people[divided[0].held]) == set(people)
+
+
+def test_where_too_few_groups_are_left_trials_are_dealt_with_a_warning(samples, divided):
+    same = np.zeros(len(samples), dtype=int)
+    with pytest.warns(UserWarning, match="Too few groups"):
+        EEGNASClassifier(**SMALL).fit(samples.X, samples.y, groups=same, meta=samples.meta)
+    trials = samples.meta["trial"].to_numpy()
+    assert not set(trials[divided[0].rows]) & set(trials[divided[0].held])
+
+
+@pytest.mark.parametrize("others", [True, False])
+@pytest.mark.parametrize("personal", ["search", "population", "random"])
+def test_bare_arrays_are_of_one_person_who_is_everybody(personal, others, samples, searched):
+    model = PersonalisedSearch(personal=personal, others=others, **SMALL).fit(samples.X, samples.y)
+    assert list(model.genotypes_) == [""]
+    assert model.genotypes_[""] == model.genotype_
+    assert len(searched) == len(model.searches_) == int(personal != "random" or others)
+    assert model.predict_proba(samples.X).shape == (len(samples), 2)
+
+
+@pytest.mark.parametrize(("changed", "far"), [({}, True), ({"personal_lr": 1e-6}, False), ({"prior": 1e6}, False)])
+def test_a_personal_architecture_moves_as_far_as_rate_and_prior_let_it(changed, far, samples):
+    given = {"personal_lr": 0.05, "prior": 0.0, "personal_epochs": 4, **SMALL, **changed}
+    model = PersonalisedSearch(**given).fit(samples.X, samples.y, meta=samples.meta)
+    assert set(model.moved_) == {"s0", "s1"}
+    assert all((moved > 0.1) == far for moved in model.moved_.values())
+
+
+def test_a_sampler_adds_to_bare_arrays_too(samples):
+    model = PersonalisedSearch(sampler=Copies(ratio=0.3), **SMALL).fit(samples.X, samples.y)
+    assert model.n_made_ > 0
+    assert model.predict_proba(samples.X).shape == (len(samples), 2)

@@ -96,3 +96,19 @@ def test_weights_reach_each_copy(last, inside, opposed):
 def test_without_an_estimator_it_says_so(opposed):
     with pytest.raises(InputError, match="no estimator"):
         PerSubject().fit(opposed.X, opposed.y)
+
+
+def test_validation_samples_of_a_class_that_a_person_was_not_trained_on_are_left_out(opposed):
+    seen = {}
+
+    class Watched(MLPClassifier):
+        def fit(self, X, y, validation=None, groups=None, meta=None):
+            seen[meta["subject"].iloc[0]] = None if validation is None else sorted(set(validation[1]))
+            return super().fit(X, y, validation, groups, meta)
+
+    y = np.where(np.arange(len(opposed)) % 4 == 0, "happy", opposed.y)
+    labelled = opposed.replace(y=y)
+    lacking = (opposed.meta["subject"] == "s1").to_numpy() & (y == "happy")
+    model = PerSubject(Watched(hidden=(4,), max_epochs=1, random_state=0))
+    model.fit(labelled.X[~lacking], y[~lacking], validation=labelled, meta=labelled.meta[~lacking])
+    assert seen == {"s0": sorted(set(y)), "s1": sorted({*y} - {"happy"})}

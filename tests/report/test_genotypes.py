@@ -43,7 +43,9 @@ def test_edges_epochs_and_stops_of_every_search_are_told(samples):
     epochs = table[table["kind"] == "epoch"]
     assert epochs.groupby("subject")["epoch"].count().to_dict() == {"": 2, "s0": 1, "s1": 1}
     assert epochs["eigenvalue"].notna().any()
-    assert len(table[table["kind"] == "search"]) == 3
+    searches = table[table["kind"] == "search"].set_index("subject")
+    assert searches["moved"].drop("").to_dict() == model.moved_
+    assert np.isnan(searches.loc["", "moved"])
 
 
 def test_one_network_for_all_and_one_without_a_search_are_told(samples):
@@ -63,7 +65,8 @@ def test_figures_name_every_operation_and_count_what_is_alike(samples):
     assert set(edges["operation"]) <= shown
     assert {"before", "last", "1", "2"} <= shown
     words = _frequencies(edges)[1]
-    assert "Over 3 genotypes, 1 of which are different" in words
+    assert "Over 2 genotypes, 1 of which are different" in words
+    assert "each of the 3 operations" in words
     assert "2 of 2 personal ones are that of all" in words
     other = random_genotype(EEGSearchSpace(nodes=2), np.random.default_rng(3)).to_dict()
     model.genotypes_["s1"] = other

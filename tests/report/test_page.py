@@ -133,6 +133,30 @@ def test_tables_are_written_as_csv_and_hold_what_the_page_shows(view):
     assert {"recall[neutral]", "precision[relaxed]", "f1[concentrating]"} <= set(fits)
 
 
+def write_report_without(view):
+    view.__dict__.pop("comparisons", None)
+    return write_report(view).read_text()
+
+
+def test_differences_between_methods_are_tested_and_shown(view, monkeypatch):
+    def shown():
+        view.__dict__.pop("comparisons", None)
+        text = write_report(view).read_text()
+        return re.search(r'<section id="differences">.*?</section>', text, re.S)[0]
+
+    row = view.comparisons.iloc[0]
+    assert (len(view.comparisons), row["protocol"], row["a"], row["b"]) == (1, "recording", "lda", "lstm")
+    assert f"{row['difference']:+.3f}" in shown()
+    assert "of 1 pairs (12 recordings)" in shown()
+    monkeypatch.setitem(view.study, "comparisons", {"lstm": ["majority"]})
+    assert "of 1 planned comparisons (12 recordings)" in shown()
+    assert set(view.comparisons["b"]) == {"majority"}
+    honest = (view.predictions["method"] == "lstm") & (view.predictions["protocol"] == "recording")
+    monkeypatch.setitem(view.__dict__, "predictions", view.predictions[~honest])  # under the leaky control alone
+    assert '<section id="differences">' not in write_report_without(view)
+    view.__dict__.pop("comparisons")
+
+
 def test_every_figure_is_drawn(view):
     text = write_report(view).read_text()
     # results, inflation, two splits, confusion, curves, calibration

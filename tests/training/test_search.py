@@ -8,6 +8,7 @@ from thymos.base.errors import InputError
 from thymos.models.genotype import EEGSearchSpace
 from thymos.models.supernet import Architecture, Supernet, joined
 from thymos.training.search import Part, SearchSchedule, _Search, batches_alike, dominant_eigenvalue, search
+from thymos.training.states import load_state, save_state
 
 SPACE = EEGSearchSpace(width=4, cells=1, nodes=1, operations=("skip", "sep_t3", "se"))
 QUICK = SearchSchedule(epochs=3, warmup=1, batch_size=16, guard_every=0)
@@ -192,6 +193,33 @@ def test_skip_connections_that_take_over_stop_a_search_and_the_others_go_on():
     first, second = search(*begun(parts), parts, QUICK, lambda table: next(counts))
     assert (first.epoch, second.epoch) == (1, 2)
     assert first.stopped == second.stopped == "2 edges of the normal cell were skip connections"
+
+
+def test_a_search_that_a_guard_stopped_learns_nothing_more_from_the_others_of_its_stack():
+    parts, longer = [part(0), part(1)], SearchSchedule(epochs=4, warmup=1, batch_size=16, guard_every=0)
+    counts = {1: [1, 1], 2: [2, 1], 3: [2, 1], 4: [2, 1]}
+    first, second = search(*begun(parts), parts, longer, lambda table: counts.pop(min(counts)))
+    counts = {1: [1], 2: [2]}
+    (alone,) = search(*begun(parts[:1]), parts[:1], longer, lambda table: counts.pop(min(counts)))
+    assert [h["epoch"] for h in first.history] == [h["epoch"] for h in alone.history] == [1, 2]
+    assert len(second.history) == 4
+    assert same(first.weights, alone.weights, 2e-3)
+
+
+@pytest.mark.parametrize("damage", ["key", "type", "shape"])
+def test_a_state_that_does_not_fit_is_left_aside_as_a_whole(damage, tmp_path):
+    (whole,) = search(*begun([part()]), [part()], QUICK, no_skips)
+    kept = tmp_path / "search.pt"
+    search(*begun([part()]), [part()], SearchSchedule(epochs=1, warmup=0), no_skips, kept=kept)
+    state = load_state(kept)
+    if damage == "key":
+        del state["rngs"]
+    else:
+        state["optimisers" if damage == "type" else "modules"] = 3 if damage == "type" else [{}, {}]
+    save_state(kept, state)
+    (again,) = search(*begun([part()]), [part()], QUICK, no_skips, kept=kept)
+    assert same(whole.weights, again.weights)
+    assert [h["epoch"] for h in again.history] == [1, 2, 3]
 
 
 def test_skip_connections_from_the_start_are_no_collapse():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -19,7 +20,9 @@ from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.base.samples import add_synthetic
 
-__all__ = ["Augmenter"]
+__all__ = ["Augmenter", "synthetic_budget"]
+
+_NEARLY = 0.9  # of the wanted samples, below which it is said
 
 
 class Augmenter(BaseSampler):
@@ -30,8 +33,9 @@ class Augmenter(BaseSampler):
 
     Parameters
     ----------
-    ratio : float
-        Synthetic samples of each class as a share of its real ones, rounded to a whole number.
+    ratio : float or 'budget'
+        Synthetic samples of each class as a share of its real ones, rounded to a whole number; ``budget`` raises the
+        smallest classes to one level, with a fifth of all samples (:func:`synthetic_budget`).
     sampling_strategy : str, dict, float or callable, optional
         As in imbalanced-learn's over-samplers; decides instead of `ratio` how many samples each class gets.
         ``'auto'`` raises all classes to the size of the largest.
@@ -105,7 +109,8 @@ class Augmenter(BaseSampler):
         ------
         InputError
         """
-        check_number("ratio", self.ratio)
+        if self.ratio != "budget":
+            check_number("ratio", self.ratio)
         check_number("weight", self.weight)
 
     def fit(self, X: Any, y: Any, meta: pd.DataFrame | None = None) -> Augmenter:
@@ -165,6 +170,8 @@ class Augmenter(BaseSampler):
                 f"sampling_strategy={self.sampling_strategy!r} came.",
                 fits="nothing, or a name, mapping, number or function as in imbalanced-learn",
             )
+        if self.ratio == "budget":
+            return dict(zip(classes, synthetic_budget(counts).tolist(), strict=True))
         return {label: round(self.ratio * n) for label, n in zip(classes, counts, strict=True)}
 
     def _fit_resample(self, X: Any, y: np.ndarray, meta: pd.DataFrame | None = None) -> tuple:
@@ -180,6 +187,9 @@ class Augmenter(BaseSampler):
             self.learn(data, y, meta, rng)
         made = {label: self.draw(data, y, meta, label, count, rng) for label, count in wanted.items()}
         self.n_made_ = {label: len(made[label][0]) if label in made else 0 for label in self.sampling_strategy_}
+        made_all, wanted_all = sum(self.n_made_.values()), sum(wanted.values())
+        if made_all < _NEARLY * wanted_all and not getattr(self, "refused_", ""):
+            warnings.warn(f"{made_all} of {wanted_all} wanted samples were made.", stacklevel=2)
         samples = np.concatenate([real, *(_like(new, real.dtype) for new, _ in made.values())])
         labels = np.concatenate([y, *(np.full(self.n_made_[label], label, dtype=y.dtype) for label in made)])
         if meta is not None:
@@ -194,6 +204,35 @@ class Augmenter(BaseSampler):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def synthetic_budget(counts: Sequence[int], share: float = 0.2, most: float = 3.0) -> np.ndarray:
+    """Return how many samples of each class raise the smallest classes to one level.
+
+    Parameters
+    ----------
+    counts : sequence of int, length n_classes
+        Real samples.
+    share : float
+        Synthetic samples in all, as a share of the real ones: the level L solves ``sum(max(0, L - n)) = share * n``.
+    most : float
+        Synthetic samples of a class as a multiple of its real ones, at most: else it would be mostly synthetic, and the
+        budget is not used up.
+
+    Returns
+    -------
+    ndarray of int, shape (n_classes,)
+
+    Notes
+    -----
+    Methods B4.8. For the training part of FER-2013 the level is 4 360, and disgust gets 1 308.
+    """
+    counts = np.asarray(counts, dtype=float)
+    order = np.sort(counts)
+    # with the k smallest classes at the level L: k L - (their sum) = budget
+    levels = (share * counts.sum() + order.cumsum()) / np.arange(1, len(order) + 1)
+    level = levels[np.flatnonzero(levels <= np.append(order[1:], np.inf))[0]]
+    return np.rint(np.minimum(np.maximum(0.0, level - counts), most * counts)).astype(int)
 
 
 @contextmanager

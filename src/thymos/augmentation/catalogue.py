@@ -34,6 +34,11 @@ SAMPLERS = Catalogue(
             "signals with the same spectra and cross-spectra and random phases",
             citation="Theiler et al. 1992, Testing for nonlinearity in time series, Physica D 58, 77-94",
         ),
+        "face_dcgan": Row(
+            "thymos.augmentation.images:FaceDCGAN",
+            "photographs of faces from noise, a generator for each class that has few",
+            citation="Radford et al. 2016, DCGAN, ICLR; Hegh et al. 2025",
+        ),
         "masked_electrode_gan": Row(
             "thymos.augmentation.generative:MaskedElectrodeGAN",
             "electrodes hidden at random and filled in by a generator that a critic taught",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ _SURE, _LEAST = 0.5, 0.1  # probability of its class that a sample needs; share 
 _SCORES, _NEAR, _DEVIATIONS = (5, 95), (0.3, 2.5), 6.0
 _REAL = 1000  # samples at most that the limits of the filter are taken from
 _JUDGED = 512  # samples at most that a checkpoint is judged on
+_BY_HEART = 0.5  # error of fillings of training samples over that of held-out ones, below which they are known
 _FOLDS, _FEWEST = 3, 4  # of the auxiliary classifier; samples of trials held back, of which fewer say nothing
 _WEIGHTS = ("penalty", "reconstruction", "classification", "diversity")
 _AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
@@ -93,7 +94,9 @@ class MaskedElectrodeGAN(Augmenter):
     acceptance_ : dict
         Share of drawn samples that passed the filter, for each class and rule.
     memorised_ : dict
-        What the test for memorisation found; empty without trials held back.
+        What the test for memorisation found, in samples with everything hidden; and ``recall``: the median error of
+        fillings of training samples over that of held-out ones, far below 1 where they are known by heart. Empty
+        without trials held back, and without a filter.
     refused_ : str
         Why nothing is added; empty if something is.
 
@@ -258,7 +261,8 @@ class MaskedElectrodeGAN(Augmenter):
             found.append(
                 "With nothing visible the generator's samples have a distance to the nearest training sample over that "
                 f"to the nearest held-out one of {self.memorised_['ratio']:.2f}; real samples of new trials have "
-                f"{self.memorised_['new_trials']:.2f}."
+                f"{self.memorised_['new_trials']:.2f}. Its error at hidden electrodes of training samples is "
+                f"{self.memorised_['recall']:.2f} times that of held-out ones."
             )
         return found
 
@@ -278,15 +282,32 @@ class MaskedElectrodeGAN(Augmenter):
         NotFittedError
             If nothing was trained yet.
         """
+        return self._sampled(n_per_class, lambda values, hidden, rows, others: self._restored(values, rows, hidden))
+
+    def unlearnt(self, n_per_class: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return samples whose hidden electrodes are those of another training sample of the class.
+
+        What they reach in a measure is reached by hiding electrodes alone, without anything learnt. Arguments and
+        errors as :meth:`sample`.
+        """
+        planes = self._facts.planes
+
+        def filled(values: Any, hidden: torch.Tensor, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+            return _unplaned(np.where(hidden.cpu().numpy()[:, None], planes[others], planes[rows]), self._facts.shape)
+
+        return self._sampled(n_per_class, filled)
+
+    def _sampled(self, n_per_class: int, made_of: Callable[..., np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self, "generator_")
         check_layers({"n_per_class": n_per_class})
         made, labels, rng = [], [], np.random.default_rng(self._game_.seed)
         for code, label in enumerate(self.classes_):
-            rows = rng.choice(self._facts.train[self._facts.codes[self._facts.train] == code], n_per_class)
+            mine = self._facts.train[self._facts.codes[self._facts.train] == code]
+            rows = rng.choice(mine, n_per_class)
             generator = torch.Generator()
             generator.manual_seed(int(rng.integers(2**31)))
             values, hidden = self._fill(rows, generator)
-            made.append(self._restored(values, rows, hidden))
+            made.append(made_of(values, hidden, rows, rng.choice(mine, n_per_class)))
             labels += [label] * n_per_class
         return np.concatenate(made), np.array(labels)
 
@@ -387,12 +408,27 @@ class MaskedElectrodeGAN(Augmenter):
         x = game.x.cpu().numpy().reshape(len(game.x), -1)
         trials = facts.trials[facts.held]
         found = memorisation(x[facts.train], x[facts.held], made.reshape(len(made), -1), trials, seed)
-        self.memorised_ = found
-        if found["memorised"]:
+        self.memorised_ = found = {**found, "recall": self._recall(rng)}
+        if found["recall"] < _BY_HEART:
+            self._refuse(
+                f"it fills in by heart what it was trained on (error at hidden electrodes of training samples over "
+                f"that of held-out ones: {found['recall']:.2f})"
+            )
+        elif found["memorised"]:
             self._refuse(
                 f"it returns what it was trained on (distance to the nearest training sample over that to the nearest "
                 f"held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g})"
             )
+
+    def _recall(self, rng: torch.Generator) -> float:
+        """Return the error at hidden electrodes of training samples over that of held-out ones."""
+        game, errors = self._game_, []
+        for rows in (game.train, game.held):
+            at = rows[torch.randperm(len(rows), generator=rng)[:_JUDGED].to(rows.device)]
+            hidden = game.drawn_masks(len(at), _FIRST, game.most, 0.0, rng)
+            missed = (game.filled(self.generator_, at, hidden, rng) - game.x[at]).square()
+            errors.append(float(_over(hidden, missed).sqrt().median()))
+        return errors[0] / max(errors[1], 1e-12)
 
     def _refuse(self, why: str) -> None:
         self.refused_ = why
@@ -475,7 +511,7 @@ class _Filling(Game):
         both = self.critic(torch.cat([made, self.x[at]]), hidden.repeat(2, 1), y.repeat(2), twice)
         gap = both[: len(at)].mean() - both[len(at) :].mean()
         steep = gradient_penalty(lambda x: self.critic(x, hidden, y, subject), self.x[at], made, rng)
-        return gap + self.weights["penalty"] * steep, {"wasserstein": -gap, "steepness": steep}
+        return gap + self.weights["penalty"] * steep, {"wasserstein": -gap, "gradient_penalty": steep}
 
     def generator_loss(self, rows: torch.Tensor, progress: float, rng: torch.Generator) -> tuple[torch.Tensor, dict]:
         """Return the critic's score with reconstruction, classification and diversity."""
@@ -489,9 +525,9 @@ class _Filling(Game):
         wrong = error.sum() / partly.sum().clamp(min=1)
         spread = _over(hidden, (one - two).abs()) / (z[: len(at)] - z[len(at) :]).abs().mean(dim=1).to(self.device)
         parts = {
-            "fooling": -self.critic(made, hidden, y, subject).mean(),
+            "adversarial": -self.critic(made, hidden, y, subject).mean(),
             "reconstruction": self.weights["reconstruction"] * wrong,
-            "difference": -self.weights["diversity"] * spread.clamp(max=1.0).mean(),
+            "diversity_loss": -self.weights["diversity"] * spread.clamp(max=1.0).mean(),
         }
         if self.weights["classification"]:
             entropy = functional.cross_entropy(self.judged(made, at), y)

@@ -29,7 +29,7 @@ from thymos.evaluation.evidence import (
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, seed_estimator
 from thymos.evaluation.interventions import inner_splits, intervene, small_fold
 from thymos.evaluation.metrics import direction, predictions_of
-from thymos.evaluation.probes import PROBES, evidence, probe_folds
+from thymos.evaluation.probes import FEW_TREES, PROBES, TREES, evidence, probe_folds
 from thymos.evaluation.provenance import split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold, Protocol
@@ -188,7 +188,7 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
     """
     labels = samples.y[fold.train] if classes else np.zeros(len(fold.train))
     few = [fold.train[labels == label][:20] for label in np.unique(labels)]
-    fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5])
+    fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5], key=fold.key)
     try:
         fit_fold(estimator, samples, fold, classes)
     except ThymosError as error:
@@ -268,7 +268,7 @@ def audit_methods(
     n_train, fold = len(whole.train), small_fold(samples, whole)
     parts = fold.train, fold.validation, fold.test
     rows = np.sort(np.concatenate(parts))
-    few, fold = samples[rows], Fold(fold.name, *(np.searchsorted(rows, part) for part in parts))
+    few, fold = samples[rows], Fold(fold.name, *(np.searchsorted(rows, part) for part in parts), key=fold.key)
     for name, estimator in estimators.items():
         audit.add(inner_splits(estimator, n_train))
         short = _shortened(seed_estimator(estimator, child_seed(0, name)))
@@ -300,7 +300,7 @@ def audit_probes(
     references : DataFrame
         Summary of the methods that the probes are compared with, true labels only.
     """
-    made = probe_folds(samples, folds, classes, study.seed)
+    made = probe_folds(samples, folds, classes, study.seed, FEW_TREES if study.budget == "tiny" else TREES)
     there = [name for name in PROBES if len(made) and name in set(made["method"])]
     missing = [name for name in PROBES if name not in there]
     audit.searched.append("what nuisances predict by themselves (" + ", ".join(there) + ")")

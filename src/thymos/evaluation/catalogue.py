@@ -29,6 +29,12 @@ PROTOCOLS = Catalogue(
         "identity": _group("identity", "new persons, for faces"),
         "actor": _group("actor", "new actors, for speech"),
         "domain": _group("domain", "a new domain (culture, device, corpus)", n_splits="all"),
+        "official": Row(
+            f"{_SPLITTERS}:OfficialSplit", "the parts that the corpus came with, without copies across them"
+        ),
+        "official_with_copies": Row(
+            f"{_SPLITTERS}:OfficialWithCopies", "LEAKY control: the official parts as they are, copies included"
+        ),
         "group": Row(f"{_SPLITTERS}:GroupSplit", "new values of any metadata column: give `column`"),
     },
 )

@@ -19,6 +19,7 @@ from thymos.base.errors import InputError
 from thymos.base.labels import MEDIAN, settled
 from thymos.base.probabilities import Calibration, fit_calibration, predict_all, trial_means, trial_probabilities
 from thymos.base.random import child_seed
+from thymos.base.recording import Frames
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import Fitted, fit_method, seed_estimator
@@ -37,6 +38,7 @@ from thymos.evaluation.study import (
     make_samples,
     make_source,
 )
+from thymos.signals.frames import frames_digest
 from thymos.signals.processing import make_process, signal_digest, signal_spread
 
 __all__ = ["Trained", "expected_of", "train_method"]
@@ -137,7 +139,7 @@ def train_method(
     check_split(samples.meta, fold, ("trial",) if rule.within else (*rule.keys, "trial"), rule.guard)
     estimator = make_estimator(study, method, samples.info)
     grid = make_grid(study, method, estimator)
-    recipe, trials = _entry(study, data, say)
+    recipe, trials = _picture_entry(study, samples) if study.images else _entry(study, data, say)
     if check is not None:
         check(estimator, recipe)
     say(0, 0, "training")
@@ -291,6 +293,14 @@ def _entry(study: Study, data: str | Path | None, say: Callable[[int, int, str],
         **study.windows.model_dump(mode="json"),
         "subtract_baseline": study.subtract_baseline,
     }, trials
+
+
+def _picture_entry(study: Study, samples: Samples) -> tuple[dict, dict[str, str]]:
+    """Return the recipe of a study's pictures, and a hash of each with its trial."""
+    digests = (frames_digest(Frames(picture[None])) for picture in samples.X)
+    steps = [step.model_dump(mode="json") for step in study.process]
+    recipe = {"modality": study.modality, "shape": list(samples.X.shape[1:]), "process": steps}
+    return recipe, dict(zip(digests, samples.meta["trial"].astype(str), strict=True))
 
 
 def _threshold(study: Study, samples: Samples, train: np.ndarray) -> float | None:

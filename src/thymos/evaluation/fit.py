@@ -163,8 +163,9 @@ def fit_method(
 
 def _method(*what: Any) -> Generator[Sequence[Request], list, Fitted]:
     samples = what[1]
+    fold = what[2]
     chosen = yield from choose(*what)
-    (estimator,) = yield [Request(chosen.estimator, samples, chosen.train, chosen.validation)]
+    (estimator,) = yield [Request(chosen.estimator, samples, chosen.train, chosen.validation, fold.key)]
     return Fitted(estimator, chosen.train, chosen.validation, chosen.words)
 
 

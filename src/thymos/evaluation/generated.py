@@ -29,6 +29,7 @@ from thymos.signals.scaling import Flatten
 
 __all__ = ["Generated", "GeneratedStudy", "generate_study"]
 
+_SMALLEST_PHOTO = 16  # pixels
 _TINY = 1e-30  # power of a constant channel has no logarithm
 
 
@@ -74,6 +75,12 @@ class Generated:
     members: np.ndarray | None = field(default=None, repr=False)
     sfreq: float | None = None
     unplaced: str = ""
+
+    @property
+    def photos(self) -> bool:
+        """Whether samples are pictures."""
+        shape = self.parts["train"][0].shape[1:]
+        return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= _SMALLEST_PHOTO and bool(self.unplaced)
 
     def cells(self, part: str) -> np.ndarray:
         """Return one value of each band and channel, shape (n_samples, n_bands, n_channels).
@@ -175,7 +182,8 @@ def generate_study(
     data : path, optional
         Folder that holds the corpora.
     methods : sequence of str
-        Names of methods; all that have a sampler by default, as a step or as a parameter ``sampler`` of the last one.
+        Names of methods; all that have a sampler by default: as a step, as a parameter ``sampler`` of the last one, or
+        as the first step of what the last one fits to each subject.
     cache : Cache, optional
     protocol : str, optional
         The first honest one by default.
@@ -212,7 +220,8 @@ def generate_study(
     if not places or (methods and without):
         raise InputError(
             f"The method {without[0]!r} has no sampler." if methods else "No method of the study has a sampler.",
-            fits="a method with a sampler among its steps, such as smote, or as the parameter `sampler` of the last",
+            fits="a method with a sampler among its steps, such as smote, as the parameter `sampler` of the last, or "
+            "first inside per_subject",
         )
     chosen = _fold(rule, samples, name, fold)
     samples = settled(samples, chosen.train)
@@ -279,11 +288,32 @@ def _held_out(rule: Protocol, samples: Samples, fold: Fold) -> tuple[np.ndarray,
 
 def _place(pipeline: Pipeline) -> int | None:
     """Return the number of the step that has a sampler, or is one."""
-    for number, (_, step) in enumerate(pipeline.steps[:-1]):
-        if hasattr(step, "fit_resample"):
-            return number
-    inner = getattr(pipeline[-1], "sampler", None)
-    return len(pipeline.steps) - 1 if hasattr(inner, "fit_resample") else None
+    return next((number for number, (_, step) in enumerate(pipeline.steps) if _sampler(step) is not None), None)
+
+
+def _sampler(step: Any) -> Any | None:
+    """Return a step that is a sampler, or the sampler that it has."""
+    inner = getattr(step, "sampler", None)
+    if getattr(step, "for_each", ""):
+        inner = step.estimator.steps[0][1] if isinstance(step.estimator, Pipeline) else None
+    return next((one for one in (step, inner) if hasattr(one, "fit_resample")), None)
+
+
+def _added(step: Any, X: np.ndarray, part: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples that a step adds to a training part, and their classes."""
+    sampler, resample = _sampler(step), load_object("thymos.training.pipeline:resample")
+    people = [slice(None)]
+    if column := getattr(step, "for_each", ""):
+        names = part.meta[column].astype(str).to_numpy(dtype=str)
+        people = [np.flatnonzero(names == name) for name in np.unique(names)]
+    found = []
+    for mine in people:
+        if len(np.unique(part.y[mine])) > 1:  # of one class only, the subject is given that class
+            meta = part.meta.iloc[mine].reset_index(drop=True)
+            more_X, more_y, meta = resample(sampler, X[mine], part.y[mine], meta)
+            new = meta["synthetic"].to_numpy(dtype=bool)
+            found.append((more_X[new], more_y[new]))
+    return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True)) if found else (X[:0], part.y[:0])
 
 
 def _generated(
@@ -292,26 +322,25 @@ def _generated(
     """Fit what stands before the sampler, let it resample, and measure what it added."""
     before = [step for _, step in pipeline.steps[:place] if step not in (None, "passthrough")]
     step = pipeline.steps[place][1]
-    sampler = step if hasattr(step, "fit_resample") else step.sampler
+    sampler = _sampler(step)
     X, rest = train.X, held.X
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for transformer in before:
             X, rest = transformer.fit_transform(X, train.y), transformer.transform(rest)
-        all_X, all_y, meta = load_object("thymos.training.pipeline:resample")(sampler, X, train.y, train.meta)
+        new_X, new_y = _added(step, X, train)
     notes = list(dict.fromkeys(str(one.message).splitlines()[0] for one in caught))
     later = [type(s).__name__ for _, s in pipeline.steps[place + 1 : -1] if hasattr(s, "fit_resample")]
     notes += [f"{name} comes after it and was not looked at." for name in later]
     if study.methods[method].grid or study.methods[method].search:
         notes.append("Parameters are those of the study; nothing was chosen from its grid or search.")
     notes += getattr(sampler, "remarks_", [])
-    new = meta["synthetic"].to_numpy(dtype=bool)
-    if not new.any():
+    if not len(new_y):
         raise InputError(
             f"{type(sampler).__name__} added no sample. {' '.join(notes)}".strip(),
             fits="a sampler that adds some; where classes are equal, not one that makes them equal",
         )
-    parts = {"train": (X, train.y), "held": (rest, held.y), "generated": (all_X[new], all_y[new])}
+    parts = {"train": (X, train.y), "held": (rest, held.y), "generated": (new_X, new_y)}
     made = Generated(
         method,
         study.methods[method].title or method,
@@ -325,10 +354,29 @@ def _generated(
     if made.members is not None:
         notes.append("Measured on the power of each band of each channel: phases of raw signals are arbitrary.")
         parts = {name: (made.cells(name), y) for name, (_, y) in parts.items()}
+    elif hasattr(sampler, "features"):
+        notes.append("Measured on what a network sees that was trained on the real training samples.")
+        parts = {name: (sampler.features(values), y) for name, (values, y) in parts.items()}
     trials = held.meta["trial"].astype(str).to_numpy(dtype=str)
     measure = load_object("thymos.augmentation.quality:gan_report")
-    quality = measure(*parts.values(), held_trials=trials, seed=child_seed(study.seed, seed, "quality"))
+    given = {"held_trials": trials, "seed": child_seed(study.seed, seed, "quality")}
+    quality = measure(*parts.values(), **given)
+    if hasattr(sampler, "unlearnt") and made.members is None:
+        control = sampler.unlearnt(max(1, len(new_y) // len(np.unique(new_y))))
+        notes.append(_beside(measure(parts["train"], parts["held"], control, **given).table))
     return replace(made, quality=quality, notes=tuple(notes))
+
+
+def _beside(control: pd.DataFrame) -> str:
+    """Say what the same measures give for samples of which nothing was learnt."""
+    whole = control[control["class"] == "all"].set_index("measure")["value"]
+    known = {"mmd2": "MMD²", "coverage": "coverage", "close": "too close", "tstr": "trained on them, tested on real",
+             "trts": "trained on real, tested on them"}  # fmt: skip
+    words = ", ".join(f"{text} {whole[name]:.2f}" for name, text in known.items() if name in whole)
+    return (
+        "A control without anything learnt, hidden electrodes taken from another training sample of the class: "
+        f"{words}. What is no better than this is not the generator's doing."
+    )
 
 
 def _acceptance(found: Mapping[Any, Any]) -> pd.DataFrame:

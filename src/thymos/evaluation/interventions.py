@@ -154,7 +154,7 @@ def small_fold(samples: Samples, fold: Fold, seed: int = 0) -> Fold:
             parts[part] = np.sort(np.concatenate(chosen)) if len(rows) else rows
         else:
             parts[part] = np.sort(rng.permutation(rows)[:most])
-    return Fold(fold.name, parts["train"], parts["validation"], parts["test"], fold.note)
+    return Fold(fold.name, **parts, note=fold.note, key=fold.key)
 
 
 def _other_labels(y: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> np.ndarray:

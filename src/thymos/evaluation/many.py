@@ -37,12 +37,15 @@ class Request:
         All of them.
     train, validation : ndarray of int
         Rows to train on, and those handed to a `fit` that takes ``validation``.
+    key : str
+        Metadata column whose values it keeps together where it splits its training part itself (``inner_split``).
     """
 
     estimator: Any
     samples: Samples
     train: np.ndarray
     validation: np.ndarray
+    key: str = "trial"
 
 
 @dataclass
@@ -160,9 +163,8 @@ def _fitted(request: Request) -> Any:
     handed = {} if validation is None else {"validation": validation}
     if "meta" in takes:  # a pipeline has them in its samples
         handed["meta"] = X.meta
-    key = getattr(last_step(estimator), "inner_groups", "")  # what it keeps together where it splits training itself
-    if key:
-        handed["groups"] = key if isinstance(estimator, Pipeline) else X.meta[key].to_numpy()
+    if getattr(last_step(estimator), "inner_split", False):
+        handed["groups"] = request.key if isinstance(estimator, Pipeline) else X.meta[request.key].to_numpy()
     return estimator.fit(data, y, **handed)
 
 

@@ -20,7 +20,10 @@ from thymos.base.samples import Samples
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.splitters import Fold
 
-__all__ = ["PROBES", "Probe", "evidence", "probe_folds"]
+__all__ = ["FEW_TREES", "PROBES", "TREES", "Probe", "evidence", "probe_folds"]
+
+#: Randomised trees of a probe, and of one under the budget `tiny`, which gives no result.
+TREES, FEW_TREES = 100, 10
 
 _TINY = 1e-30
 _LEAST_TIMES = 16  # a table of features has no scale, hum or clipping of its own
@@ -53,8 +56,10 @@ class Probe:
     log: bool = False
 
 
-def probe_folds(samples: Samples, folds: dict[str, list[Fold]], classes: list[str], seed: int = 0) -> pd.DataFrame:
-    """Fit and test every probe under every protocol, on the first dealing of a repeated one.
+def probe_folds(
+    samples: Samples, folds: dict[str, list[Fold]], classes: list[str], seed: int = 0, trees: int = TREES
+) -> pd.DataFrame:
+    """Fit and test every probe under every protocol, on the first dealing of a repeated one, with so many trees.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def probe_folds(samples: Samples, folds: dict[str, list[Fold]], classes: list[st
         data = samples.replace(X=features)
         for protocol, parts in folds.items():
             for fold in (fold for fold in parts if fold.repeat == 0):
-                estimator = _estimator(probe, bool(classes), child_seed(seed, name, protocol, fold.name))
+                estimator = _estimator(probe, bool(classes), child_seed(seed, name, protocol, fold.name), trees)
                 bare = Fold(fold.name, fold.train, fold.validation, fold.test)
                 made = fit_fold(estimator, data, bare, classes).predictions
                 head = {"protocol": protocol, "method": name, "labels": "true", "fold": fold.name, "seed": 0}
@@ -103,11 +108,11 @@ def evidence(samples: Samples, probe: Probe) -> tuple[str, ...]:
     return (where + ", ".join(f"{label} {value:.3g}{probe.unit}" for label, value in values.items()) + " (medians)",)
 
 
-def _estimator(probe: Probe, classes: bool, seed: int) -> BaseEstimator:
+def _estimator(probe: Probe, classes: bool, seed: int, trees: int) -> BaseEstimator:
     if probe.by_value:
         return _ShareByValue() if classes else _MeanByValue()
-    trees = ExtraTreesClassifier if classes else ExtraTreesRegressor
-    return trees(n_estimators=100, random_state=seed)
+    kind = ExtraTreesClassifier if classes else ExtraTreesRegressor
+    return kind(n_estimators=trees, random_state=seed)
 
 
 class _ShareByValue(ClassifierMixin, BaseEstimator):

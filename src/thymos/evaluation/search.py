@@ -169,7 +169,7 @@ def choose(
         candidate = clone(estimator).set_params(**parameters)
         tried.append(parameters)
         try:
-            fits = yield [Request(candidate, samples, train, held) for train, held in pairs]
+            fits = yield [Request(candidate, samples, train, held, fold.key) for train, held in pairs]
         except InputError as error:  # what diverges, or cannot be, loses
             failure, scores, best = error, [np.inf], [0]
         else:

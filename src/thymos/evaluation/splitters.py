@@ -24,6 +24,8 @@ __all__ = [
     "Fold",
     "GroupSplit",
     "LeaveOneSubjectOut",
+    "OfficialSplit",
+    "OfficialWithCopies",
     "Protocol",
     "RandomWindowSplit",
     "RecordingSplit",
@@ -57,6 +59,8 @@ class Fold:
         Training and validation rows of the inner folds of a nested protocol; test rows are in none.
     calibration : ndarray of int
         Rows of a few labelled trials of the test subjects, which left the test part to calibrate the outputs.
+    key : str
+        Metadata column whose values a method keeps together where it splits its training part itself.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Fold:
     repeat: int = 0
     inner: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     calibration: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    key: str = "trial"
 
 
 class Protocol:
@@ -237,7 +242,8 @@ class Protocol:
             (join(train for train, _ in pairs), join(rest for _, rest in pairs))
             for pairs in zip(*(cut.inner for cut in cuts), strict=False)
         )
-        return Fold("all", train, held, nothing, "; ".join(dict.fromkeys(c.note for c in cuts if c.note)), inner=inner)
+        notes = "; ".join(dict.fromkeys(c.note for c in cuts if c.note))
+        return Fold("all", train, held, nothing, notes, inner=inner, key=self._key(meta))
 
     def _checked(self, meta: pd.DataFrame, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and keys of data that can be split."""
@@ -343,7 +349,11 @@ class Protocol:
                 do="choose fewer splits, another protocol, or another target",
             )
         shots = self._few(meta, y, test, name)
-        return Fold(name, train, held, np.setdiff1d(test, shots), note, repeat, inner, shots)
+        return Fold(name, train, held, np.setdiff1d(test, shots), note, repeat, inner, shots, self._key(meta))
+
+    def _key(self, meta: pd.DataFrame) -> str:
+        """Return what a split inside the training part keeps together: what this one does; of several, the first."""
+        return self.keys[0] if self.keys and self.keys[0] in meta.columns else "trial"
 
     def _thinned(self, meta: pd.DataFrame, y: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
         """Return the rows of the share of training trials that is kept."""
@@ -684,6 +694,83 @@ class SubjectStimulusSplit(Protocol):
         pairs = ((i, (i + shift) % (b.max() + 1)) for shift in range(b.max() + 1) for i in range(a.max() + 1))
         masks = (((a != i) & (b != j), (a == i) & (b == j)) for i, j in pairs)
         yield from itertools.islice(self._complete(meta, rows, y, masks), n_splits)
+
+
+class OfficialSplit(Protocol):
+    """The parts that a corpus came with: one fold, by the metadata column ``part``.
+
+    Rows of ``training`` learn, those of ``validation`` decide on epochs and parameters, those of ``test`` are tested.
+    What shares its value of `apart` with the test part is left out of the others, and what shares it with the
+    validation part is left out of training: copies of test photographs, for example. Without an official validation
+    part one is cut from training.
+
+    Parameters
+    ----------
+    apart : str
+        Metadata column of which no value may stand on both sides, such as ``picture`` (study key ``images.alike``),
+        ``identity`` or ``subject``.
+    test : {'test', 'validation'}
+        Which part is tested. Where a corpus publishes no labels of its test part its validation part is, and the part
+        that decides on epochs is cut from training.
+    validation, inner, random_state, train_share
+        As :class:`Protocol`; `validation` only where there is no official part.
+    """
+
+    name = "official"
+    question = "is what the corpus holds back as its test part recognised?"
+    keys = ("picture",)
+
+    def __init__(
+        self,
+        apart: str = "picture",
+        test: str = "test",
+        validation: float = 0.2,
+        inner: int = 0,
+        random_state: int = 0,
+        train_share: float = 1.0,
+    ):
+        super().__init__(None, validation, None, 1, inner, random_state, train_share=train_share)
+        self.apart = apart
+        self.test = test
+        if test not in ("test", "validation"):
+            raise InputError(f"test={test!r} came.", fits="test or validation")
+        if not self.leaky:
+            if not isinstance(apart, str) or not apart:
+                raise InputError(f"apart={apart!r} came.", fits="a metadata column, such as picture or identity")
+            self.keys = (apart,)
+
+    def _checked(self, meta: pd.DataFrame, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        parts = set(meta["part"]) if "part" in meta else set()
+        if not {"training", self.test} <= parts:
+            raise ProtocolError(
+                f"The parts of the corpus are {', '.join(sorted(map(str, parts))) or 'not told'}.",
+                fits=f"a metadata column `part` with training and {self.test}",
+                do="choose another protocol" + (", or test: validation" if "validation" in parts else ""),
+            )
+        self._part = meta["part"].to_numpy(dtype=str)
+        return super()._checked(meta, y)
+
+    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
+        yield "official", rows[self._part[rows] == self.test]
+
+    def _cut(self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, seed: int) -> tuple:
+        held = rows[self._part[rows] == "validation"]
+        if self.test == "validation" or not len(held):
+            return super()._cut(meta, rows[self._part[rows] == "training"], groups, y, seed)
+        return _sharing_no_key(groups, rows, held), held, ""
+
+
+class OfficialWithCopies(OfficialSplit):
+    """The official parts as they are, copies of test rows in training included: a control for `official`."""
+
+    name = "official_with_copies"
+    question = "what is reached where copies of tested rows were trained on?"
+    keys = ()
+    leaky = True
+
+    def groups(self, meta: pd.DataFrame) -> np.ndarray:
+        """Return a key of its own for every row."""
+        return np.arange(len(meta))[:, None]
 
 
 def near_in_time(meta: pd.DataFrame, rows: np.ndarray, others: np.ndarray, guard: float = 0.0) -> np.ndarray:

@@ -100,6 +100,25 @@ class Windows(_Strict):
     drop: list[str] = Field(default_factory=list)
 
 
+class Images(_Strict):
+    """How photographs, or frames of films, become samples.
+
+    Parameters
+    ----------
+    size : int or (int, int), optional
+        Side, or height and width; as they are by default.
+    grey : bool
+        Turn colours into grey values.
+    alike : float, optional
+        Group what is there twice (:func:`thymos.signals.likeness.alike_pictures`), into the metadata column
+        ``picture``: the correlation from which two are alike, 1 for exact copies alone.
+    """
+
+    size: int | tuple[int, int] | None = None
+    grey: bool = True
+    alike: float | None = Field(default=None, ge=0.5, le=1)
+
+
 class Target(_Strict):
     """What is predicted: a label column, a rating split at a declared threshold, or the rating itself.
 
@@ -290,6 +309,8 @@ class Study(_Strict):
     process : list of Step
         Applied to each recording alone, before windows are cut.
     windows : Windows
+    images : Images
+        Instead of windows, where samples are pictures; the modality is ``face`` by default then.
     features : list of Step
         Transformers that learn nothing, computed once, recording by recording, before any split; the first one sees a
         whole recording. Methods are given what they return, instead of signals.
@@ -315,6 +336,9 @@ class Study(_Strict):
         concordance correlation coefficient.
     inspections : mapping of str to InspectionSpec
         Looks at fitted methods, by their names in the catalogue.
+    comparisons : mapping of str to list of str
+        The comparisons of methods that were planned, each method to its rivals: these alone are tested and corrected
+        for. All pairs by default.
     panels : list of Panel
         More figures of the report, from what is stored of all fits.
     claims : list of Claim
@@ -331,7 +355,8 @@ class Study(_Strict):
     source: Named
     modality: str = "eeg"
     process: list[Named] = Field(default_factory=list)
-    windows: Windows
+    windows: Windows | None = None
+    images: Images | None = None
     features: list[Named] = Field(default_factory=list)
     keep_signals: bool = False
     subtract_baseline: bool = False
@@ -345,6 +370,7 @@ class Study(_Strict):
     level: Literal["window", "trial"] = "trial"
     metric: Literal[*_CLASS_METRICS, *_RATING_METRICS] = "accuracy"
     inspections: dict[str, InspectionSpec] = Field(default_factory=dict)
+    comparisons: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
     panels: list[Panel] = Field(default_factory=list)
     claims: list[Claim] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
@@ -370,11 +396,16 @@ class Study(_Strict):
         kind, known = ("rating", _RATING_METRICS) if self.target.rating else ("class", _CLASS_METRICS)
         if self.metric not in known:
             raise ValueError(f"metric: {self.metric!r} does not measure a {kind}; one of {', '.join(known)} does")
-        if not self.features and (self.windows.seconds is None or self.subtract_baseline or self.keep_signals):
+        if (self.windows is None) == (self.images is None):
+            raise ValueError("windows, images: one of the two, for signals or for pictures")
+        if self.images and (self.features or self.subtract_baseline or self.keep_signals):
+            raise ValueError("features, subtract_baseline and keep_signals are for windows of signals")
+        whole = self.windows is not None and self.windows.seconds is None
+        if not self.features and (whole or self.subtract_baseline or self.keep_signals):
             raise ValueError(
                 "windows.seconds: null, subtract_baseline: true and keep_signals: true are for studies with features"
             )
-        if self.keep_signals and (self.windows.seconds is None or self.incomplete == "drop"):
+        if self.keep_signals and (whole or self.incomplete == "drop"):
             raise ValueError("keep_signals: true wants windows of some seconds, all of which have features")
         for name, spec in self.protocols.items():
             row = resolve(spec.split or name, "protocol")
@@ -421,6 +452,10 @@ class Study(_Strict):
         for name, spec in self.inspections.items():
             named += [(f"inspections.{name}.methods", "method", spec.methods or [])]
             named += [(f"inspections.{name}.protocols", "protocol", spec.protocols or [])]
+        for name, rivals in self.comparisons.items():
+            named += [("comparisons", "method", [name]), (f"comparisons.{name}", "method", rivals)]
+            if name in rivals:
+                raise ValueError(f"comparisons.{name}: a method is no rival of itself")
         for panel in self.panels:
             methods = panel.methods.values() if isinstance(panel.methods, dict) else panel.methods
             named += [("panels", "method", methods), ("panels", "protocol", [panel.protocol] if panel.protocol else [])]
@@ -432,10 +467,10 @@ class Study(_Strict):
 
     def digest(self) -> str:
         """Return a hash of everything that can change a result."""
-        shown = {"title", "question", "citation", "claims", "cautions", "panels", "level", "metric"}
+        shown = {"title", "question", "citation", "claims", "cautions", "comparisons", "panels", "level", "metric"}
         words = {"budgets", "folder", *shown}
         # as it was before there were any
-        words |= {name for name in ("inspections", "keep_signals") if not getattr(self, name)}
+        words |= {name for name in ("inspections", "keep_signals", "images") if not getattr(self, name)}
         content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -464,11 +499,13 @@ def narrowed(study: Study, protocols: Collection[str]) -> Study:
     for kind in ("methods", "inspections"):
         content[kind] = {name: part for name, part in content[kind].items() if part["protocols"] != []}
     methods = set(content["methods"])
+    gone = set(study.methods) - methods
     for part in content["inspections"].values():
         part["methods"] = None if part["methods"] is None else [name for name in part["methods"] if name in methods]
     content["inspections"] = {name: part for name, part in content["inspections"].items() if part["methods"] != []}
     if content["permuted"] is not None:
         content["permuted"] = [name for name in content["permuted"] if name in methods]
+    content["comparisons"] = _rivals(content["comparisons"], gone)
     content["claims"] = [
         c for c in content["claims"] if c["protocol"] in {"", *protocols} and c["method"] in {"", *methods}
     ]
@@ -485,6 +522,16 @@ def narrowed(study: Study, protocols: Collection[str]) -> Study:
         raise StudyError(f"{study.name} under {', '.join(protocols)} alone: {reason}") from None
 
 
+def _rivals(comparisons: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
+    """Return the planned comparisons without those of methods that are gone."""
+    left = {
+        name: [rival for rival in rivals if rival not in gone] if isinstance(rivals, list) else rivals
+        for name, rivals in comparisons.items()
+        if name not in gone
+    }
+    return {name: rivals for name, rivals in left.items() if rivals or not comparisons[name]}
+
+
 def shipped_studies() -> dict[str, Path]:
     """Return the studies that come with Thymos, name to file."""
     folder = resources.files("thymos") / "studies"
@@ -493,7 +540,7 @@ def shipped_studies() -> dict[str, Path]:
     }
 
 
-def load_study(name: str | Path, budget: str | None = None) -> Study:
+def load_study(name: str | Path, budget: str | None = None, label: str | None = None) -> Study:
     """Read a shipped study by name, or a YAML file, under a budget.
 
     Parameters
@@ -502,6 +549,9 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
         Name of a shipped study or path of a ``.yaml`` file.
     budget : {'tiny', 'quick', 'full'}, optional
         ``quick`` by default.
+    label : str, optional
+        Column of the metadata that is predicted instead of the study's, split by the same rule. It is another study,
+        without the claims of this one.
 
     Raises
     ------
@@ -529,6 +579,9 @@ def load_study(name: str | Path, budget: str | None = None) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"{path} holds no keys.", fits="a study: name, title, source, windows, target, ...")
     content.pop("definitions", None)  # a place for YAML anchors
+    if label is not None and isinstance(content.get("target"), dict) and label != content["target"].get("label"):
+        content |= {"target": {**content["target"], "label": label}, "claims": []}
+        content |= {key: f"{content.get(key)}{between}{label}" for key, between in (("name", "-"), ("title", ": "))}
     return parse_study({**content, "folder": str(path.absolute().parent)}, budget, str(path))
 
 
@@ -538,11 +591,16 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
     budgets = content.get("budgets")
     chosen = budgets.get(budget) if isinstance(budgets, dict) else None
     if isinstance(chosen, dict) and isinstance(chosen.get("changes") or {}, dict):  # else pydantic says what is wrong
-        content = _merge(content, chosen.get("changes") or {})
+        whole, content = content, _merge(content, chosen.get("changes") or {})
+        if all(isinstance(c.get(k) or {}, dict) for c in (whole, content) for k in ("methods", "comparisons")):
+            gone = {*(whole.get("methods") or ())} - {*(content.get("methods") or ())}
+            content["comparisons"] = _rivals(content.get("comparisons") or {}, gone)
         content["reduces"] = chosen.get("reduces", "nothing")
     content["budget"] = budget
     _spread_defaults(content, where)
     target = _with_default(content)
+    if content.get("images") is not None:
+        content.setdefault("modality", "face")
     rating = isinstance(target, dict) and bool(target.get("rating"))
     if rating:
         content.setdefault("metric", "ccc")
@@ -678,8 +736,11 @@ def make_samples(
     recordings = source.load()
     for step in study.process:
         recordings = recordings.process(step.name, study.modality, **step.parameters)
-    cut = {**study.windows.model_dump(), "modality": study.modality, "cache": cache, "progress": progress}
-    if study.features:
+    cut = {"modality": study.modality, "cache": cache, "progress": progress}
+    cut |= study.windows.model_dump() if study.windows else {}
+    if study.images:
+        samples = _pictures(recordings, study)
+    elif study.features:
         steps = [_build(step, {}) for step in study.features]
         samples = recordings.features(
             *steps, **cut, subtract_baseline=study.subtract_baseline, incomplete=study.incomplete
@@ -691,6 +752,15 @@ def make_samples(
     if getattr(source, "root", None) and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
     return _labelled(samples, study.target)
+
+
+def _pictures(recordings: Any, study: Study) -> Samples:
+    """Return pictures as samples; what is there twice is marked on request."""
+    samples = recordings.images(study.images.size, study.images.grey, study.modality)
+    if study.images.alike is not None:
+        group = load_object("thymos.signals.likeness:alike_pictures")(samples.X, study.images.alike)
+        samples = samples.replace(meta=samples.meta.assign(picture=[f"p{number}" for number in group]))
+    return samples
 
 
 def _beside(features: Samples, signals: Samples) -> Samples:

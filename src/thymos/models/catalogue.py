@@ -15,6 +15,20 @@ _RECURRENT = "thymos.models.recurrent:RecurrentClassifier"
 MODELS = Catalogue(
     "model",
     {
+        "face_cnn": Row(
+            "thymos.models.face_cnn:FaceCNN",
+            "three convolutions and a dense layer on photographs of faces",
+            citation="Hegh et al. 2025",
+        ),
+        "compact_face_cnn": Row(
+            "thymos.models.face_cnn:FaceCNN",
+            "residual blocks on photographs of faces, for two cores",
+            parameters={
+                **{"architecture": "compact", "dropout": 0.2, "zoom": 0.1, "mirrored": True, "amp": True},
+                **{"lr": 4e-3, "weight_decay": 0.05, "schedule": "one_cycle", "label_smoothing": 0.1},
+                **{"batch_size": 96, "max_epochs": 60, "patience": 60, "monitor": "accuracy"},
+            },
+        ),
         "majority": Row("sklearn.dummy:DummyClassifier", "the commonest class", parameters={"strategy": "prior"}),
         "logistic_regression": Row(
             "sklearn.linear_model:LogisticRegression", "linear, L2-penalised", parameters={"max_iter": 2000}

@@ -87,10 +87,10 @@ class LELClassifier(ConvNetClassifier):
         Code ``joint``: four free numbers trained with the branches on the training part. Without a validation part
         ``learnt`` is the average.
     stacking : int
-        Learn the weights of the fusion on the training part instead, from predictions of networks that did not see
-        the samples: that many folds of the ``groups`` given to `fit` (of rows, where there are none; a study gives
-        trials), each a training of its own over as many epochs as the network itself was kept at. For data too few to
-        spare a validation part. 0 for none.
+        Learn the weights of the fusion on the training part instead, from predictions of networks that did not see the
+        samples: that many folds of the ``groups`` given to `fit` (of rows, where there are none; a study gives what its
+        protocol keeps apart), each a training of its own over as many epochs as the network itself was kept at. For
+        data too few to spare a validation part. 0 for none.
     penalty : float
         Factor of the squared norm of the fusion's parameters.
     noise : float
@@ -213,9 +213,9 @@ class LELClassifier(ConvNetClassifier):
         self.measure = measure
 
     @property
-    def inner_groups(self) -> str:
-        """Metadata column whose values stay together where `fit` splits its training part; empty if it does not."""
-        return "trial" if self.stacking else ""
+    def inner_split(self) -> bool:
+        """Whether `fit` splits its training part, and wants the groups that stay together there."""
+        return bool(self.stacking)
 
     def fit(self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None) -> LELClassifier:
         """Train; see :meth:`TorchEstimator.fit`.
@@ -239,7 +239,9 @@ class LELClassifier(ConvNetClassifier):
         keys = np.arange(len(y)) if groups is None else _groups(groups, len(y))
         if len(np.unique(keys)) < self.stacking:
             raise InputError(
-                f"stacking={self.stacking} came for {len(np.unique(keys))} groups.", fits="no more folds than groups"
+                f"stacking={self.stacking} came for {len(np.unique(keys))} groups.",
+                fits="no more folds than groups",
+                do="choose fewer folds, or learn the fusion on a validation part (stacking=0)",
             )
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
         splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -38,9 +39,10 @@ _TIMED = 7  # measurements of an operation, of which the median counts
 class EEGNASClassifier(TorchClassifier):
     """Classes from a network whose cells are searched on the training part, and which is then trained from scratch.
 
-    The training trials are divided in two: on one part the weights of a network that mixes all operations are learnt,
-    on the other what the operations weigh. The strongest make the network (its genotype), which is trained on all
-    training samples and stopped by the validation part. The test part has no say in any of it.
+    The training part is divided in two, by trial or by what the protocol keeps apart: on one part the weights of a
+    network that mixes all operations are learnt, on the other what the operations weigh. The strongest make the network
+    (its genotype), which is trained on all training samples and stopped by the validation part. The test part has no
+    say in any of it.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ class EEGNASClassifier(TorchClassifier):
     cost_of : {'parameters', 'latency'}
         What `cost` weighs: numbers of parameters, or times measured on this machine, which differ from run to run.
     held : float
-        Share of the training trials that the architecture is learnt on.
+        Share of the training trials (or groups) that the architecture is learnt on.
     select : {'weights', 'perturb'}
         Keep the operations of the largest weights, or those whose removal hurts the accuracy on the held trials most
         (Wang et al. 2021).
@@ -103,8 +105,8 @@ class EEGNASClassifier(TorchClassifier):
     samples of the part that weights are learnt on.
     """
 
-    #: Metadata column whose values stay together where `fit` splits its training part.
-    inner_groups: ClassVar[str] = "trial"
+    #: Whether `fit` splits its training part, and wants the groups that stay together there.
+    inner_split: ClassVar[bool] = True
     #: Parameters that a study writes as steps, and the kinds that they may be.
     steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"sampler": ("sampler",)}
 
@@ -178,10 +180,11 @@ class EEGNASClassifier(TorchClassifier):
         X, y, validation
             As there.
         groups : array-like, shape (n_samples,), optional
-            Trial of each sample: where the training part is divided, trials stay whole. Rows count as independent
-            without groups and metadata.
+            What stays whole where the training part is divided, such as the clip of each sample; trials by default.
+            Where a class would be missing on one side, trials are dealt after all, with a warning. Rows count as
+            independent without groups and metadata.
         meta : DataFrame, optional
-            Metadata of the samples, which replace `groups` and are handed to the sampler.
+            Metadata of the samples, which are handed to the sampler.
         """
         begin = time.perf_counter()
         trained = self._divided(X, y, validation, groups, meta)
@@ -212,9 +215,10 @@ class EEGNASClassifier(TorchClassifier):
 
     def _network(self, genotype: Genotype, shape: tuple[int, ...], n_outputs: int) -> GenotypeNet:
         adjacency = self._adjacency(shape[1])
-        return GenotypeNet(genotype, self._space(), shape, n_outputs, adjacency, self.dropout, self.path_dropout)
+        return GenotypeNet(genotype, self.space(), shape, n_outputs, adjacency, self.dropout, self.path_dropout)
 
-    def _space(self) -> EEGSearchSpace:
+    def space(self) -> EEGSearchSpace:
+        """Return what is searched, or drawn from."""
         names = tuple(OPERATIONS) if self.operations is None else self.operations
         return EEGSearchSpace(self.width, self.cells, self.nodes, names)
 
@@ -248,8 +252,11 @@ class EEGNASClassifier(TorchClassifier):
         self._check_search()
         ready = self.prepare(X, y, validation)
         labels = self.classes_[ready.y]
+        groups = None if groups is None else np.asarray(groups).astype(str)
+        if groups is not None and groups.shape != (len(labels),):
+            raise InputError(f"groups of shape {groups.shape} came.", fits=f"one for each of {len(labels)} samples")
         if meta is None and groups is not None:
-            meta = pd.DataFrame({"trial": np.asarray(groups).astype(str)})
+            meta = pd.DataFrame({"trial": groups})
         if meta is not None and (len(meta) != len(labels) or "trial" not in meta):
             raise InputError(
                 f"Metadata with {len(meta)} rows and the columns {', '.join(meta)} came for {len(labels)} samples.",
@@ -261,19 +268,8 @@ class EEGNASClassifier(TorchClassifier):
             trials = meta["trial"].astype(str).to_numpy(dtype=str)
         if meta is not None and "subject" in meta:
             subjects = np.unique(meta["subject"].astype(str).to_numpy(dtype=str), return_inverse=True)[1]
-        strata = subjects * len(self.classes_) + ready.y
-        rng = generator(ready.seed, "inner split")
-        held = held_trials(trials, strata, self.held, rng)
-        if len(np.unique(ready.y[held])) < len(self.classes_):
-            # one trial of a class in each person, but several people
-            held = held_trials(trials, ready.y, self.held, rng)
+        held = self._held(trials if groups is None else groups, trials, subjects, ready)
         made = _Divided(ready, np.flatnonzero(~held), np.flatnonzero(held), subjects, meta)
-        if self._searches() and len(np.unique(ready.y[held])) < len(self.classes_):
-            raise InputError(
-                "The training part cannot be divided: some class has one trial only (without trials, one sample).",
-                fits="two trials of every class at least",
-                do="choose fewer folds, or give a genotype",
-            )
         if self.sampler is not None:
             rows = made.rows
             part = None if meta is None else meta.iloc[rows].reset_index(drop=True)
@@ -286,6 +282,29 @@ class EEGNASClassifier(TorchClassifier):
             made = replace(made, more=more[len(rows) :], more_y=more_y[len(rows) :], more_meta=more_meta)
         return made
 
+    def _held(self, groups: np.ndarray, trials: np.ndarray, subjects: np.ndarray, ready: Prepared) -> np.ndarray:
+        """Say which samples the architecture is learnt on: a share of the groups, or else of the trials."""
+        rng, codes, count = generator(ready.seed, "inner split"), ready.y, len(self.classes_)
+        within_people = subjects * count + codes
+        ways = [(trials, within_people), (trials, codes)]  # the second: one trial of a class each, but several people
+        if not np.array_equal(groups, trials):
+            ways.insert(0, (groups, _usual(groups, codes, count)))
+        for names, strata in ways:
+            held = held_trials(names, strata, self.held, rng)
+            if all(len(np.unique(codes[side])) == count for side in (held, ~held)):
+                if names is not groups and len(ways) > 2:
+                    warnings.warn(
+                        "Too few groups: architectures are learnt on other trials of the same groups.", stacklevel=2
+                    )
+                return held
+        if self._searches():
+            raise InputError(
+                "The training part cannot be divided: some class has one trial only (without trials, one sample).",
+                fits="two trials of every class at least",
+                do="choose fewer folds, or give a genotype",
+            )
+        return held
+
     def _searches(self) -> bool:
         """Say whether anything is searched."""
         return self.genotype == "search"
@@ -295,7 +314,7 @@ class EEGNASClassifier(TorchClassifier):
         if isinstance(self.genotype, Mapping):
             return None, Genotype.of(self.genotype)
         if self.genotype == "random":
-            return None, random_genotype(self._space(), generator(trained.ready.seed, "random genotype"))
+            return None, random_genotype(self.space(), generator(trained.ready.seed, "random genotype"))
         (found,), genotypes = self._search([self._part(trained, slice(None))], self._schedule(), trained.ready, "all")
         return found, genotypes[0]
 
@@ -327,7 +346,7 @@ class EEGNASClassifier(TorchClassifier):
         begin: Found | None = None,
     ) -> tuple[list[Found], list[Genotype]]:
         """Search, for all parts in as few passes as their sizes allow; from `begin` on, or anew."""
-        space, shape, device = self._space(), ready.X.shape[1:], device_named(self.device)
+        space, shape, device = self.space(), ready.X.shape[1:], device_named(self.device)
         adjacency, n_outputs = self._adjacency(shape[1]), ready.n_outputs
         found: list[Found] = [None] * len(parts)
         genotypes: list[Genotype] = [None] * len(parts)
@@ -370,17 +389,17 @@ class EEGNASClassifier(TorchClassifier):
     def _discrete(
         self, found: Found, part: Part, shape: tuple, adjacency: torch.Tensor, n_outputs: int, device: str
     ) -> Genotype:
-        architecture = Architecture(self._space())
+        architecture = Architecture(self.space())
         architecture.load_state_dict(found.architecture)
         if self.select == "perturb":
-            network = Supernet(self._space(), shape, n_outputs, adjacency)
+            network = Supernet(self.space(), shape, n_outputs, adjacency)
             network.load_state_dict(found.weights)
             _perturb(network.to(device), architecture.to(device), part, self.search_batch)
         return architecture.genotypes()[0]
 
     def _price(self, shape: tuple[int, ...], adjacency: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the cost of each operation, the largest being 1, for normal and for reduction cells."""
-        space, made = self._space(), {}
+        space, made = self.space(), {}
         for kind, width in reversed(space.plan()):
             operations = [make_operation(name, 1, width, adjacency) for name in space.operations]
             if self.cost_of == "parameters":
@@ -392,7 +411,7 @@ class EEGNASClassifier(TorchClassifier):
         return made
 
     def _check_search(self) -> None:
-        self._space()
+        self.space()
         check_layers({"search_epochs": self.search_epochs}, self.dropout)
         check_layers({}, self.path_dropout)
         named = {"cost_of": _COSTS, "select": _SELECT}
@@ -425,11 +444,13 @@ class PersonalisedSearch(EEGNASClassifier):
     personal_epochs, personal_warmup : int
         Of the search of each subject, which begins with the weights and the architecture of all. A subject with too few
         trials to divide keeps that architecture.
-    personal_batch : int, optional
-        Samples in a step of it; `search_batch` by default. One person's few samples make few steps of large batches,
-        and an architecture that took thousands of steps to find is then hardly moved.
+    personal_batch : int
+        Samples in a step of it. One person's few samples make few steps of large batches.
+    personal_lr : float
+        Of the architecture; a step moves none of its weights by more.
     prior : float
-        Weight of the squared distance from the architecture of all.
+        Weight of the squared distance from the architecture of all. A weight of it comes to rest where the loss pulls
+        with twice `prior` times its distance, however many steps there are; ``moved_`` tells how far that was.
     others : bool
         Also train a network of the architecture of all on everybody's samples, for subjects that are new when it
         predicts. Without it new subjects are refused.
@@ -440,19 +461,21 @@ class PersonalisedSearch(EEGNASClassifier):
     ----------
     subjects_ : list of str
     genotypes_ : dict of str to dict
-        Genotype of each subject, and of the others under an empty name.
+        Genotype of each subject, and of the others under an empty name. ``genotype_`` is that of all, or None.
     searches_ : dict of str to list of dict
         History of each search; the first stage has an empty name.
     stopped_ : dict of str to str
         Which guard ended a search.
+    moved_ : dict of str to float
+        By how much at most a weight of each person's architecture differs from that of all.
     genotype_, search_seconds_, n_made_, module_, history_, n_parameters_, n_features_in_, classes_
         As :class:`EEGNASClassifier`; ``history_`` has a column ``subject``, ``n_parameters_`` is the mean.
 
     Notes
     -----
     Source as :class:`EEGNASClassifier`. Subjects are known by the column ``subject`` of the metadata; bare arrays are
-    one subject. Where the test part holds clips that other people's training parts hold too, their consensus is in the
-    architecture: deal folds by stimulus, the same for all.
+    of one person, whose search is that for all. Where the test part holds clips that other people's training parts hold
+    too, their consensus is in the architecture: deal folds by stimulus, the same for all.
     """
 
     def __init__(
@@ -460,8 +483,9 @@ class PersonalisedSearch(EEGNASClassifier):
         personal: str = "search",
         personal_epochs: int = 15,
         personal_warmup: int = 0,
-        personal_batch: int | None = None,
-        prior: float = 0.1,
+        personal_batch: int = 16,
+        personal_lr: float = 3e-3,
+        prior: float = 0.01,
         others: bool = True,
         **search: Any,
     ):
@@ -470,6 +494,7 @@ class PersonalisedSearch(EEGNASClassifier):
         self.personal_epochs = personal_epochs
         self.personal_warmup = personal_warmup
         self.personal_batch = personal_batch
+        self.personal_lr = personal_lr
         self.prior = prior
         self.others = others
 
@@ -486,18 +511,25 @@ class PersonalisedSearch(EEGNASClassifier):
         if self.personal not in ("search", "population", "random"):
             raise InputError(f"personal={self.personal!r} came.", fits="search, population or random")
         begin = time.perf_counter()
+        if groups is not None and meta is not None and "subject" in meta and _of_one_each(groups, meta["subject"]):
+            groups = None  # whole people on one side would leave them nothing to search with
         trained = self._divided(X, y, validation, groups, meta)
         owners = subjects_of(meta, len(trained.subjects))
-        self.subjects_ = np.unique(owners).tolist()
-        found, shared = (None, None) if self.personal == "random" and not self.others else self._find(trained)
+        self.subjects_ = np.unique(owners).tolist() if meta is not None else []
+        found, shared = None, None
+        if self.others or self.personal != "random":
+            found, shared = self._find(trained)
+        elif meta is None:
+            shared = self._drawn(trained, "")
         genotypes, searches = self._personal(trained, found, shared)
         self.search_seconds_, self.n_made_ = time.perf_counter() - begin, len(trained.more_y)
-        names = [*self.subjects_, *([""] if self.others else [])]
+        names = [*self.subjects_, *([""] if self.others or meta is None else [])]
         self.genotypes_ = {name: g.to_dict() for name, g in zip(names, [*genotypes, shared], strict=False)}
-        self.genotype_ = (shared or genotypes[0]).to_dict()
+        self.genotype_ = shared.to_dict() if shared else None
         stages = {"": found, **dict(zip(self.subjects_, searches, strict=True))}
         self.searches_ = {name: stage.history for name, stage in stages.items() if stage}
         self.stopped_ = {name: stage.stopped for name, stage in stages.items() if stage}
+        self.moved_ = {name: _apart(stages[name], found) for name in self.stopped_ if name}
         module = self.build(trained.ready.X.shape[1:], trained.ready.n_outputs)
         history = self._train(module, trained, np.asarray(X), owners, validation, stages)
         self.finish(module, history, None)
@@ -548,19 +580,20 @@ class PersonalisedSearch(EEGNASClassifier):
         """Return genotype and search of each subject."""
         count = len(self.subjects_)
         if self.personal == "random":
-            seed = trained.ready.seed
-            drawn = [random_genotype(self._space(), generator(seed, "random", name)) for name in self.subjects_]
-            return drawn, [None] * count
+            return [self._drawn(trained, name) for name in self.subjects_], [None] * count
         if self.personal == "population" or found is None:
             return [shared] * count, [None] * count
         parts = {number: self._part(trained, number) for number in range(count)}
         parts = {number: part for number, part in parts.items() if len(part.y) and len(part.held_y)}
         own = {"epochs": self.personal_epochs, "warmup": self.personal_warmup, "prior": self.prior}
-        schedule = self._schedule(**own, batch_size=self.personal_batch or self.search_batch)
+        schedule = self._schedule(**own, batch_size=self.personal_batch, architecture_lr=self.personal_lr)
         made = self._search(list(parts.values()), schedule, trained.ready, "each", found)
         searches = dict(zip(parts, made[0], strict=True))
         genotypes = dict(zip(parts, made[1], strict=True))
         return [genotypes.get(k, shared) for k in range(count)], [searches.get(k) for k in range(count)]
+
+    def _drawn(self, trained: _Divided, name: str) -> Genotype:
+        return random_genotype(self.space(), generator(trained.ready.seed, "random", name))
 
     def _train(
         self,
@@ -573,12 +606,11 @@ class PersonalisedSearch(EEGNASClassifier):
     ) -> list[dict[str, Any]]:
         """Train each network in its place; return the epochs of all."""
         whole, labels, meta = trained.whole(X, self.classes_[trained.ready.y])
-        owners = np.concatenate([owners, np.array(self.subjects_)[trained.more_subjects]]) if len(whole) else owners
+        if self.subjects_:  # else there is one network, of everybody
+            owners = np.concatenate([owners, np.array(self.subjects_)[trained.more_subjects]])
         history = []
         for number, (name, genotype) in enumerate(self.genotypes_.items()):
-            mine = (
-                np.ones(len(whole), dtype=bool) if name == "" and self.others and meta is not None else owners == name
-            )
+            mine = np.ones(len(whole), dtype=bool) if name == "" else owners == name
             one = _OfOne(**{k: v for k, v in self.get_params(deep=False).items() if k in _PLAIN})
             one.set_params(genotype=genotype, sampler=None, random_state=child_seed(trained.ready.seed, "net", name))
             one.known, one.begun = self.classes_, None
@@ -590,6 +622,16 @@ class PersonalisedSearch(EEGNASClassifier):
             module.networks[number] = one.module_
             history += [{"subject": name, **epoch} for epoch in one.history_]
         return history
+
+
+def _apart(found: Found, begun: Found) -> float:
+    """Return the largest difference between the weights of two architectures."""
+    return max(float((value - begun.architecture[name]).abs().max()) for name, value in found.architecture.items())
+
+
+def _of_one_each(groups: Any, subjects: pd.Series) -> bool:
+    """Say whether every subject's samples are in one group."""
+    return len(groups) == len(subjects) and bool((pd.Series(groups).groupby(subjects.to_numpy()).nunique() == 1).all())
 
 
 class _Networks(nn.Module):
@@ -675,6 +717,14 @@ class _Divided:
         if meta is not None and "sample_weight" in meta:
             meta["sample_weight"] = meta["sample_weight"].fillna(1.0)
         return np.concatenate([X, self.more]), np.concatenate([y, self.more_y]), meta
+
+
+def _usual(groups: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
+    """Return for each sample the most frequent class of its group."""
+    names, number = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), count))
+    np.add.at(counts, (number, codes), 1)
+    return counts.argmax(axis=1)[number]
 
 
 def _priced(architecture: Architecture, price: Mapping[str, torch.Tensor]) -> torch.Tensor:

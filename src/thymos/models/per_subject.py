@@ -23,7 +23,8 @@ __all__ = ["PerSubject", "by_subject", "subjects_of", "validation_of"]
 class PerSubject(ClassifierMixin, BaseEstimator):
     """A classifier fitted to each subject by itself, which is what subject-dependent results in the literature are.
 
-    A subject whose training samples are all of one class is given that class.
+    A subject whose training samples are all of one class is given that class; validation samples of classes that a
+    subject's training part lacks are left out.
 
     A protocol can then deal its folds once for everybody, so that no clip is in one person's training part and in
     another's test part.
@@ -52,6 +53,8 @@ class PerSubject(ClassifierMixin, BaseEstimator):
         From `fit`, if there is no estimator.
     """
 
+    #: Metadata column, for each value of which a copy is fitted.
+    for_each: ClassVar[str] = "subject"
     #: Parameters that a study writes as steps, and the kinds that they may be.
     steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"estimator": ("transformer", "sampler", "model")}
 
@@ -179,10 +182,16 @@ def by_subject(owners: np.ndarray, names: list[str], predict: Callable[[str, np.
 def _fitted(estimator: Any, X: np.ndarray, y: np.ndarray, validation: Any, meta: pd.DataFrame | None) -> Any:
     if len(np.unique(y)) == 1:  # nothing to tell apart, which many classifiers refuse
         return DummyClassifier(strategy="prior").fit(X, y)
-    held = None if validation is None else _pair(validation)
+    held = None if validation is None else _known(*_pair(validation), np.unique(y))
     if meta is not None and getattr(estimator, "takes_samples", False):
         return estimator.fit(Samples(X, y, meta), validation=held)
     return estimator.fit(X, y, **arguments_of(estimator.fit, validation=held, meta=meta))
+
+
+def _known(X: np.ndarray, y: np.ndarray, classes: np.ndarray) -> tuple | None:
+    """Return the validation samples of the classes that a subject's training part has; None if there are none."""
+    mine = np.isin(np.asarray(y), classes)
+    return (X[mine], np.asarray(y)[mine]) if mine.any() else None
 
 
 def _pair(validation: Any) -> tuple:

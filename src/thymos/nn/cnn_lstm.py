@@ -18,8 +18,8 @@ class BatchNorm(nn.BatchNorm1d):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalised batch; `x` of shape (batch, n_channels, n_times)."""
-        if self.training and x.shape[0] * x.shape[2] == 1:
+        """Return the normalised batch; `x` of shape (batch, n_channels) or (batch, n_channels, n_times)."""
+        if self.training and x[:, 0].numel() == 1:
             return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return super().forward(x)
 

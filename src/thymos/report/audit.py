@@ -29,7 +29,8 @@ def collect(findings: Iterable[Mapping[str, Any]], n_folds: Mapping[str, int] | 
         folds = ""
         if worst["fold"]:
             total = f" of {n_folds[protocol]}" if n_folds and protocol in n_folds else ""
-            folds = f"{part['fold'].nunique()}{total} folds; the worst:"
+            count = part["fold"].nunique()
+            folds = f"{count}{total} folds; the worst:" if count > 1 else f"1{total} fold{'s' * bool(total)}:"
         rows.append(
             {
                 "protocol": protocol,

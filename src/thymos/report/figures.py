@@ -41,6 +41,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8a8f98",
 )  # fmt: skip
 _PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN, "left out": "#e3e6ea"}
+_NAMES_WIDE = 110  # letters that fit below an axis as wide as the page
 #: How figures look.
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -225,7 +226,7 @@ def split(view: RunView, card: ProtocolCard) -> str:
             ax.axvline(edge, color="black", lw=1)
         starts = np.r_[-0.5, edges, len(position) - 0.5]
         names = list(dict.fromkeys(recordings["subject"]))
-        if len(names) <= 24:
+        if len(names) <= 24 and sum(map(len, names)) <= _NAMES_WIDE:
             ax.set_xticks((starts[1:] + starts[:-1]) / 2, names)
         ax.set_xlabel("recordings, by subject" if len(names) > 1 else "recordings of one subject")
         ax.tick_params(length=0)

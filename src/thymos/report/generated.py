@@ -54,6 +54,7 @@ _MEASURES = {
 }
 _ROWS = 3  # classes in maps; more would not fit on a page
 _BANDS_SHOWN = 7
+_SHOWN = 8  # photographs of a class
 _LEAST = 0.5  # standard deviations that the colours of maps span at least, so that noise stays pale
 
 
@@ -125,12 +126,38 @@ def draw_generated(one: Generated) -> list[Drawn]:
     list of Drawn
     """
     drawing: tuple[Callable[[Generated], Drawn], ...] = (_maps, _profile, _moments, _embedding, _nearest)
+    if one.photos:
+        drawing = (_photos, _embedding, _nearest)
     drawn = [draw(one) for draw in drawing]
     if len(one.acceptance):
         drawn.append(_acceptance(one))
     if len(one.history.select_dtypes("number").columns):
         drawn.append(_history(one))
     return drawn
+
+
+def _photos(one: Generated) -> Drawn:
+    """Draw for each class some held-out and some generated photographs, side by side."""
+    classes = [name for name in np.unique(one.parts["generated"][1]) if (one.parts["held"][1] == name).any()]
+    if not classes:
+        return Drawn("Photographs", "", "No class has both held-out and generated photographs.")
+    with mpl.rc_context(STYLE):
+        fig, axes = grid(2 * len(classes), 2, 4.6, 0.85 if len(classes) > 1 else 1.0)
+        for number_, ax in enumerate(axes):
+            name, part = classes[number_ // 2], ("held", "generated")[number_ % 2]
+            X, y = one.parts[part]
+            mine = np.flatnonzero(y == name)
+            shown = X[mine[:: max(1, len(mine) // _SHOWN)][:_SHOWN]]
+            shown = shown / (255 if shown.max() > 1 else 1)
+            blank = [(0, _SHOWN - len(shown)), (0, 0), (0, 0), (0, 2)]  # rows are equally long, with gaps
+            strip = np.moveaxis(np.concatenate(list(np.pad(shown, blank, constant_values=1)), axis=-1), 0, -1)
+            ax.imshow(strip[..., 0] if strip.shape[-1] == 1 else strip, cmap="gray", vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            for side in ax.spines.values():
+                side.set_visible(False)
+            ax.set_title(f"{name}: {_PARTS[part][0]}", fontsize=8)
+        drawn = svg(fig)
+    return Drawn("Photographs", drawn, "Evenly drawn from each part, not chosen by eye.")
 
 
 def maps_figure(one: Generated, classes: list[str]) -> Any:

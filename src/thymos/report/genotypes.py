@@ -109,6 +109,8 @@ def _words(edges: pd.DataFrame) -> str:
 
 
 def _frequencies(edges: pd.DataFrame) -> tuple[str, str]:
+    every, personal = edges, edges[edges["subject"] != ""]
+    edges = personal if len(personal) else edges  # that of all is nobody's network where each has one
     share = edges.groupby("cell")["operation"].value_counts(normalize=True).unstack(fill_value=0.0)
     order = [name for _, members in _FAMILIES.values() for name in members if name in share]
     with mpl.rc_context(STYLE):
@@ -120,20 +122,21 @@ def _frequencies(edges: pd.DataFrame) -> tuple[str, str]:
         ax.set_yticks(y, order)
         ax.invert_yaxis()
         ax.set_xlabel("share of the edges")
-        ax.axvline(1 / len(order), color=GREY, linewidth=1, linestyle=":")
+        ax.axvline(1 / edges["choices"].max(), color=GREY, linewidth=1, linestyle=":")
         ax.legend(frameon=False, fontsize=8)
         text = svg(fig)
-    found = edges.assign(edge=edges["operation"] + edges["source"].astype(str)).groupby(["fold", "seed", "subject"])
-    found = found["edge"].agg(tuple)
-    own = found[found.index.get_level_values("subject") != ""]
-    same = ""
-    if len(own) and len(own) < len(found):
-        shared = found.xs("", level="subject")
-        equal = [genotype == shared[place[:2]] for place, genotype in own.items()]
+    whole = every.assign(edge=every["operation"] + every["source"].astype(str)).groupby(["fold", "seed", "subject"])
+    whole = whole["edge"].agg(tuple)
+    is_shared = whole.index.get_level_values("subject") == ""
+    found, same = whole[~is_shared] if len(personal) else whole, ""
+    if len(personal) and is_shared.any():
+        shared = whole.xs("", level="subject")
+        equal = [genotype == shared[place[:2]] for place, genotype in found.items()]
         same = f" {sum(equal)} of {len(equal)} personal ones are that of all."
     return text, (
         f"Over {len(found)} genotypes, {found.nunique()} of which are different.{same} The dotted line is the share of "
-        "each operation if all that were ever chosen were equally frequent; one that is not here was never chosen."
+        f"each of the {edges['choices'].max()} operations if all were equally frequent; one that is not here was never "
+        "chosen."
     )
 
 
@@ -161,7 +164,13 @@ def _courses(epochs: pd.DataFrame, stops: pd.DataFrame) -> tuple[str, str]:
         axes[0].legend(frameon=False, fontsize=8)
         text = svg(fig)
     ended = stops["stopped"].fillna("").ne("").sum()
+    moved = stops["moved"].astype(float).dropna()
+    words = (
+        f" The weight that moved most in a personal search moved by {moved.median():.3f} (median)."
+        if len(moved)
+        else ""
+    )
     return text, (
         f"Median over folds, seeds and people, and the range from a tenth to nine tenths. {ended} of {len(stops)} "
-        "searches were ended by a guard before their time, and an earlier architecture was taken."
+        f"searches were ended by a guard before their time, and an earlier architecture was taken.{words}"
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from thymos.base.folders import whole_file
 from thymos.evaluation.metrics import direction
+from thymos.evaluation.probes import FEW_TREES, TREES
 from thymos.evaluation.study import stored_study
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
@@ -58,6 +59,8 @@ def _content(view: RunView) -> dict[str, Any]:
     other = "trial" if view.level == "window" else "window"
     return {
         "view": view,
+        "sample": "picture" if view.study.get("images") else "window",
+        "trees": FEW_TREES if view.study["budget"] == "tiny" else TREES,
         "study": view.study,
         "target": stored_study(view.results).target,
         "data": view.data,
@@ -66,6 +69,8 @@ def _content(view: RunView) -> dict[str, Any]:
         "tables": {level: view.main_table(level) for level in (view.level, other)},
         "other_level": other,
         "metrics": view.metrics(),
+        "differences": _differences(view),
+        "recalls": _recalls(view),
         "inflation": view.inflation.to_dict("records"),
         "audit": collect(
             (view.audit or {}).get("findings", []),
@@ -156,6 +161,43 @@ def _claimed(view: RunView, claim: dict[str, Any], say: Callable[[float | None],
     if not card.leaky:
         return f"{reached} {words} under {card.name}, which the claim states."
     return f"{reached} under the leaky protocol {card.name}, and {say(honest.value)} {words} under {card.twin_of}."
+
+
+def _recalls(view: RunView) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return for each honest protocol a row of cells for each method but the baseline."""
+    made = []
+    table = view.recalls
+    for protocol in dict.fromkeys(table["protocol"]) if len(table) else ():
+        rows, mine = [], table[table["protocol"] == protocol]
+        for method in figures.methods_in(view, mine):
+            if not view.is_baseline(method):
+                cells = mine[mine["method"] == method].to_dict("records")
+                rows.append(
+                    {"title": view.methods[method], "cells": cells, "classes": [(c["class"], c["n"]) for c in cells]}
+                )
+        made += [(protocol, rows)] if rows else []
+    return made
+
+
+def _differences(view: RunView) -> list[dict[str, Any]]:
+    """Return the comparisons of methods by protocol, and say of each protocol what they found."""
+    found = []
+    planned = bool(view.study.get("comparisons"))
+    for protocol, table in view.comparisons.dropna(subset=["p"]).groupby("protocol", sort=False):
+        differ = int((table["p_holm"] < 0.05).sum())
+        unit = table["unit"].iloc[0]
+        found.append(
+            {
+                "protocol": protocol,
+                "planned": planned,
+                "unit": unit,
+                "words": f"{differ} of {len(table)} {'planned comparisons' if planned else 'pairs'} "
+                f"({table['n_units'].max()} {unit}s) differ at p < 0.05 after Holm"
+                f"{'' if differ else ': nothing here says that one method is better than another'}.",
+                "rows": (table if planned else table.sort_values("p", kind="stable")).to_dict("records"),
+            }
+        )
+    return found
 
 
 def _span(values: Sequence[float], say: Callable[[float], str]) -> str:

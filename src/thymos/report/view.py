@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from thymos.base.errors import DataError
+from thymos.evaluation.comparison import compare_methods
 from thymos.evaluation.results import Results
-from thymos.evaluation.statistics import holm, inflation_report, summarise
+from thymos.evaluation.statistics import class_recalls, holm, inflation_report, summarise
 from thymos.evaluation.study import make_protocol, stored_study
 
 _TITLES = {
@@ -182,6 +184,27 @@ class RunView:
     def summary(self) -> pd.DataFrame:
         """The table of :func:`thymos.evaluation.statistics.summarise`."""
         return summarise(self.predictions, self.classes)
+
+    @cached_property
+    def recalls(self) -> pd.DataFrame:
+        """Recall of each class, see :func:`thymos.evaluation.statistics.class_recalls`, under honest protocols."""
+        honest = [card.name for card in self.protocols.values() if not card.leaky]
+        mine = self.predictions[self.predictions["protocol"].isin(honest)]
+        return pd.DataFrame() if self.rating else class_recalls(mine, self.classes, self.level)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """The table of :func:`thymos.evaluation.comparison.compare_methods`, of the honest protocols.
+
+        Those of the study's comparisons that have results, or else all pairs of methods but the baseline.
+        """
+        honest = [card.name for card in self.protocols.values() if not card.leaky]
+        names = [name for name in self.methods if not self.is_baseline(name)]
+        planned = [(a, b) for a, rivals in (self.study.get("comparisons") or {}).items() for b in rivals]
+        mine = self.predictions[self.predictions["protocol"].isin(honest)]
+        there = set(mine["method"])  # some methods are run under leaky controls alone
+        pairs = [pair for pair in planned or itertools.combinations(names, 2) if set(pair) <= there]
+        return compare_methods(mine, self.classes, self.metric, self.level, pairs)
 
     @cached_property
     def protocols(self) -> dict[str, ProtocolCard]:

@@ -15,7 +15,7 @@ from thymos.signals.filters import require_finite, resample
 from thymos.signals.montage import interpolate_channels, pick_channels, standard_name
 from thymos.signals.processing import Process, make_process, signal_spread
 
-__all__ = ["Facts", "Recipe", "Step", "adapt"]
+__all__ = ["Facts", "Recipe", "Step", "Strict", "adapt", "explained"]
 
 _MOST_MISSING = 0.25  # share of channels that may be filled in from the others
 _SAME_RATE = 2e-3  # relative; rates taken from time stamps differ by less from the true one
@@ -24,11 +24,13 @@ _FAR = 100.0  # times the amplitude of training, above or below; between microvo
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Plain values that are checked, and no others."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Step(_Strict):
+class Step(Strict):
     """A name of a catalogue with parameters.
 
     An address (``package.module:name``) is refused: a bundle may name what every Thymos has and import nothing else.
@@ -45,7 +47,7 @@ class Step(_Strict):
         return name
 
 
-class Facts(_Strict):
+class Facts(Strict):
     """Channels, rate in Hz and unit of a signal."""
 
     channels: tuple[str, ...] = Field(min_length=1)
@@ -53,7 +55,7 @@ class Facts(_Strict):
     unit: str
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """How samples were made of the training recordings, and must be made of any other.
 
     Parameters
@@ -107,10 +109,7 @@ class Recipe(_Strict):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            words = [
-                f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-            ]
-            raise InputError(f"Samples made so cannot be made elsewhere: {'; '.join(words)}.") from None
+            raise InputError(f"Samples made so cannot be made elsewhere: {explained(error)}.") from None
 
     def processes(self) -> list[Process]:
         """Return the functions of `process`.
@@ -130,6 +129,13 @@ class Recipe(_Strict):
             check_parameters(row.load(), step.parameters, f"The feature {step.name!r}")
             made.append(row.load()(**{**row.parameters, **step.parameters}))
         return made
+
+
+def explained(error: ValidationError) -> str:
+    """Return what does not fit, and where, in words."""
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+    )
 
 
 def adapt(recording: Recording, recipe: Recipe) -> tuple[Recording, list[str]]:

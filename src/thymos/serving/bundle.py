@@ -30,7 +30,9 @@ from thymos.base.recording import Recording
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 from thymos.serving.adapt import Recipe, adapt
+from thymos.serving.pictures import PictureRecipe, adapt_picture, recipe_of
 from thymos.serving.store import decode, encode
+from thymos.signals.frames import frames_digest
 from thymos.signals.processing import signal_digest
 from thymos.signals.stream import feature_blocks
 from thymos.signals.windows import joined, window_blocks
@@ -55,7 +57,7 @@ class Bundle:
     Parameters
     ----------
     pipeline : fitted scikit-learn estimator
-    recipe : Recipe
+    recipe : Recipe or PictureRecipe
         What recordings must be, and how samples are made of them.
     classes : tuple of str
         In the order of the probabilities; none for ratings.
@@ -72,7 +74,7 @@ class Bundle:
     """
 
     pipeline: Any
-    recipe: Recipe
+    recipe: Recipe | PictureRecipe
     classes: tuple[str, ...] = ()
     level: str = "trial"
     calibration: Calibration = field(default_factory=Calibration)
@@ -129,7 +131,8 @@ class Bundle:
             if notes is not None:
                 notes += [(str(recording.meta["trial"]), text) for text in words]
         if not blocks:
-            raise InputError("No recording has a window.", f"recordings of {self.recipe.seconds:g} s or more")
+            fits = "pictures" if self.recipe.seconds is None else f"recordings of {self.recipe.seconds:g} s or more"
+            raise InputError("No recording has a window.", fits)
         return joined(blocks)
 
     def by_trial(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -219,8 +222,7 @@ class Bundle:
                 raise InputError(f"The label of {key!r} fits {matched[key]} and {name}.", "names with their folders")
             table = self.predict([recording], notes)
             tables.append(table.assign(label=str(labels[key])))
-            suited, _ = adapt(recording, self.recipe)
-            digest = signal_digest(suited.signal(self.recipe.modality))
+            digest = self._digest(recording)
             if digest in self.known:
                 raise InputError(
                     f"The model has seen {name} ({self.known[digest]}), and is surer there than on anything new.",
@@ -272,6 +274,12 @@ class Bundle:
             card={**self.card, "calibrated": facts},
             known={**self.known, **known},
         )
+
+    def _digest(self, recording: Recording) -> str:
+        """Return the hash by which a recording is known."""
+        if isinstance(self.recipe, PictureRecipe):
+            return frames_digest(adapt_picture(recording, self.recipe, self.recipe.processes())[0])
+        return signal_digest(adapt(recording, self.recipe)[0].signal(self.recipe.modality))
 
     def _check_labels(self, labels: Mapping[str, str], shots: int | None) -> None:
         if not self.classes:
@@ -345,7 +353,7 @@ class Bundle:
         folder = Path(folder)
         head = _head(folder)
         try:
-            recipe = Recipe.of(head["recipe"])
+            recipe = recipe_of(head["recipe"])
             calibration = Calibration(float(head["calibration"]["temperature"]), tuple(head["calibration"]["bias"]))
             classes, level, card, known = tuple(head["classes"]), head["level"], dict(head["card"]), dict(head["known"])
             checksums = {name: head["checksums"][name] for name in (_PIPELINE, _WEIGHTS)}
@@ -372,6 +380,8 @@ class Bundle:
     def _blocks(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[Block]:
         """Return the samples of one recording; what there is to say about it is added to `words`."""
         recipe, trial = self.recipe, recording.meta["trial"]
+        if isinstance(recipe, PictureRecipe):
+            return [self._pictures(recording, processes, words)]
         fitted, notes = adapt(recording, recipe)
         words += notes
         seen = self.known.get(signal_digest(fitted.signal(recipe.modality)))
@@ -395,6 +405,19 @@ class Bundle:
             words += [f"{left} windows have no value of some feature: no prediction for them"] if left else []
             return blocks
         return list(window_blocks([fitted], **cut))
+
+    def _pictures(self, recording: Recording, processes: list, words: list[str]) -> Block:
+        """Return the pictures of one recording as samples."""
+        frames, notes = adapt_picture(recording, self.recipe, processes)
+        words += notes
+        seen = self.known.get(frames_digest(frames))
+        if seen:
+            words.append(f"the model has seen this picture ({seen}): this prediction says nothing about new ones")
+        start = frames.start + (
+            np.arange(len(frames.data)) / frames.sfreq if frames.sfreq else np.zeros(len(frames.data))
+        )
+        meta = pd.DataFrame([recording.meta] * len(frames.data))
+        return Block(frames.data, meta.assign(start=start, stop=start), {"modality": self.recipe.modality})
 
     def _windows(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[pd.DataFrame]:
         """Return the tables of one recording; what there is to say about it is added to `words`."""

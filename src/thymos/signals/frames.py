@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from thymos.base.optional import require
 from thymos.base.recording import Frames, Recording
 from thymos.base.samples import Samples
 
-__all__ = ["collect_frames", "resize_frames", "to_grey"]
+__all__ = ["collect_frames", "frames_digest", "resize_frames", "to_grey"]
 
 _LUMA = np.array([299, 587, 114], dtype=np.uint32)  # ITU-R BT.601, in thousandths
 
@@ -117,6 +118,12 @@ def resize_frames(data: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     for at in np.ndindex(data.shape[:2]):
         made[at] = image.fromarray(data[at]).resize(size[::-1], image.Resampling.BILINEAR)
     return made
+
+
+def frames_digest(frames: Frames) -> str:
+    """Return a hash of pictures, by which they are known again."""
+    head = str(frames.data.shape).encode()
+    return hashlib.blake2b(head + np.ascontiguousarray(frames.data).tobytes(), digest_size=16).hexdigest()
 
 
 def _sides(size: int | Sequence[int]) -> tuple[int, int]:

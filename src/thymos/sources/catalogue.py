@@ -531,6 +531,19 @@ SOURCES = Catalogue(
                 "code and protocol work, never that a method recognises emotions in people.",
             ),
         ),
+        "simulated-faces": SourceRow(
+            "thymos.sources.simulate.photos:SimulatedFaces",
+            "drawn faces of people in several domains, seven expressions",
+            citation="the embedded simulator; expressions after Ekman & Friesen's action units",
+            licence="BSD-3-Clause, as Thymos",
+            obtain="made on use, nothing to download",
+            modalities=("face",),
+            labels=(Label("emotion", "simulated", "what is drawn, some of it under a wrong name", _PROTOTYPES),),
+            cautions=(
+                "Simulated: cartoon faces. A good result shows that code and protocol work, never that a method "
+                "recognises emotions in people.",
+            ),
+        ),
         "simulated-eeg": SourceRow(
             "thymos.sources.simulate.eeg:SimulatedEEG",
             "EEG with a known emotional effect, trial fingerprints and a null mode",

@@ -131,7 +131,12 @@ class PhotoSource(Source):
             ((table["sd"] > 0) & (table["sd"] < _LOW_CONTRAST), f"of very low contrast (SD below {_LOW_CONTRAST:g})"),
         ):
             if rows.any():
-                notes.append(Note(str(self.root), f"{rows.sum()} photographs {what}: {_some(table['trial'][rows])}"))
+                notes.append(
+                    Note(
+                        str(getattr(self, "root", self.name)),
+                        f"{rows.sum()} photographs {what}: {_some(table['trial'][rows])}",
+                    )
+                )
         return notes
 
 

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from thymos.base.errors import InputError
 from thymos.training.estimator import reproducible
-from thymos.training.states import load_state, save_state
+from thymos.training.states import resume, save_state
 
 __all__ = ["Game", "Schedule", "Trained", "gradient_penalty", "train_adversarial"]
 
@@ -170,10 +170,7 @@ def train_adversarial(
     """
     with reproducible(seed, device, deterministic):
         loop = _Loop(game, schedule, seed)
-        if kept is not None:
-            state = load_state(kept)
-            if state is not None:
-                loop.restore(state)
+        resume(loop, kept)
         begin = time.perf_counter()
         while not loop.done:
             loop.step()

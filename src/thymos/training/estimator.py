@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_regressor
+from sklearn.metrics import f1_score
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -52,6 +53,7 @@ __all__ = [
 MONITORS = {
     "loss": ("valid_loss", 1, "lowest validation loss"),
     "accuracy": ("valid_accuracy", -1, "highest validation accuracy, stopped by the validation loss"),
+    "macro_f1": ("valid_macro_f1", -1, "highest macro F1 of the validation part, stopped by the validation loss"),
 }
 
 
@@ -147,7 +149,8 @@ class TorchEstimator(BaseEstimator):
         Train on mixtures of pairs of samples and of their targets, the share drawn from Beta(mixup, mixup) for each
         batch (Zhang et al. 2018); 0 for none.
     amp : bool
-        Compute in bfloat16 where the device is CUDA; elsewhere it would be slower and is not done.
+        Compute in bfloat16 on CUDA and on processors with instructions for it; elsewhere it would be slower and is not
+        done.
     deterministic : bool
         Deterministic kernels, so that equal seeds give equal weights.
     device : str
@@ -158,9 +161,9 @@ class TorchEstimator(BaseEstimator):
         1 prints a line per epoch.
     loss : str
         A name of :attr:`losses`; ``auto`` takes the first.
-    monitor : {'loss', 'accuracy'}
-        Keep the weights of the lowest validation loss, or those of the highest validation accuracy (classifiers
-        only). Early stopping watches the loss in both cases.
+    monitor : {'loss', 'accuracy', 'macro_f1'}
+        Keep the weights of the lowest validation loss, or those of the highest accuracy or macro F1 of the validation
+        part (classifiers only). Early stopping watches the loss in both cases.
 
     Attributes
     ----------
@@ -170,7 +173,7 @@ class TorchEstimator(BaseEstimator):
         The trained network, in evaluation mode.
     history_ : list of dict
         ``epoch, train_loss, valid_loss, lr, seconds`` of each epoch; ``valid_loss`` is absent without validation,
-        ``valid_accuracy`` is there where it is monitored.
+        ``valid_accuracy`` or ``valid_macro_f1`` is there where it is monitored.
     best_epoch_ : int
         The epoch whose weights the network has, counted from 1.
     selection_ : str
@@ -185,6 +188,8 @@ class TorchEstimator(BaseEstimator):
     losses: ClassVar[Mapping[str, Callable[[], nn.Module]]] = {}
     #: What `monitor` may name.
     monitors: ClassVar[tuple[str, ...]] = ("loss",)
+    #: Types in which samples are taken as they come; others become the first.
+    dtypes: ClassVar[tuple[type, ...]] = (np.float32,)
     #: What callbacks of :meth:`watchers` record for each epoch, beside what is always there.
     watched: ClassVar[tuple[str, ...]] = ()
 
@@ -301,7 +306,7 @@ class TorchEstimator(BaseEstimator):
         stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*MONITORS[self.monitor])
         with reproducible(ready.seed, ready.device, self.deterministic):
             module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
-            self.begin(module, torch.from_numpy(np.ascontiguousarray(ready.X)).to(ready.device))
+            self.begin(module, torch.from_numpy(_writable(ready.X)).to(ready.device))
             net = _Net(
                 module,
                 ready.criterion,
@@ -323,21 +328,25 @@ class TorchEstimator(BaseEstimator):
                 verbose=self.verbose,
                 device=ready.device,
             )
-            net.mixup, net.amp = self.mixup, self.amp and ready.device.startswith("cuda")
+            net.mixup, net.amp = self.mixup, self.amp and _fast_in_half(ready.device)
             net.fit(Dataset(ready.X, ready.y if ready.weight is None else (ready.y, ready.weight)))
         epochs = sum("dur" in epoch for epoch in net.history)
         if epochs < self.max_epochs and not (ready.chosen and stopping.misses_ == self.patience):
             raise KeyboardInterrupt  # skorch swallows it; an interrupted fit must not pass for a finished one
         history = [
             {"epoch": h["epoch"], "train_loss": h["train_loss"], "lr": _rate(h), "seconds": h["dur"]}
-            | {key: h[key] for key in ("valid_loss", "valid_accuracy", *self.watched) if key in h}
+            | {
+                key: h[key]
+                for key in dict.fromkeys(["valid_loss", "valid_accuracy", MONITORS[self.monitor][0], *self.watched])
+                if key in h
+            }
             for h in net.history
         ]
         return self.finish(net.module_, history, best.epoch_ if ready.chosen else None)
 
     def prepare(self, X: np.ndarray, y: Any, validation: Any = None, meta: pd.DataFrame | None = None) -> Prepared:
         """Check parameters and samples, learn the target, and return what a loop trains on; see :meth:`fit`."""
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=np.float32, y_numeric=is_regressor(self))
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=list(self.dtypes), y_numeric=is_regressor(self))
         self.shape_ = X.shape[1:]
         self._check_parameters()
         n_outputs = self._learn_target(y)
@@ -434,19 +443,20 @@ class TorchEstimator(BaseEstimator):
     def _outputs(self, X: np.ndarray, function: str | None = None, module: nn.Module | None = None) -> torch.Tensor:
         """Return what the trained module, a part of it, or a method makes of samples, (n_samples, ...), float64."""
         check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False)
+        X = validate_data(self, X, allow_nd=True, dtype=list(self.dtypes), reset=False)
         self._check_shape(X, "Samples")
         module = self.module_ if module is None else module
         device = next(module.parameters()).device
         with torch.inference_mode():
-            ready = torch.from_numpy(np.ascontiguousarray(self.arrange(X)))
+            ready = torch.from_numpy(_writable(self.arrange(X)))
             parts = ready.split(max(1, min(1024, _AT_ONCE // max(1, ready[0].numel()))))
             call = module if function is None else getattr(module, function)
             return torch.cat([call(part.to(device)).cpu() for part in parts]).double()
 
     def _validation(self, validation: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
-        X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
+        X, y = np.asarray(X), np.asarray(y)
+        X = X if X.dtype in self.dtypes else X.astype(self.dtypes[0])
         self._check_shape(X, "Validation samples")
         if not len(X) or not np.isfinite(X).all():
             raise InputError(
@@ -524,7 +534,7 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
     """
 
     losses = {"cross_entropy": nn.CrossEntropyLoss}  # noqa: RUF012
-    monitors = ("loss", "accuracy")
+    monitors = ("loss", "accuracy", "macro_f1")
 
     def __init__(
         self,
@@ -618,6 +628,18 @@ def _rate(epoch: dict[str, Any]) -> float:
     return [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch][-1]
 
 
+def _writable(X: np.ndarray) -> np.ndarray:
+    """Return an array that PyTorch takes without a warning: a copy of what is read-only or not in one piece."""
+    return np.require(X, requirements=("C", "W"))
+
+
+def _fast_in_half(device: str) -> bool:
+    """Say whether a device computes in bfloat16 faster than in float32."""
+    if device.startswith("cpu"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.startswith("cuda")
+
+
 def last_weighted(max_epochs: int) -> int:
     """Return the last epoch, counted from 1, that has samples which do not count in full."""
     return max_epochs - int(_REAL * max_epochs)
@@ -658,7 +680,7 @@ class _Net(NeuralNet):
         X, y = to_tensor(X, self.device), to_tensor(y, self.device)
         share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
         other = torch.randperm(len(X), device=X.device)
-        predicted = self.infer(share * X + (1 - share) * X[other], **fit_params)
+        predicted = self.infer(share * X.float() + (1 - share) * X[other].float(), **fit_params)
         losses = (self.get_loss(predicted, target, X=X, training=True) for target in (y, y[other]))
         loss = sum(part * own for part, own in zip((share, 1 - share), losses, strict=True))
         loss.backward()
@@ -666,7 +688,7 @@ class _Net(NeuralNet):
 
     def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
         """Return the outputs; the loss is computed in float32 in any case."""
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.amp):
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.amp):
             return super().infer(x, **fit_params).float()
 
 
@@ -687,15 +709,17 @@ class _KeepBest(Callback):
         self.epoch_, self.lowest_ = 0, np.inf
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        self.right_ = []
+        self.said_ = []
 
     def on_batch_end(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        if self.key == "valid_accuracy" and not training:
-            self.right_.append(kwargs["y_pred"].argmax(dim=1).cpu() == batch[1].cpu())
+        if self.key != "valid_loss" and not training:
+            self.said_.append((kwargs["y_pred"].argmax(dim=1).cpu(), batch[1].cpu()))
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        if self.right_ and self.key not in net.history[-1]:  # a watcher may have changed the network since
-            net.history.record(self.key, float(torch.cat(self.right_).double().mean()))
+        if self.said_ and self.key not in net.history[-1]:  # a watcher may have changed the network since
+            said, true = (torch.cat(parts).numpy() for parts in zip(*self.said_, strict=True))
+            value = np.mean(said == true) if self.key == "valid_accuracy" else f1_score(true, said, average="macro")
+            net.history.record(self.key, float(value))
         value = self.sign * net.history[-1, self.key]
         if value < self.lowest_:
             self.lowest_, self.epoch_ = value, net.history[-1, "epoch"]

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from thymos.base.errors import InputError
 from thymos.training.estimator import reproducible
-from thymos.training.states import load_state, save_state
+from thymos.training.states import resume, save_state
 
 __all__ = ["Found", "Part", "SearchSchedule", "dominant_eigenvalue", "search"]
 
@@ -137,7 +137,7 @@ class Found:
     architecture : dict of str to Tensor
         Its state, of one model.
     weights : dict of str to Tensor
-        State of the network after the last epoch, of one model.
+        State of the network after the last epoch that it learnt, of one model: at most five after `epoch`.
     epoch : int
         Epoch whose architecture it is; 0 for that which the search began with.
     stopped : str
@@ -202,9 +202,7 @@ def search(
         loop = _Search(network.to(device), architecture.to(device), parts, schedule, device)
         if not schedule.warmup:  # a search that goes on from another may begin with skip connections
             loop.allowed = list(collapsed(architecture))
-        state = None if kept is None else load_state(kept)
-        if state is not None:
-            loop.restore(state)
+        resume(loop, kept)
         while not loop.done:
             loop.learn(costs)
             loop.look(collapsed)
@@ -247,6 +245,7 @@ class _Search:
         self.stopped = [""] * self.count
         self.allowed = [0] * self.count  # skip connections that were there at the start
         self.past = [self._copy()]  # architectures after each epoch
+        self.left: dict[int, dict[str, torch.Tensor]] = {}  # weights of the models that a guard stopped
 
     @property
     def done(self) -> bool:
@@ -276,7 +275,9 @@ class _Search:
             total[0] += loss.detach()
             self._step(self.optimiser, self.network, loss, schedule.clip)
         seconds = (time.perf_counter() - begin) / self.count
-        for own, (train, other) in zip(self.history, (total / steps).T.tolist(), strict=True):
+        for own, stopped, (train, other) in zip(self.history, self.stopped, (total / steps).T.tolist(), strict=True):
+            if stopped:  # it goes on being computed with the others of its stack, which is nobody's business
+                continue
             words = {"epoch": self.epoch, "train_loss": train, "beta": beta, "seconds": seconds}
             own.append(words | ({"architecture_loss": other} if self.epoch > schedule.warmup else {}))
 
@@ -291,16 +292,18 @@ class _Search:
             values = self.eigenvalues()
         self.past.append(self._copy())
         for model, own in enumerate(self.history):
+            if self.stopped[model]:
+                continue
             own[-1] |= {"valid_loss": loss[model], "valid_accuracy": accuracy[model], "skips": float(skips[model])}
             if values is not None:
                 own[-1]["eigenvalue"] = values[model]
-            if self.stopped[model]:
-                continue
             self.found[model] = self.epoch
             if not np.isfinite(own[-1]["train_loss"]):
                 self.stopped[model], self.found[model] = "the loss was not finite", self.epoch - 1
             elif self.epoch > schedule.warmup:
                 self._guard(model, own)
+            if self.stopped[model]:
+                self.left[model] = self._weights(model)
 
     def _guard(self, model: int, own: list[dict[str, float]]) -> None:
         allowed = own[self.schedule.warmup - 1]["skips"] if self.schedule.warmup else self.allowed[model]
@@ -389,6 +392,10 @@ class _Search:
     def _copy(self) -> dict[str, torch.Tensor]:
         return {k: v.detach().cpu().clone() for k, v in self.architecture.state_dict().items()}
 
+    def _weights(self, model: int) -> dict[str, torch.Tensor]:
+        """Return the state of one model's network."""
+        return {k: v.chunk(self.count)[model].detach().cpu().clone() for k, v in self.network.state_dict().items()}
+
     def state(self) -> dict[str, Any]:
         """Return all that the search needs to go on."""
         return {
@@ -413,11 +420,10 @@ class _Search:
 
     def finish(self) -> list[Found]:
         """Return what was found for each part."""
-        weights = {k: v.detach().cpu() for k, v in self.network.state_dict().items()}
         return [
             Found(
                 {k: v.chunk(self.count)[model].clone() for k, v in self.past[epoch].items()},
-                {k: v.chunk(self.count)[model].clone() for k, v in weights.items()},
+                self.left.get(model) or self._weights(model),
                 epoch,
                 self.stopped[model],
                 self.history[model],
@@ -426,7 +432,7 @@ class _Search:
         ]
 
 
-_NUMBERS = ("epoch", "history", "found", "stopped", "past", "allowed")
+_NUMBERS = ("epoch", "history", "found", "stopped", "past", "allowed", "left")
 
 
 def dominant_eigenvalue(

@@ -29,7 +29,9 @@ class Genotypes(Inspection):
         DataFrame
             Of kind ``edge``: ``subject`` (empty for all), ``cell``, ``node``, ``source`` and ``operation``. Of kind
             ``epoch``: ``subject``, ``epoch``, losses, accuracy on the samples for the architecture, ``beta``,
-            ``eigenvalue`` and ``skips``. Of kind ``search``: ``subject`` and ``stopped``, which guard ended it.
+            ``eigenvalue`` and ``skips``. Of kind ``search``: ``subject``, ``stopped``, which guard ended it, and
+            ``moved``, by how much a personal architecture left that of all. ``choices`` is the number of operations
+            that an edge could have had.
 
         Raises
         ------
@@ -40,17 +42,21 @@ class Genotypes(Inspection):
         if not hasattr(last, "genotype_"):
             raise InputError(f"{type(last).__name__} has no genotype.", fits="a model such as eegnas")
         if hasattr(last, "genotypes_"):
-            genotypes = {"": last.genotype_} | last.genotypes_
+            genotypes = ({"": last.genotype_} if last.genotype_ else {}) | last.genotypes_
             searches, stopped = last.searches_, last.stopped_
         else:
             genotypes, searches = {"": last.genotype_}, {"": last.search_history_} if last.search_history_ else {}
             stopped = {"": last.search_stopped_} if searches else {}
+        moved = getattr(last, "moved_", {})
         rows = [
             *(row for name, genotype in genotypes.items() for row in _edges(name, genotype)),
             *({"kind": "epoch", "subject": name, **epoch} for name, history in searches.items() for epoch in history),
-            *({"kind": "search", "subject": name, "stopped": words} for name, words in stopped.items()),
+            *(
+                {"kind": "search", "subject": name, "stopped": words, "moved": moved.get(name)}
+                for name, words in stopped.items()
+            ),
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).assign(choices=len(last.space().choices))
 
 
 def _edges(subject: str, genotype: Mapping[str, Any]) -> list[dict[str, Any]]:

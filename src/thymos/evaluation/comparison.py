@@ -1,0 +1,233 @@
+"""Which methods differ, and which differences the data could have shown (methods A5)."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy.special import nctdtrinc
+from scipy.stats import t as student
+from scipy.stats import wilcoxon
+
+from thymos.base.errors import InputError
+from thymos.base.random import generator
+from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS
+from thymos.evaluation.statistics import MIN_SUBJECTS, collected_counts, holm, unit_counts
+
+__all__ = ["compare_methods", "corrected_resampled_t", "detectable", "sign_flip"]
+
+_FLIPS, _EXACT = 10_000, 13  # up to this number of units all 2 ** n flips are taken
+Metric = Callable[[np.ndarray], np.ndarray]
+_COLUMNS = ["protocol", "a", "b", "unit", "n_units", "difference", "sd", "p_wilcoxon", "p", "p_holm", "detectable"]
+
+
+def compare_methods(
+    predictions: pd.DataFrame,
+    classes: list[str],
+    metric: str = "accuracy",
+    level: str = "trial",
+    pairs: Iterable[tuple[str, str]] | None = None,
+) -> pd.DataFrame:
+    """Compare methods by paired differences of one value per subject.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As :func:`thymos.evaluation.statistics.summarise` takes them; those with permuted labels are left out.
+    classes : list of str
+        Empty for ratings.
+    metric : str
+        A name of :data:`~thymos.evaluation.metrics.CONFUSION_METRICS` or, for ratings,
+        :data:`~thymos.evaluation.metrics.RATING_METRICS`.
+    level : {'window', 'trial'}
+    pairs : iterable of (str, str), optional
+        The comparisons that were planned; all pairs by default. Fewer are corrected less.
+
+    Returns
+    -------
+    DataFrame
+        One row per protocol and pair of methods that it has: ``difference`` of ``a`` minus ``b``, its mean over
+        ``n_units`` and standard deviation ``sd``; ``p_wilcoxon`` of the signed-rank test over subjects; ``p`` of the
+        sign-flip permutation test, ``p_holm`` corrected for the pairs of the protocol; and ``detectable``, the
+        difference that a paired test at 5 % finds with a power of 80 % at this ``sd``, for this pair alone.
+
+    Raises
+    ------
+    InputError
+        If there is no such metric, or a pair names a method without predictions.
+
+    Notes
+    -----
+    Units are subjects: one value for each, seeds and repeats averaged. With fewer than 8 they are recordings (or
+    trials): the metric is that of all predictions, and the test exchanges the predictions of the two methods for single
+    units, which for one value per unit is the sign flip; ``sd`` is that of a unit under these exchanges. With one
+    subject in several folds units are folds, whose differences are tested by the corrected resampled t.
+
+    References
+    ----------
+    C. Nadeau and Y. Bengio (2003), Inference for the generalization error, Machine Learning 52.
+    """
+    known = CONFUSION_METRICS if classes else RATING_METRICS
+    if metric not in known:
+        raise InputError(f"There is no metric {metric!r}.", fits=f"one of {', '.join(known)}")
+    predictions = predictions[predictions["labels"] == "true"]
+    planned = None if pairs is None else list(pairs)
+    absent = {name for pair in planned or () for name in pair} - set(predictions["method"])
+    if absent:
+        raise InputError(f"There are no predictions of {', '.join(sorted(absent))}.", do="name methods that ran")
+    rows = []
+    for protocol, part in predictions.groupby("protocol", sort=False):
+        names = part["method"].unique().tolist()
+        wanted = itertools.combinations(names, 2) if planned is None else planned
+        wanted = [pair for pair in wanted if set(pair) <= set(names)]
+        part = part[part["method"].isin({name for pair in wanted for name in pair})]
+        compare, unit = _comparer(part, classes, known[metric], level)
+        found = [{"protocol": protocol, "unit": unit, "a": a, "b": b, **compare(a, b)} for a, b in wanted]
+        for row, corrected in zip(found, holm([row["p"] for row in found]), strict=True):
+            rows.append({**row, "p_holm": corrected})
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _comparer(part: pd.DataFrame, classes: list[str], metric: Metric, level: str) -> tuple[Callable, str]:
+    """Return what compares two methods of one protocol by name, and the unit it takes."""
+    n_subjects, n_folds = part["subject"].nunique(), part["fold"].nunique()
+    if n_subjects == 1 and n_folds > 1:
+        repeats = part["repeat"].nunique() if "repeat" in part else 1
+        values = _by_group(part.assign(subject=part["fold"].astype(str)), classes, metric, level)
+        share = 1 / max(n_folds / repeats - 1, 1)  # tested by trained on
+        return lambda a, b: _of_folds(values[a] - values[b], share), "fold"
+    if n_subjects >= MIN_SUBJECTS:
+        values = _by_group(part, classes, metric, level)
+        return lambda a, b: _of_values(values[a] - values[b]), "subject"
+    counts, unit = {}, ""
+    for method, mine in part.groupby("method", sort=False):
+        units, counts[method], _ = unit_counts(mine, classes, level)
+        unit = units.attrs["unit"]
+    return lambda a, b: _of_counts(counts[a], counts[b], metric), unit
+
+
+def _by_group(part: pd.DataFrame, classes: list[str], metric: Metric, level: str) -> pd.DataFrame:
+    """Return what each method (column) reaches for each subject, mean over seeds and repeats."""
+    found = {}
+    for method, mine in part.groupby("method", sort=False):
+        units, counts, _ = unit_counts(mine, classes, level)
+        names, groups = np.unique(units["subject"].astype(str), return_inverse=True)
+        collected = np.stack([collected_counts(c, groups) for c in counts])
+        found[method] = pd.Series(metric(collected).mean(axis=0), index=names)
+    return pd.DataFrame(found)
+
+
+def _of_values(differences: pd.Series) -> dict[str, float]:
+    # equal differences stay equal: ranks and flips would tell them apart by their last digit
+    values = differences.dropna().to_numpy(float).round(10)
+    if len(values) < 2:
+        return _nothing(len(values))
+    sd = float(values.std(ddof=1))
+    row = {
+        "n_units": len(values),
+        "difference": float(values.mean()),
+        "sd": sd,
+        "detectable": detectable(sd, len(values)),
+    }
+    if np.allclose(values, 0.0):
+        return {**row, "p": 1.0, "p_wilcoxon": 1.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ties and zeros make the p approximate
+        return {**row, "p": sign_flip(values), "p_wilcoxon": float(wilcoxon(values).pvalue)}
+
+
+def _of_folds(differences: pd.Series, share: float) -> dict[str, float]:
+    values = differences.dropna().to_numpy(float)
+    if len(values) < 2:
+        return _nothing(len(values))
+    row = {"n_units": len(values), "difference": float(values.mean()), "sd": float(values.std(ddof=1))}
+    return {**row, "detectable": np.nan, "p": corrected_resampled_t(values, share), "p_wilcoxon": np.nan}
+
+
+def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric) -> dict[str, float]:
+    """Compare two methods by exchanging their predictions for single units; counts (n_draws, n_units, ...)."""
+    if a.shape[1:] != b.shape[1:] or a.shape[1] < 2:  # a fold failed for one of them
+        return _nothing(0)
+    n, shape = a.shape[1], a.shape[2:]
+    draws = max(len(a), len(b))  # seeds; a method without randomness has one
+    a, b = (np.take(c, np.arange(draws) % len(c), axis=0) for c in (a, b))
+    both, apart = (a + b).sum(axis=1) / 2, (a - b).reshape(draws, n, -1) / 2
+
+    def difference(signs: np.ndarray) -> np.ndarray:
+        moved = np.stack([signs @ own for own in apart]).reshape(draws, len(signs), *shape)
+        return (metric(both[:, None] + moved) - metric(both[:, None] - moved)).mean(axis=0)
+
+    here = float(difference(np.ones((1, n)))[0])
+    by_chance = difference(_signs(n))
+    extreme = np.sum(np.abs(by_chance) >= abs(here) - 1e-12)
+    sd = float(np.sqrt(n) * by_chance.std())  # of one unit, if all counted alike
+    row = {"n_units": n, "difference": here, "sd": sd, "detectable": detectable(sd, n), "p_wilcoxon": np.nan}
+    return {**row, "p": _share(extreme, n)}
+
+
+def _nothing(n: int) -> dict[str, float]:
+    return {"n_units": n, **dict.fromkeys(("difference", "sd", "detectable", "p", "p_wilcoxon"), np.nan)}
+
+
+@lru_cache(maxsize=2)
+def _signs(n: int) -> np.ndarray:
+    """Return all flips of n signs, or 10 000 random ones, shape (n_flips, n)."""
+    if n <= _EXACT:
+        return 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    return 1.0 - 2.0 * generator(0, "sign flips").integers(0, 2, (_FLIPS, n))
+
+
+def _share(extreme: int, n: int) -> float:
+    return float(extreme / 2**n if n <= _EXACT else (1 + extreme) / (1 + _FLIPS))
+
+
+def sign_flip(differences: np.ndarray) -> float:
+    """Return the two-sided p of the mean of paired differences, shape (n_units,), by flipping their signs.
+
+    All flips up to 13 units, 10 000 random ones beyond. That of :func:`scipy.stats.permutation_test`, tens to
+    hundreds of times as fast (benchmarks/intervals.py), since the pairs of a study share the flips.
+    """
+    n = len(differences)
+    means = np.abs(_signs(n) @ differences) / n
+    return _share(np.sum(means >= abs(differences.mean()) - 1e-12), n)
+
+
+def corrected_resampled_t(differences: np.ndarray, share: float) -> float:
+    """Return the two-sided p of the corrected resampled t-test of Nadeau and Bengio (2003).
+
+    Parameters
+    ----------
+    differences : ndarray, shape (n_folds,)
+        Of all folds and repeats; their training parts overlap.
+    share : float
+        Samples tested by samples trained on: 1 / (k - 1) for k folds.
+    """
+    n, spread = len(differences), float(np.var(differences, ddof=1))
+    if spread == 0:
+        return 1.0 if np.allclose(differences, 0.0) else 0.0
+    t = differences.mean() / np.sqrt((1 / n + share) * spread)
+    return float(2 * student.sf(abs(t), n - 1))
+
+
+def detectable(sd: float, n: int, comparisons: int = 1, power: float = 0.8) -> float:
+    """Return the mean paired difference that a two-sided t-test at 5 % finds with a given power.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation of the differences.
+    n : int
+        Units.
+    comparisons : int
+        The level of the test is 5 % divided by it: what the first step of Holm's correction asks.
+    power : float
+    """
+    if n < 2 or not np.isfinite(sd):
+        return float("nan")
+    critical = student.isf(0.025 / comparisons, n - 1)
+    # a difference that is found with the wrong sign adds nothing at such powers
+    return float(sd * nctdtrinc(n - 1, 1 - power, critical) / np.sqrt(n))

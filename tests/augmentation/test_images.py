@@ -1,0 +1,153 @@
+"""Generated photographs: how many, of what, and what is refused."""
+
+import numpy as np
+import pytest
+
+from thymos.augmentation import FaceDCGAN, Oversample
+from thymos.augmentation.base import synthetic_budget
+from thymos.augmentation.images import _Form
+from thymos.base.checkpoints import kept_in
+from thymos.base.errors import InputError
+from thymos.sources.simulate.photos import SimulatedFaces
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* wanted samples were made")
+SMALL = {
+    **{"width": 4, "pretraining_steps": 12, "class_steps": 6, "judge_every": 6, "judge_epochs": 1, "lr": 0.05},
+    **{"average": 0.0, "batch_size": 16, "random_state": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Return faces of two kinds, of which one is rare."""
+    samples = SimulatedFaces(photos=160, people=20, size=24).load().images()
+    rare = np.isin(samples.meta["emotion"], ["surprise", "fear"])
+    return samples.replace(y=np.where(rare, "rare", "usual"))
+
+
+def test_the_budget_is_that_of_the_card():
+    counts = (3995, 436, 4097, 7215, 4830, 3171, 4965)
+    assert synthetic_budget(counts).tolist() == [365, 1308, 263, 0, 0, 1189, 0]
+    uncapped = synthetic_budget(counts, most=100)
+    assert uncapped.sum() == pytest.approx(0.2 * sum(counts), abs=2)
+    levels = {int(n + more) for n, more in zip(counts, uncapped, strict=True) if more}
+    assert max(levels) - min(levels) <= 1
+    assert 4350 < min(levels) < 4370
+
+
+@pytest.mark.parametrize(
+    ("counts", "made"), [([10, 10], [1, 1]), ([100, 1], [0, 3]), ([5, 10, 100], [14, 9, 0]), ([50], [10])]
+)
+def test_budgets_by_hand(counts, made):
+    assert synthetic_budget(counts, 0.2 if counts != [10, 10] else 0.1).tolist() == made
+
+
+def test_any_sampler_can_keep_to_the_budget(faces):
+    sampler = Oversample(ratio="budget", random_state=0)
+    sampler.fit_resample(faces.X, faces.y)
+    known = synthetic_budget([np.sum(faces.y == name) for name in ("rare", "usual")])
+    assert [sampler.n_made_[name] for name in ("rare", "usual")] == known.tolist()
+    assert known[1] == 0
+    with pytest.raises(InputError, match="ratio='all'"):
+        Oversample(ratio="all").fit_resample(faces.X, faces.y)
+
+
+def test_only_classes_that_lack_photographs_get_some_and_real_ones_stay(faces):
+    sampler = FaceDCGAN(filtered=False, **SMALL)
+    X, y, meta = sampler.fit_resample(faces.X, faces.y, meta=faces.meta)
+    n = len(faces)
+    assert np.array_equal(X[:n], faces.X)
+    assert X.dtype == np.uint8
+    assert set(y[n:]) == {"rare"}
+    assert sampler.n_made_["rare"] == len(y) - n > 0
+    assert set(sampler.generators_) == {"rare"}
+    assert (meta["source_trial"].iloc[n:] == "").all()
+    assert X[n:].std(axis=0).mean() > 1, "all photographs are one"
+    assert [(h["stage"], h["step"]) for h in sampler.history_] == [("all", 6), ("all", 12), ("rare", 18)]
+    made, labels = sampler.sample(5)
+    assert made.shape == (5, 1, 24, 24)
+    assert set(labels) == {"rare"}
+
+
+def test_generators_see_no_photograph_that_is_held_back(faces, monkeypatch):
+    seen = []
+    batch = FaceDCGAN.__init__.__globals__["_Photos"]._batch
+
+    def watched(self, rows):
+        seen.append(set(np.asarray(self.rows)[rows.numpy()].tolist()) & set(self.held.tolist()))
+        return batch(self, rows)
+
+    monkeypatch.setattr("thymos.augmentation.images._Photos._batch", watched)
+    sampler = FaceDCGAN(filtered=False, validation=0.3, **SMALL)
+    sampler.fit_resample(faces.X, faces.y, meta=faces.meta)
+    assert len(seen) > 20
+    assert not set.union(*seen)
+    assert len(sampler._play.held) > 20
+
+
+def test_a_class_that_the_network_does_not_recognise_is_refused_and_said(faces, monkeypatch):
+    from thymos.models.face_cnn import FaceCNN
+
+    monkeypatch.setattr(FaceCNN, "predict_proba", lambda self, X: np.tile([0.0, 1.0], (len(X), 1)))
+    sampler = FaceDCGAN(tries=2, **SMALL)
+    with pytest.warns(UserWarning, match="Nothing is generated of class rare: only 0% look like it"):
+        _, y = sampler.fit_resample(faces.X, faces.y)
+    assert len(y) == len(faces)
+    assert "look like it" in sampler.refused_["rare"]
+
+
+def test_a_generator_that_returns_its_photographs_is_refused(faces, monkeypatch):
+    def remembered(self, generator, y, rng):
+        rows = self.train[self.codes[self.train] == int(y[0])]
+        return self.photos[rows[np.arange(len(y)) % len(rows)]]
+
+    monkeypatch.setattr("thymos.augmentation.images._Photos.made", remembered)
+    sampler = FaceDCGAN(validation=0.4, **{**SMALL, "judge_epochs": 3})
+    with pytest.warns(UserWarning, match="returns what it was trained on"):
+        sampler.fit_resample(faces.X, faces.y, meta=faces.meta)
+    assert sampler.memorised_["rare"]["memorised"]
+
+
+def test_equal_seeds_give_equal_photographs_also_after_a_stop(faces, tmp_path):
+    plain = FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y)[0]
+    with kept_in(tmp_path):
+        first = FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y)[0]
+        again = FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y)[0]
+    assert np.array_equal(plain, first)
+    assert np.array_equal(first, again)
+    assert list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.random.default_rng(0).integers(0, 256, (5, 3, 20, 17)).astype(np.uint8),
+        np.random.default_rng(0).random((5, 1, 16, 16)).astype(np.float32),
+        np.random.default_rng(0).normal(3, 7, (5, 2, 4, 5)),
+        np.random.default_rng(0).normal(size=(5, 9)),
+    ],
+)
+def test_samples_become_photographs_and_samples_again(X):
+    form = _Form.of(X)
+    photos = form.bytes_of(X)
+    assert photos.dtype == np.uint8
+    assert all(side % 8 == 0 and side >= 16 for side in photos.shape[2:])
+    back = form.samples_of(photos, X.dtype)
+    assert back.shape == X.shape
+    assert np.abs(back.astype(float) - X).max() <= (form.high - form.low) / 500
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 0}, {"class_steps": 0}, {"validation": 2}, {"pretraining_samples": 0}, {"average": 2.0}]
+)
+def test_impossible_parameters_are_refused(wrong, faces):
+    with pytest.raises(InputError):
+        FaceDCGAN(**{**SMALL, **wrong}).fit_resample(faces.X, faces.y)
+
+
+def test_colours_are_kept():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (60, 3, 16, 16)).astype(np.uint8), np.array(list("aab") * 20)
+    made, _ = FaceDCGAN(filtered=False, **SMALL).fit_resample(X, y)
+    assert made.shape[1:] == (3, 16, 16)
+    assert len(made) > 60

@@ -1,0 +1,147 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import permutation_test, ttest_1samp, wilcoxon
+from sklearn.metrics import balanced_accuracy_score
+
+from thymos.base.errors import InputError
+from thymos.evaluation import compare_methods
+from thymos.evaluation.comparison import corrected_resampled_t, detectable, sign_flip
+from thymos.evaluation.statistics import holm
+
+CLASSES = ["a", "b"]
+
+
+def predictions(skills, subjects=10, trials=20, seeds=(0, 1), seed=0):
+    """Return made predictions of methods with these shares of windows that are right beyond chance."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for method, skill in skills.items():
+        for s in range(subjects):
+            for t in range(trials):
+                for k in seeds:
+                    label = CLASSES[t % 2]
+                    p0 = 0.9 if (label == "a") == (rng.random() < 0.5 + skill / 2) else 0.1
+                    rows.append((method, f"s{s}", f"s{s}t{t}", f"s{s}r{t % 4}", t % 5, label, p0, 1 - p0, k))
+    columns = ["method", "subject", "trial", "recording", "fold", "label", "p0", "p1", "seed"]
+    return pd.DataFrame(rows, columns=columns).assign(protocol="trial", labels="true", start=0.0)
+
+
+def accuracies(made, by="subject"):
+    right = (made["p0"] > 0.5) == (made["label"] == "a")
+    return right.groupby([made["method"], made[by]]).mean().unstack()
+
+
+def test_subjects_are_compared_in_pairs():
+    made = predictions({"good": 0.8, "bad": 0.0, "fair": 0.3})
+    table = compare_methods(made, CLASSES).set_index(["a", "b"])
+    values = accuracies(made)
+    for a, b in (("good", "bad"), ("good", "fair"), ("bad", "fair")):
+        difference = (values.loc[a] - values.loc[b]).to_numpy().round(10)
+        row = table.loc[(a, b)]
+        assert (row["unit"], row["n_units"]) == ("subject", 10)
+        assert row["difference"] == pytest.approx(difference.mean())
+        assert row["sd"] == pytest.approx(difference.std(ddof=1))
+        assert row["p_wilcoxon"] == pytest.approx(wilcoxon(difference).pvalue)
+    assert table["p_holm"].tolist() == pytest.approx(holm(table["p"].tolist()))
+    assert table.loc[("good", "bad"), "p_holm"] < 0.05
+
+
+def test_fewer_planned_pairs_are_corrected_less():
+    made = predictions({"good": 0.8, "bad": 0.0, "fair": 0.3})
+    one = compare_methods(made, CLASSES, pairs=[("good", "bad")])
+    every = compare_methods(made, CLASSES).set_index(["a", "b"])
+    assert len(one) == 1
+    assert one["p_holm"].item() == one["p"].item() < every.loc[("good", "bad"), "p_holm"]
+
+
+@pytest.mark.parametrize("n", [6, 12, 20])
+def test_the_sign_flip_test_is_that_of_scipy(n):
+    differences = np.random.default_rng(n).normal(0.5, 1.0, n)
+    theirs = permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=10_000, rng=0).pvalue
+    assert sign_flip(differences) == pytest.approx(theirs, abs=1e-12 if n <= 12 else 0.01)
+
+
+def test_methods_that_are_alike_do_not_differ():
+    made = predictions({"one": 0.4})
+    table = compare_methods(pd.concat([made, made.assign(method="other")]), CLASSES)
+    assert table["difference"].item() == 0
+    assert table["p"].item() == table["p_wilcoxon"].item() == table["p_holm"].item() == 1
+
+
+def test_permuted_labels_are_no_results():
+    made = predictions({"good": 0.8, "bad": 0.0})
+    both = pd.concat([made, made.assign(labels="permuted", p0=0.5, p1=0.5)])
+    pd.testing.assert_frame_equal(compare_methods(made, CLASSES), compare_methods(both, CLASSES))
+
+
+def test_few_subjects_are_compared_by_recording_and_one_by_fold():
+    few = compare_methods(predictions({"good": 0.8, "bad": 0.0}, subjects=3), CLASSES)
+    assert (few["unit"].item(), few["n_units"].item()) == ("recording", 12)
+    assert few["p"].item() < 0.01
+    made = predictions({"good": 0.9, "bad": 0.0}, subjects=1, trials=200)
+    table = compare_methods(made, CLASSES)
+    values = accuracies(made, "fold")
+    difference = (values.loc["good"] - values.loc["bad"]).to_numpy()
+    assert (table["unit"].item(), table["n_units"].item()) == ("fold", 5)
+    assert table["p"].item() == pytest.approx(corrected_resampled_t(difference, 1 / 4))
+
+
+def test_with_few_subjects_the_difference_is_that_of_the_metric_over_all_predictions():
+    made = predictions({"one": 0.9, "other": 0.3}, subjects=1, trials=300, seeds=(0,)).assign(fold=0)
+    made = made[(made["label"] == "a") | (np.arange(len(made)) % 10 < 2)].drop(columns="recording")  # unequal classes
+    row = compare_methods(made, CLASSES, "balanced_accuracy").iloc[0]
+    said = np.where(made["p0"] > 0.5, "a", "b")
+    known = [
+        balanced_accuracy_score(made["label"][of], said[of])
+        for of in (made["method"] == "one", made["method"] == "other")
+    ]
+    assert row["unit"] == "trial"
+    assert row["difference"] == pytest.approx(known[0] - known[1])
+    assert row["p"] < 0.01
+
+
+def test_exchanging_predictions_is_the_sign_flip_where_each_unit_has_one_value():
+    made = predictions({"one": 0.7, "other": 0.3}, subjects=3, seeds=(0,))
+    right = ((made["p0"] > 0.5) == (made["label"] == "a")).groupby([made["method"], made["recording"]]).mean().unstack()
+    differences = (right.loc["one"] - right.loc["other"]).to_numpy().round(10)
+    row = compare_methods(made, CLASSES).iloc[0]
+    assert row["difference"] == pytest.approx(differences.mean())
+    assert row["p"] == pytest.approx(sign_flip(differences))
+    assert row["sd"] == pytest.approx(np.sqrt(np.mean(differences**2)))
+
+
+def test_the_corrected_resampled_t_has_the_variance_of_overlapping_training_parts():
+    differences = np.array([0.1, 0.2, 0.05, 0.12, 0.0])
+    plain = ttest_1samp(differences, 0).pvalue
+    assert corrected_resampled_t(differences, 0.0) == pytest.approx(plain)
+    assert corrected_resampled_t(differences, 0.25) > plain
+    assert corrected_resampled_t(np.zeros(5), 0.25) == 1.0
+
+
+def test_what_is_detectable_is_found_four_times_in_five():
+    rng = np.random.default_rng(0)
+    for n, comparisons in ((8, 1), (12, 5)):
+        effect = detectable(0.08, n, comparisons)
+        p = ttest_1samp(rng.normal(effect, 0.08, (4000, n)), 0, axis=1).pvalue
+        assert np.mean(p < 0.05 / comparisons) == pytest.approx(0.8, abs=0.025)
+
+
+def test_ratings_are_compared_too():
+    rng = np.random.default_rng(0)
+    rows = [(f"s{s}", f"s{s}t{t}", t % 2, rng.uniform(1, 9)) for s in range(9) for t in range(20)]
+    made = pd.DataFrame(rows, columns=["subject", "trial", "fold", "label"]).assign(seed=0, protocol="p", labels="true")
+    near = made.assign(method="near", predicted=made["label"] + rng.normal(0, 0.5, len(made)))
+    far = made.assign(method="far", predicted=rng.uniform(1, 9, len(made)))
+    row = compare_methods(pd.concat([near, far]), [], "rmse").iloc[0]
+    assert (row["a"], row["b"]) == ("near", "far")
+    assert row["difference"] < -1
+    assert row["p"] < 0.01
+
+
+def test_what_is_not_there_is_said():
+    made = predictions({"good": 0.8})
+    with pytest.raises(InputError, match="no predictions of other"):
+        compare_methods(made, CLASSES, pairs=[("good", "other")])
+    with pytest.raises(InputError, match="no metric 'rmse'"):
+        compare_methods(made, CLASSES, "rmse")

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from thymos.base.errors import InputError
+from thymos.signals.likeness import alike_pairs, alike_pictures
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    smooth = gaussian_filter(rng.standard_normal((30, 1, 48, 48)), (0, 0, 3, 3))
+    return (128 + 500 * smooth).clip(0, 255).astype(np.uint8)
+
+
+def test_exact_and_near_copies_are_one_group(pictures):
+    rng = np.random.default_rng(1)
+    noisy = (pictures[3].astype(int) + rng.integers(-4, 5, pictures[3].shape)).clip(0, 255).astype(np.uint8)
+    brighter = (pictures[7].astype(int) // 2 + 60).astype(np.uint8)
+    everything = np.concatenate([pictures, pictures[:1], noisy[None], brighter[None]])
+    group = alike_pictures(everything)
+    assert group[:30].tolist() == list(range(30))
+    assert group[30:].tolist() == [0, 3, 7]
+    assert alike_pictures(everything, 1.0).tolist() == [*range(30), 0, 30, 31]
+
+
+def test_what_is_alike_to_a_common_third_is_one_group_and_correlations_are_numpys(pictures):
+    a, b = pictures[0].astype(float), pictures[1].astype(float)
+    steps = np.stack([(1 - t) * a + t * b for t in np.linspace(0, 1, 12)]).astype(np.uint8)
+    group = alike_pictures(steps, 0.97)
+    small = steps.reshape(12, 24, 2, 24, 2).mean(axis=(2, 4)).reshape(12, -1)
+    known = {(i, j) for i in range(12) for j in range(i + 1, 12) if np.corrcoef(small)[i, j] >= 0.97}
+    found = {tuple(pair) for block in alike_pairs(steps, 0.97) for pair in block.tolist()}
+    assert len(found ^ known) <= 2, "rounding at the limit apart"
+    assert (0, 11) not in found
+    assert group.tolist() == [0] * 12
+
+
+def test_blocks_change_nothing(pictures, monkeypatch):
+    everything = np.concatenate([pictures, pictures[::-1]])
+    whole = alike_pictures(everything, 0.9)
+    monkeypatch.setattr("thymos.signals.likeness._BLOCK", 7)
+    assert np.array_equal(alike_pictures(everything, 0.9), whole)
+
+
+def test_flat_pictures_are_alike_to_exact_copies_alone():
+    flat = np.stack([np.full((1, 24, 24), value, np.uint8) for value in (0, 0, 9, 200)])
+    assert alike_pictures(flat).tolist() == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "least"), [(np.zeros((3, 24, 24), np.uint8), 0.99), (np.zeros((3, 1, 4, 4)), 0.99), (None, 1.5)]
+)
+def test_what_does_not_fit_is_said(given, least, pictures):
+    with pytest.raises(InputError):
+        alike_pictures(pictures if given is None else given, least)
