@@ -10,7 +10,7 @@ demo: $(INSTALLED)
 	$(BIN)/thymos run demo --out runs/demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -21,6 +21,9 @@ from thymos.sources.catalogue import SOURCES
 
 torch.set_num_threads(1)
 
+# compiled anew by every fresh installation, for seconds, where simulators need it once
+os.environ.setdefault("MNE_USE_NUMBA", "false")
+
 # the user's own cache is not the tests' to fill; commands that tests start inherit this
 _CACHE = tempfile.TemporaryDirectory(prefix="thymos-test-cache-")
 os.environ["THYMOS_CACHE"] = _CACHE.name
@@ -146,14 +149,14 @@ def make_protocol():
     return make
 
 
-@pytest.fixture
-def muse_folder(tmp_path):
-    """Write a small corpus in the Muse layout, three states x three subjects x two takes, and return the data folder.
+@pytest.fixture(scope="session")
+def muse_files(tmp_path_factory):
+    """Return a small corpus in the Muse layout, three states x three subjects x two takes, written once.
 
     Each recording has a scale of its own (its fingerprint) and each state a small one.
     """
-    folder = tmp_path / "data" / "muse-mental-state"
-    folder.mkdir(parents=True)
+    folder = tmp_path_factory.mktemp("muse") / "muse-mental-state"
+    folder.mkdir()
     number = 0
     for subject in "abc":
         for state in ("concentrating", "neutral", "relaxed"):
@@ -162,6 +165,12 @@ def muse_folder(tmp_path):
                 name = f"subject{subject}-{state}-{take}.csv"
                 write_muse_csv(folder / name, seed=number, start=1533000000.0 + 1000 * number, scale=8 + number % 5)
     return folder.parent
+
+
+@pytest.fixture
+def muse_folder(muse_files, tmp_path):
+    """Return a data folder with a copy of the small corpus, which a test may change."""
+    return Path(shutil.copytree(muse_files, tmp_path / "data"))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from thymos.training.pipeline import make_pipeline
 #: Parameters that make a member small.
 FOR_CHECKS: dict[str, dict] = {
     "face_dcgan": {
-        **{"width": 4, "pretraining_steps": 8, "class_steps": 2, "judge_every": 8, "judge_epochs": 1},
+        **{"width": 4, "pretraining_steps": 2, "class_steps": 1, "judge_every": 2, "judge_epochs": 1},
         **{"lr": 0.1, "average": 0.0, "batch_size": 16, "filtered": False, "ratio": 0.5},
     },
     # without the filter, which may leave less than was asked for; its own weight is tested with the others'

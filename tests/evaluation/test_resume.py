@@ -43,19 +43,17 @@ PARENT = f"""
 import os, signal, sys, traceback
 import torch, skorch, mne, pandas, sklearn.discriminant_analysis
 import thymos.models.mlp, thymos.sources.simulate.eeg
-from thymos.evaluation.engines import Engine
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
 torch.set_num_threads(1)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
-    folder, jobs = line.rsplit(maxsplit=1)
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         try:
-            run_study(parse_study({STUDY!r}), folder, engine=Engine("loky", int(jobs)))
+            run_study(parse_study({STUDY!r}), line.rstrip())
         except BaseException:
             traceback.print_exc()
         os._exit(0)
@@ -68,8 +66,8 @@ def start():
     """Return a function that begins the study in a folder, in a process of its own, and returns its number."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def begin(folder, jobs=1):
-        parent.stdin.write(f"{folder} {jobs}\n")
+    def begin(folder):
+        parent.stdin.write(f"{folder}\n")
         parent.stdin.flush()
         return int(parent.stdout.readline())
 
@@ -140,7 +138,7 @@ def test_killed_at_five_moments_it_continues_and_gives_the_rows_of_an_unkilled_r
 def test_two_processes_share_a_folder_without_harm(unkilled, start, tmp_path):
     expected, n_fits = unkilled
     folder = tmp_path / "run"
-    for child in [start(folder, jobs) for jobs in (1, 2)]:
+    for child in [start(folder), start(folder)]:
         wait_for(child)
     for mine, theirs in zip(tables(folder), expected, strict=True):
         pd.testing.assert_frame_equal(mine, theirs)

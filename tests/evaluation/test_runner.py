@@ -1,4 +1,6 @@
 import copy
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -49,9 +51,17 @@ def rows(results):
     return results.read("rows").sort_values(IDENTITY).reset_index(drop=True).drop(columns=TIMES)
 
 
+@pytest.fixture(scope="module")
+def finished(muse_files, tmp_path_factory):
+    """Return a finished run of the study, computed once."""
+    return run_study(study(), tmp_path_factory.mktemp("finished") / "run", muse_files)
+
+
 @pytest.fixture
-def done(muse_folder, tmp_path):
-    return run_study(study(), tmp_path / "run", muse_folder), muse_folder
+def done(finished, muse_folder, tmp_path):
+    """Return the outcome of a finished run, whose folder a test may change, and its data."""
+    shutil.copytree(finished.results.folder, tmp_path / "run")
+    return replace(finished, results=Results(tmp_path / "run")), muse_folder
 
 
 def test_rows_are_tidy_and_complete(done):

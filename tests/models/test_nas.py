@@ -56,7 +56,7 @@ class Copies(Augmenter):
         return X[parents] + 100, parents
 
     def learn(self, X, y, meta, rng):
-        type(self).seen = meta.copy()
+        type(self).seen = None if meta is None else meta.copy()
 
 
 def test_a_genotype_is_found_trained_and_reported(samples, searched):

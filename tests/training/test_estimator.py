@@ -330,7 +330,8 @@ def test_mixtures_keep_a_linear_answer_and_decay_keeps_weights_small(monkeypatch
     assert small.module_[1].weight.norm() < 0.9 * plain.module_[1].weight.norm()
     again = TorchClassifier(line, **options, mixup=1.0).fit(X, y)
     assert np.array_equal(again.predict_proba(X), mixed.predict_proba(X))
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    for fast in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, fast, lambda: False)
     on_cpu = TorchClassifier(line, **options, amp=True, device="cpu").fit(X, y)
     assert np.array_equal(on_cpu.predict_proba(X), plain.predict_proba(X)), "slow in bfloat16"
 

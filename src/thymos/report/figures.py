@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -42,6 +43,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
 )  # fmt: skip
 _PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN, "left out": "#e3e6ea"}
 _NAMES_WIDE = 110  # letters that fit below an axis as wide as the page
+_COLUMNS = 300  # that can be told apart on it
 #: How figures look.
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -204,27 +206,35 @@ def split(view: RunView, card: ProtocolCard) -> str:
     shown = shown[:10]
     table = table[table["fold"].isin(shown)]
     recordings = table[["subject", "recording"]].drop_duplicates().sort_values(["subject", "recording"])
-    position = {name: k for k, name in enumerate(recordings["recording"])}
+    n_columns = min(len(recordings), _COLUMNS)  # several photographs, each a recording, share a column
+    column = dict(zip(recordings["recording"], np.arange(len(recordings)) * n_columns // len(recordings), strict=True))
+    table = table.assign(column=table["recording"].map(column))
     with mpl.rc_context(STYLE):
         fig = Figure(figsize=(10.5, 0.75 + 0.27 * len(shown)), layout="constrained")
         ax = fig.subplots()
         for y, fold in enumerate(shown):
             mine = table[table["fold"] == fold].pivot_table(
-                index="recording", columns="part", values="count", fill_value=0
+                index="column", columns="part", values="count", aggfunc="sum", fill_value=0
             )
             share = mine.div(mine.sum(axis=1), axis=0) * 0.82
-            x, bottom = [position[r] for r in share.index], np.full(len(share), y - 0.41)
+            x, bottom = share.index.to_numpy(), np.full(len(share), y - 0.41)
             for part, colour in _PARTS.items():
                 if part in share:
-                    ax.bar(x, share[part], 0.9, bottom=bottom, color=colour, label=part if y == 0 else None, lw=0)
-                    bottom = bottom + share[part].to_numpy()
+                    top = bottom + share[part].to_numpy()
+                    corners = [[x - 0.45, bottom], [x - 0.45, top], [x + 0.45, top], [x + 0.45, bottom]]
+                    boxes = np.moveaxis(np.array(corners, dtype=float), 2, 0)[top > bottom]
+                    label = part if y == 0 else None
+                    # one collection, where bars would be thousands of things to draw
+                    ax.add_collection(PolyCollection(boxes, facecolors=colour, label=label, lw=0), autolim=False)
+                    bottom = top
         ax.set_yticks(range(len(shown)), [f"fold {fold}" for fold in shown])
         ax.set_ylim(len(shown) - 0.5, -0.5)
-        ax.set_xlim(-0.6, len(position) - 0.4)
-        edges = np.flatnonzero(recordings["subject"].to_numpy()[1:] != recordings["subject"].to_numpy()[:-1]) + 0.5
+        ax.set_xlim(-0.6, n_columns - 0.4)
+        edges = np.flatnonzero(recordings["subject"].to_numpy()[1:] != recordings["subject"].to_numpy()[:-1]) + 1
+        edges = edges * n_columns / len(recordings) - 0.5
         for edge in edges:
             ax.axvline(edge, color="black", lw=1)
-        starts = np.r_[-0.5, edges, len(position) - 0.5]
+        starts = np.r_[-0.5, edges, n_columns - 0.5]
         names = list(dict.fromkeys(recordings["subject"]))
         if len(names) <= 24 and sum(map(len, names)) <= _NAMES_WIDE:
             ax.set_xticks((starts[1:] + starts[:-1]) / 2, names)
