@@ -3,8 +3,8 @@
 Run: python benchmarks/intervals.py
 
 Sign flips of paired differences against `scipy.stats.permutation_test` (all flips up to 13 units, 10 000 beyond), and
-the interval over thousands of photographs against `scipy.stats.bootstrap`, as `interval` calls it (BCa, 10 000 resamples
-of 3 589 photographs of seven classes). Median of some repeats in one process, the first call apart.
+the interval over thousands of photographs against `scipy.stats.bootstrap`, as `interval` calls it (BCa, 10 000
+resamples of 3 589 photographs of seven classes). Median of some repeats in one process, the first call apart.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# tests run side by side; libraries read this when they are imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import re
 import shutil
 import sys

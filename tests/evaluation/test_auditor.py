@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import DataError, StudyError
-from thymos.evaluation import RecordingSplit, TrialSplit
+from thymos.evaluation import RecordingSplit, TrialSplit, auditor
 from thymos.evaluation.auditor import Audit, _as_well, _best, audit_data, audit_study
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
@@ -34,6 +34,12 @@ SIMULATED = {
     },
     "methods": {"lda": {"steps": ["window_statistics", "flatten", "channel_scaler", "lda"]}},
 }
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch):
+    """Let probes have few trees: what is planted here is plain to see."""
+    monkeypatch.setattr(auditor, "TREES", auditor.FEW_TREES)
 
 
 def severities(audit, leaky=False):
@@ -229,7 +235,7 @@ def test_a_method_that_cannot_be_fitted_is_no_clean_study(muse_folder, muse_stud
 @pytest.mark.realdata
 def test_the_audit_of_the_muse_study_names_contact_and_day_unprompted(real_data):
     data = real_data("muse-mental-state")
-    study = load_study("lstm-gru-muse", "tiny")
+    study = load_study("lstm-gru-muse", "quick")
     few = {name: study.methods[name] for name in (study.baseline, "lda")}  # what is probed depends on the data alone
     audit = audit_study(study.model_copy(update={"methods": few}), data)
     table = audit.probes.set_index(["method", "protocol"])["value"]

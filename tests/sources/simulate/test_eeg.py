@@ -334,7 +334,7 @@ def test_null_mode_leaves_everything_else_unchanged():
 
 def test_null_artifacts_know_no_emotion():
     """With an effect, strong valence brings more muscle and arousal fewer blinks; in null mode neither."""
-    parameters = {"subjects": 4, "trials": 40, "seconds": 20.0, "emg_confound": 0.6, "line_freq": 64.0}
+    parameters = {"subjects": 4, "trials": 40, "seconds": 10.0, "emg_confound": 0.6, "line_freq": 64.0}
 
     def related(**effect):
         source = SimulatedEEG(**parameters, **effect)
