@@ -8,6 +8,7 @@ __all__ = ["MODELS"]
 
 _STORHOLT = "Storholt et al. 2024, EEG emotion classification - LSTM and GRU models, Oslo Metropolitan University"
 _GONG = "Gong et al. 2025, LEL, arXiv:2504.09156"
+_HEGH = "Hegh et al. 2025, hybrid deep learning for emotion recognition from faces and physiology"
 _ZHU = "Zhu et al. 2026, masked generative adversarial networks and neural architecture search, preprint"
 _LEL = "thymos.models.lel:LELClassifier"
 _RECURRENT = "thymos.models.recurrent:RecurrentClassifier"
@@ -18,7 +19,7 @@ MODELS = Catalogue(
         "face_cnn": Row(
             "thymos.models.face_cnn:FaceCNN",
             "three convolutions and a dense layer on photographs of faces",
-            citation="Hegh et al. 2025",
+            citation=_HEGH,
         ),
         "compact_face_cnn": Row(
             "thymos.models.face_cnn:FaceCNN",
@@ -98,6 +99,16 @@ MODELS = Catalogue(
             "a plain RNN, LSTM or GRU over real time; set the cell and an equal parameter count",
             citation=_STORHOLT,
             parameters={"decay": 10.0, "max_epochs": 60, "patience": 10, "clip": 1.0},
+        ),
+        "physio_lstm": Row(
+            "thymos.models.physio:PhysioLSTM",
+            "two LSTM layers on heart rate or pulse, with features of the heart rate beside them",
+            citation=_HEGH,
+        ),
+        "physio_lstm_regressor": Row(
+            "thymos.models.physio:PhysioLSTMRegressor",
+            "ratings from two LSTM layers on heart rate or pulse",
+            citation=_HEGH,
         ),
         "cnn_lstm": Row(
             "thymos.models.cnn_lstm:CNNLSTMClassifier", "convolutions over time that shorten it, then an LSTM"

@@ -96,6 +96,9 @@ TRANSFORMERS = Catalogue(
             "heart rate, its variability and the size of beats, from a pulse or an electrocardiogram",
             citation="Task Force 1996; Brennan et al. 2001; Zechmeister & Kürster 2009; Orphanidou et al. 2015",
         ),
+        "rate_features": Row(
+            "thymos.signals.heart_sequence:RateFeatures", "level, spread and rhythm of a heart-rate curve"
+        ),
         "electrodermal_features": Row(
             "thymos.signals.electrodermal:ElectrodermalFeatures",
             "level and responses of the skin conductance",

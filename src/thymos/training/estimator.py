@@ -268,6 +268,9 @@ class TorchEstimator(BaseEstimator):
         """Return samples, first axis unchanged, in the layout the module takes; a table counts as one channel."""
         return X[:, None, :] if X.ndim == 2 else X
 
+    def look(self, X: np.ndarray) -> None:
+        """Let the estimator note what it wants to know of the training samples before any are arranged; nothing."""
+
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let a new module take what it wants from the arranged training samples before the first step; nothing."""
 
@@ -349,6 +352,7 @@ class TorchEstimator(BaseEstimator):
         X, y = validate_data(self, X, y, allow_nd=True, dtype=list(self.dtypes), y_numeric=is_regressor(self))
         self.shape_ = X.shape[1:]
         self._check_parameters()
+        self.look(X)
         n_outputs = self._learn_target(y)
         device = device_named(self.device)
         loss = next(iter(self.losses)) if self.loss == "auto" else self.loss

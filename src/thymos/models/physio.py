@@ -1,0 +1,141 @@
+"""The two-layer LSTM on sequences of the body: heart rate and its slope, or the pulse itself (methods B4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from thymos.base.catalogue import near
+from thymos.base.errors import InputError
+from thymos.nn.physio import PhysioNet
+from thymos.signals.heart_sequence import RATE_FEATURES, RateFeatures
+from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor, check_layers
+
+__all__ = ["PhysioEstimator", "PhysioLSTM", "PhysioLSTMRegressor"]
+
+_FEATURES = ("auto", "rate", "none")
+
+
+class PhysioEstimator(TorchEstimator):
+    """Two LSTM layers over time, and a dense layer on features of the heart rate, side by side to one dense layer.
+
+    The last axis is time: sequences ``(n_samples, n_channels, n_times)``; a table ``(n_samples, n_times)`` counts as
+    one channel. Sequences are scaled inside by what training had, so that heart rates come in Hz.
+
+    Parameters
+    ----------
+    hidden : (int, int)
+        Widths of the two layers.
+    side : int
+        Width of the dense layer of the features.
+    features : {'auto', 'rate', 'none'}
+        Features that stand beside the sequence. ``rate``: those of
+        :func:`thymos.signals.heart_sequence.rate_features` of the first channel, a heart rate in Hz; ``auto``: these,
+        if the first channel of every training sample is one and the sampling rate is known.
+    scaling : {'minmax', 'zscore', 'none'}
+        As :class:`thymos.nn.scaling.SequenceScale`; the paper scales by least and greatest value.
+    dropout : float
+        Share of units dropped between the layers.
+    **training
+        As :class:`~thymos.training.estimator.TorchEstimator`. The defaults are those of methods B4.5; classifiers keep
+        the weights of the highest macro F1.
+
+    Attributes
+    ----------
+    features_ : str
+        ``rate`` or ``none``.
+
+    Raises
+    ------
+    InputError
+        From `fit` and predictions, if features are wanted of samples that are no heart rate.
+
+    Notes
+    -----
+    Hegh et al. (2025) name two LSTM layers, a heart rate and its features, and no sizes; those are of methods B4.5.
+    """
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (128, 64),
+        side: int = 16,
+        features: str = "auto",
+        scaling: str = "minmax",
+        dropout: float = 0.3,
+        schedule: str = "plateau",
+        batch_size: int = 64,
+        max_epochs: int = 100,
+        patience: int | None = 12,
+        **training: Any,
+    ):
+        super().__init__(schedule=schedule, batch_size=batch_size, max_epochs=max_epochs, patience=patience, **training)
+        self.hidden = hidden
+        self.side = side
+        self.features = features
+        self.scaling = scaling
+        self.dropout = dropout
+
+    def look(self, X: np.ndarray) -> None:
+        """Decide whether features of the heart rate stand beside the sequence."""
+        if self.features not in _FEATURES:
+            raise InputError(
+                f"features={self.features!r} came.{near(self.features, _FEATURES)}", fits=", ".join(_FEATURES)
+            )
+        wanted = self.features
+        if wanted == "auto":
+            known = self.sfreq is not None and X.shape[-1] > 1 and not any(RateFeatures().problems(self._sequences(X)))
+            wanted = "rate" if known else "none"
+        if wanted == "rate" and self.sfreq is None:
+            raise InputError("features='rate' came without a sampling rate.", fits="sfreq, in Hz")
+        self.features_ = wanted
+
+    def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+        """Return a new network for rows of a sequence and its features."""
+        if len(self.hidden) != 2:
+            raise InputError(f"hidden={self.hidden!r} came.", fits="the widths of two layers, such as [128, 64]")
+        check_layers({"hidden[0]": self.hidden[0], "hidden[1]": self.hidden[1], "side": self.side}, self.dropout)
+        n_channels, n_times = self._sequences(np.empty((0, *self.shape_))).shape[1:]
+        n_features = len(RATE_FEATURES) if self.features_ == "rate" else 0
+        sizes = self.hidden, self.side, self.dropout, self.scaling
+        return PhysioNet((n_channels, n_times), n_features, n_outputs, *sizes)
+
+    def begin(self, module: nn.Module, X: torch.Tensor) -> None:
+        """Let the network learn the scale of its sequences."""
+        module.learn_scale(X)
+
+    def arrange(self, X: np.ndarray) -> np.ndarray:
+        """Return rows, each a sequence and its features, shape (n_samples, n_channels * n_times + n_features)."""
+        X = self._sequences(X)
+        rows = X.reshape(len(X), -1)
+        if self.features_ == "none":
+            return rows
+        made = RateFeatures(self.sfreq).fit_transform(X).reshape(len(X), -1)
+        odd = ~np.isfinite(made).all(axis=1)
+        if odd.any():
+            text = RateFeatures().problems(X[odd][:1])[0] or f"{X.shape[-1] / self.sfreq:g} s, too few beats"
+            raise InputError(
+                f"The first channel of {int(odd.sum())} of {len(X)} samples is no heart rate: {text}.",
+                fits="beats per second, as the process heart_rate makes them, for several seconds",
+                do="leave these samples out, or set features='none'",
+            )
+        return np.concatenate([rows, made.astype(rows.dtype)], axis=1)
+
+    @staticmethod
+    def _sequences(X: np.ndarray) -> np.ndarray:
+        """Return samples as sequences of shape (n_samples, n_channels, n_times)."""
+        return X.reshape(len(X), int(np.prod(X.shape[1:-1])), X.shape[-1])
+
+
+class PhysioLSTM(PhysioEstimator, TorchClassifier):
+    """Classes from two LSTM layers; parameters as :class:`PhysioEstimator`."""
+
+    def __init__(self, monitor: str = "macro_f1", **training: Any):
+        super().__init__(monitor=monitor, **training)
+
+
+class PhysioLSTMRegressor(PhysioEstimator, TorchRegressor):
+    """Ratings from two LSTM layers; parameters as :class:`PhysioEstimator`."""
