@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from thymos.base.catalogue import near
+from thymos.base.catalogue import near, resolve
 from thymos.base.errors import InputError
 from thymos.nn.physio import PhysioNet
-from thymos.signals.heart_sequence import RATE_FEATURES, RateFeatures
+from thymos.nn.scaling import SCALINGS
 from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor, check_layers
 
 __all__ = ["PhysioEstimator", "PhysioLSTM", "PhysioLSTMRegressor"]
@@ -81,13 +81,14 @@ class PhysioEstimator(TorchEstimator):
 
     def look(self, X: np.ndarray) -> None:
         """Decide whether features of the heart rate stand beside the sequence."""
-        if self.features not in _FEATURES:
-            raise InputError(
-                f"features={self.features!r} came.{near(self.features, _FEATURES)}", fits=", ".join(_FEATURES)
-            )
+        for name, allowed in {"features": _FEATURES, "scaling": SCALINGS}.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
         wanted = self.features
         if wanted == "auto":
-            known = self.sfreq is not None and X.shape[-1] > 1 and not any(RateFeatures().problems(self._sequences(X)))
+            known = self.sfreq is not None and X.shape[-1] > 1
+            known = known and not any(_rate_features(self.sfreq).problems(self._sequences(X)))
             wanted = "rate" if known else "none"
         if wanted == "rate" and self.sfreq is None:
             raise InputError("features='rate' came without a sampling rate.", fits="sfreq, in Hz")
@@ -99,9 +100,8 @@ class PhysioEstimator(TorchEstimator):
             raise InputError(f"hidden={self.hidden!r} came.", fits="the widths of two layers, such as [128, 64]")
         check_layers({"hidden[0]": self.hidden[0], "hidden[1]": self.hidden[1], "side": self.side}, self.dropout)
         n_channels, n_times = self._sequences(np.empty((0, *self.shape_))).shape[1:]
-        n_features = len(RATE_FEATURES) if self.features_ == "rate" else 0
         sizes = self.hidden, self.side, self.dropout, self.scaling
-        return PhysioNet((n_channels, n_times), n_features, n_outputs, *sizes)
+        return PhysioNet((n_channels, n_times), shape[0] - n_channels * n_times, n_outputs, *sizes)
 
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let the network learn the scale of its sequences."""
@@ -113,10 +113,11 @@ class PhysioEstimator(TorchEstimator):
         rows = X.reshape(len(X), -1)
         if self.features_ == "none":
             return rows
-        made = RateFeatures(self.sfreq).fit_transform(X).reshape(len(X), -1)
+        features = _rate_features(self.sfreq)
+        made = features.fit_transform(X).reshape(len(X), len(features.names()))
         odd = ~np.isfinite(made).all(axis=1)
         if odd.any():
-            text = RateFeatures().problems(X[odd][:1])[0] or f"{X.shape[-1] / self.sfreq:g} s, too few beats"
+            text = features.problems(X[odd][:1])[0] or f"{X.shape[-1] / self.sfreq:g} s, too few beats"
             raise InputError(
                 f"The first channel of {int(odd.sum())} of {len(X)} samples is no heart rate: {text}.",
                 fits="beats per second, as the process heart_rate makes them, for several seconds",
@@ -139,3 +140,7 @@ class PhysioLSTM(PhysioEstimator, TorchClassifier):
 
 class PhysioLSTMRegressor(PhysioEstimator, TorchRegressor):
     """Ratings from two LSTM layers; parameters as :class:`PhysioEstimator`."""
+
+
+def _rate_features(sfreq: float) -> Any:
+    return resolve("rate_features", "transformer").load()(sfreq)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from thymos.base.catalogue import near
-from thymos.base.errors import InputError
-
 __all__ = ["SCALINGS", "SequenceScale"]
 
 SCALINGS = ("minmax", "zscore", "none")
@@ -22,17 +19,10 @@ class SequenceScale(nn.Module):
     scaling : {'minmax', 'zscore', 'none'}
         ``minmax``: least and greatest training value become -1 and 1, and what lies beyond is clipped; ``zscore``: zero
         mean and unit variance.
-
-    Raises
-    ------
-    InputError
-        If there is no such scaling.
     """
 
     def __init__(self, n_channels: int, scaling: str = "minmax"):
         super().__init__()
-        if scaling not in SCALINGS:
-            raise InputError(f"scaling={scaling!r} came.{near(scaling, SCALINGS)}", fits=", ".join(SCALINGS))
         self.scaling = scaling
         self.register_buffer("middle", torch.zeros(n_channels, 1))
         self.register_buffer("width", torch.ones(n_channels, 1))
