@@ -1,17 +1,22 @@
+import contextlib
 import copy
+import itertools
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import DataError, StudyError
 from thymos.evaluation import RecordingSplit, TrialSplit, auditor
-from thymos.evaluation.auditor import Audit, _as_well, _best, audit_data, audit_study
+from thymos.evaluation.auditor import Audit, _as_well, _best, audit_data, audit_study, try_method
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import load_study, parse_study
 from thymos.report.audit import collect
+from thymos.signals.scaling import Flatten
+from thymos.training.pipeline import make_pipeline
 
 SIMULATED = {
     "name": "simulated",
@@ -244,3 +249,34 @@ def test_the_audit_of_the_muse_study_names_contact_and_day_unprompted(real_data)
     found = [f for f in audit.findings if f["severity"] == "shortcut"]
     assert any("scale of each channel" in f["text"] and f["examples"][0].startswith("AF8") for f in found)
     assert any("recording day" in f["text"] and any("only concentrating" in e for e in f["examples"]) for f in found)
+
+
+class Patient(LogisticRegression):
+    """A classifier that notes for how long it is trained, and refuses to be trained for too short a time."""
+
+    asked = []  # noqa: RUF012
+
+    def __init__(self, max_epochs=100, least=0):
+        super().__init__()
+        self.max_epochs = max_epochs
+        self.least = least
+
+    def fit(self, X, y):
+        self.asked.append(self.max_epochs)
+        if self.max_epochs < self.least:
+            raise ValueError("too short")
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [({}, [2]), ({"max_epochs": 1}, [1]), ({"least": 3}, [2, 100]), ({"max_epochs": "all"}, ["all"])],
+)
+def test_a_method_is_tried_for_two_epochs_and_whole_where_that_fails(make_samples, options, asked):
+    Patient.asked.clear()
+    samples = make_samples()
+    pipeline = make_pipeline(Flatten(), Patient(**options))
+    with contextlib.suppress(StudyError):
+        try_method("patient", pipeline, samples, TrialSplit().folds(samples.meta, samples.y)[0], ["calm", "tense"])
+    assert [value for value, _ in itertools.groupby(Patient.asked)] == asked
+    assert pipeline[-1].get_params() == Patient(**options).get_params(), "it was changed"

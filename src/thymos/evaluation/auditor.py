@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from thymos.base.cache import Cache
 from thymos.base.catalogue import resolve
@@ -41,7 +42,11 @@ __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", 
 _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
 _DRAWS = 3
-_EPOCHS, _LENGTHS = 2, ("max_epochs", "max_steps", "search_epochs", "personal_epochs")
+_EPOCHS = 2
+_LENGTHS = (
+    *("max_epochs", "max_steps", "search_epochs", "personal_epochs"),
+    *("pretraining_steps", "class_steps", "judge_epochs"),
+)
 
 _EXPERIMENTS = (
     "each method, run again with other labels and other features in the test part: scaling, feature selection, "
@@ -190,7 +195,10 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
     few = [fold.train[labels == label][:20] for label in np.unique(labels)]
     fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5], key=fold.key)
     try:
-        fit_fold(estimator, samples, fold, classes)
+        try:
+            fit_fold(_shortened(clone(estimator)), samples, fold, classes)
+        except Exception:  # the method as it is decides, and says what is wrong
+            fit_fold(estimator, samples, fold, classes)
     except ThymosError as error:
         raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
     except Exception as error:
@@ -490,7 +498,6 @@ def _null(audit: Audit, study: Study, estimators: dict[str, Any], protocols: dic
 
 def _reference(study: Study, estimators: dict[str, Any]) -> Any:
     """Return a nearest neighbour on the features of the study's first method, the baseline aside."""
-    from sklearn.base import clone
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.preprocessing import FunctionTransformer
 
@@ -506,5 +513,9 @@ def _flat(X: np.ndarray) -> np.ndarray:
 
 
 def _shortened(estimator: Any) -> Any:
-    lengths = [name for name in estimator.get_params(deep=True) if name.split("__")[-1] in _LENGTHS]
-    return estimator.set_params(**dict.fromkeys(lengths, _EPOCHS))
+    """Let networks of an estimator learn for two epochs at most; what is no number of epochs stays as it is."""
+    lengths = {
+        name: value for name, value in estimator.get_params(deep=True).items() if name.split("__")[-1] in _LENGTHS
+    }
+    longer = [name for name, value in lengths.items() if isinstance(value, int) and value > _EPOCHS]
+    return estimator.set_params(**dict.fromkeys(longer, _EPOCHS))
