@@ -24,6 +24,14 @@ FOR_CHECKS: dict[str, dict] = {
         **{"width": 4, "pretraining_steps": 2, "class_steps": 1, "judge_every": 2, "judge_epochs": 1},
         **{"lr": 0.1, "average": 0.0, "batch_size": 16, "filtered": False, "ratio": 0.5},
     },
+    "sequence_rcgan": {
+        "hidden": 8,
+        "max_steps": 4,
+        "judge_every": 2,
+        "batch_size": 16,
+        "filtered": False,
+        "ratio": 0.5,
+    },
     # without the filter, which may leave less than was asked for; its own weight is tested with the others'
     "masked_electrode_gan": {
         **{"width": 8, "max_steps": 2, "critic_steps": 1, "judge_every": 1},

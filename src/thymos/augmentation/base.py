@@ -102,6 +102,10 @@ class Augmenter(BaseSampler):
         """
         raise TypeError(f"{type(self).__name__} does not say what it makes: override draw()")
 
+    def withdrawn(self) -> bool:
+        """Whether nothing is added after all, of any class; asked when all were drawn."""
+        return False
+
     def check(self) -> None:
         """Refuse impossible parameters.
 
@@ -186,6 +190,8 @@ class Augmenter(BaseSampler):
         if wanted:
             self.learn(data, y, meta, rng)
         made = {label: self.draw(data, y, meta, label, count, rng) for label, count in wanted.items()}
+        if wanted and self.withdrawn():
+            made = {}  # of no class, also where one was drawn before another failed
         self.n_made_ = {label: len(made[label][0]) if label in made else 0 for label in self.sampling_strategy_}
         made_all, wanted_all = sum(self.n_made_.values()), sum(wanted.values())
         if made_all < _NEARLY * wanted_all and not getattr(self, "refused_", ""):

@@ -39,6 +39,11 @@ SAMPLERS = Catalogue(
             "photographs of faces from noise, a generator for each class that has few",
             citation="Radford et al. 2016, DCGAN, ICLR; Hegh et al. 2025",
         ),
+        "sequence_rcgan": Row(
+            "thymos.augmentation.sequences:SequenceRCGAN",
+            "heart rates and other sequences from noise, by a recurrent generator",
+            citation="Esteban et al. 2017, arXiv:1706.02633; Hegh et al. 2025",
+        ),
         "masked_electrode_gan": Row(
             "thymos.augmentation.generative:MaskedElectrodeGAN",
             "electrodes hidden at random and filled in by a generator that a critic taught",

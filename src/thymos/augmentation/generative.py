@@ -208,12 +208,9 @@ class MaskedElectrodeGAN(Augmenter):
         elif held.any() and self.filtered:
             self._test_memory(seed)
 
-    def _fit_resample(self, X: Any, y: np.ndarray, meta: pd.DataFrame | None = None) -> tuple:
-        made = super()._fit_resample(X, y, meta)
-        if not getattr(self, "refused_", ""):
-            return made
-        self.n_made_ = dict.fromkeys(self.n_made_, 0)  # of no class, also where one was drawn before another failed
-        return tuple(None if part is None else part[: len(y)] for part in made)
+    def withdrawn(self) -> bool:
+        """Whether nothing is added after all."""
+        return bool(self.refused_)
 
     def draw(
         self, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | None, label: Any, count: int, rng: np.random.Generator

@@ -77,12 +77,14 @@ class Schedule:
         Steps of the generator, and of the critic before each of them.
     batch_size : int
     lr : float
-        Learning rate of both Adams.
+        Learning rate of both Adams, or of the generator's.
     betas : (float, float)
     average : float
         Decay of the moving average of the generator's weights, smaller at first (``(1 + n) / (10 + n)``).
     judge_every : int
         Steps between judgements, and between states that are kept for a restart.
+    critic_lr : float, optional
+        Learning rate of the critic's Adam, where it is another.
     """
 
     steps: int = 8000
@@ -92,14 +94,19 @@ class Schedule:
     betas: tuple[float, float] = (0.0, 0.9)
     average: float = 0.999
     judge_every: int = 200
+    critic_lr: float | None = None
 
     def __post_init__(self):
         whole = {name: getattr(self, name) for name in ("steps", "critic_steps", "batch_size", "judge_every")}
         for name, value in whole.items():
             if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
                 raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-        if not (isinstance(self.lr, (int, float)) and 0 < self.lr < np.inf and 0 <= self.average < 1):
-            raise InputError(f"lr={self.lr!r} and average={self.average!r} came.", "a positive number; 0 to below 1")
+        rates = (self.lr, self.lr if self.critic_lr is None else self.critic_lr)
+        if not all(isinstance(r, (int, float)) and 0 < r < np.inf for r in rates) or not 0 <= self.average < 1:
+            raise InputError(
+                f"lr={self.lr!r}, critic_lr={self.critic_lr!r} and average={self.average!r} came.",
+                "positive numbers; 0 to below 1",
+            )
 
 
 @dataclass
@@ -191,8 +198,8 @@ class _Loop:
         self.rng.manual_seed(seed)
         self.averaged = AveragedModel(game.generator, multi_avg_fn=_averaging(schedule.average), use_buffers=True)
         self.optimisers = [
-            torch.optim.Adam(network.parameters(), lr=schedule.lr, betas=tuple(schedule.betas))
-            for network in (game.critic, game.generator)
+            torch.optim.Adam(network.parameters(), lr=rate, betas=tuple(schedule.betas))
+            for network, rate in ((game.critic, schedule.critic_lr or schedule.lr), (game.generator, schedule.lr))
         ]
         self.number, self.history, self.stopped = 0, [], ""
         self.best: dict[str, Any] = {"score": np.inf, "step": 0, "weights": None, "critic": None}

@@ -1,0 +1,156 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thymos.augmentation import SequenceRCGAN
+from thymos.base.errors import InputError
+
+NAMES = ("hr", "hr_slope")
+SMALL = {"hidden": 8, "max_steps": 4, "judge_every": 2, "batch_size": 16, "random_state": 0, "ratio": 0.5}
+
+
+@pytest.fixture
+def rates():
+    """Return heart rates in Hz and slopes at 4 Hz of two classes, fast and slow, in trials of four windows."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.tile(["calm", "tense"], 20), 4)
+    t, beats = np.arange(40) / 4, rng.standard_normal((160, 12))
+    rate = np.stack([np.interp(t, np.arange(12), 0.04 * row) for row in beats])
+    rate += np.where(y == "calm", 1.0, 1.6)[:, None] + 0.05 * rng.standard_normal((160, 1))
+    X = np.stack([rate, np.gradient(rate, 0.25, axis=1)], axis=1).astype(np.float32)
+    return X, y, pd.DataFrame({"trial": np.repeat(np.arange(40), 4).astype(str)})
+
+
+def test_it_learns_what_classes_differ_in(rates):
+    X, y, meta = rates
+    sampler = SequenceRCGAN(NAMES, **{**SMALL, "hidden": 32, "max_steps": 400, "judge_every": 50, "lr": 5e-3})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it may not make as many as were wanted
+        made, labels, table = sampler.fit_resample(X, y, meta=meta)
+    assert np.array_equal(made[:160], X)
+    new, of = made[160:, 0], labels[160:]
+    assert len(new) > 20
+    assert table["synthetic"][160:].all()
+    assert new[of == "tense"].mean() - new[of == "calm"].mean() == pytest.approx(0.6, abs=0.15)
+    first, best = sampler.history_[0]["score"], min(words["score"] for words in sampler.history_)
+    assert best < 0.6 * first
+    assert sampler.history_[[words["step"] for words in sampler.history_].index(sampler.best_step_)]["score"] == best
+
+
+def test_the_slope_is_that_of_the_rate_that_was_made(rates):
+    X, y, meta = rates
+    made = SequenceRCGAN(NAMES, **SMALL, filtered=False).fit_resample(X, y, meta=meta)[0][len(X) :]
+    assert len(made) == 80
+    assert np.allclose(made[:, 1], np.gradient(made[:, 0], axis=1) * 4.0, atol=1e-5)
+    turned = SequenceRCGAN(NAMES[::-1], **SMALL, filtered=False).fit_resample(X[:, ::-1], y, meta=meta)[0][len(X) :]
+    assert np.allclose(turned[:, ::-1], made, atol=1e-6)
+    both = SequenceRCGAN(("a", "b"), **SMALL, filtered=False).fit_resample(X, y, meta=meta)[0][len(X) :]
+    assert not np.allclose(both[:, 1], np.gradient(both[:, 0], axis=1) * 4.0, atol=1e-2)
+
+
+def test_values_stay_within_those_of_training(rates):
+    X, y, meta = rates
+    options = {**SMALL, "noise_every": 0, "changes": False}  # as published
+    made = SequenceRCGAN(("a", "b"), **options, filtered=False).fit_resample(X, y, meta=meta)[0][len(X) :]
+    for k in range(2):
+        assert X[:, k].min() - 1e-5 <= made[:, k].min() <= made[:, k].max() <= X[:, k].max() + 1e-5
+
+
+@pytest.mark.parametrize(
+    ("rate", "rule"),
+    [
+        (np.full(40, 0.5), "rate"),
+        (np.full(40, 3.2), "rate"),
+        (np.where(np.arange(40) < 20, 1.0, 1.2), "change"),
+        (1.0 + 0.04 * (-1.0) ** np.arange(40), "spectrum"),
+    ],
+)
+def test_each_rule_of_the_filter_finds_what_it_is_for(rates, rate, rule):
+    X, y, meta = rates
+    sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False)
+    sampler.fit_resample(X, y, meta=meta)
+    real = X[y == "calm"][:, :1]
+    assert all(good.mean() > 0.8 for good in sampler._rules(real, 0).values())
+    assert not sampler._rules(rate[None, None].astype(np.float32), 0)[rule].any()
+
+
+def test_a_generator_of_nothing_plausible_adds_nothing(rates):
+    X, y, meta = rates
+    X = X + 0.1 * np.where(np.arange(40) < 20, 1, -1).astype(np.float32) * (np.arange(2) == 0)[:, None]  # all jump
+    sampler = SequenceRCGAN(NAMES, **{**SMALL, "max_steps": 60, "lr": 5e-3}, noise_every=0, changes=False)
+    with pytest.warns(UserWarning, match="Nothing is generated: only 0%"):
+        made, labels, table = sampler.fit_resample(X, y, meta=meta)
+    assert len(made) == len(labels) == len(table) == len(X)
+    assert set(sampler.n_made_.values()) == {0}
+    assert "pass the filter" in sampler.refused_
+
+
+def test_a_generator_that_returns_its_training_sequences_adds_nothing(rates, monkeypatch):
+    X, y, meta = rates
+    from thymos.augmentation import sequences
+
+    def copied(self, generator, codes, rng):
+        draw = np.random.default_rng(int(codes.sum()) + len(codes))
+        return np.stack([draw.choice(self.real(int(code))) for code in codes])
+
+    monkeypatch.setattr(sequences._Sequences, "made", copied)
+    with pytest.warns(UserWarning, match="returns what it was trained on"):
+        made, *_ = SequenceRCGAN(NAMES, **SMALL).fit_resample(X, y, meta=meta)
+    assert len(made) == len(X)
+
+
+def test_held_back_trials_are_never_trained_on(rates):
+    X, y, meta = rates
+    sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False, validation=0.25)
+    sampler.fit_resample(X, y, meta=meta)
+    play = sampler._play
+    assert len(play.held) == 40
+    assert not set(meta["trial"].iloc[play.held]) & set(meta["trial"].iloc[play.train])
+    changed = X.copy()
+    changed[play.held] = 1.3 + 0.1 * np.random.default_rng(1).standard_normal((40, *X.shape[1:]))
+    again = SequenceRCGAN(NAMES, **SMALL, filtered=False, validation=0.25)
+    again.fit_resample(changed, y, meta=meta)
+    losses = [[h["real"] for h in s.history_] for s in (sampler, again)]
+    assert losses[0] == losses[1]
+
+
+def test_a_killed_training_goes_on_and_an_equal_one_is_not_repeated(rates, tmp_path, monkeypatch):
+    from thymos.base.checkpoints import kept_in
+    from thymos.training import adversarial
+
+    X, y, meta = rates
+    options = {**SMALL, "filtered": False}
+    whole = SequenceRCGAN(NAMES, **options).fit_resample(X, y, meta=meta)[0]
+    original, steps = adversarial._Loop.step, []
+
+    def dying(self):
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        steps.append(1)
+        original(self)
+
+    monkeypatch.setattr(adversarial._Loop, "step", dying)
+    with kept_in(tmp_path), pytest.raises(KeyboardInterrupt):
+        SequenceRCGAN(NAMES, **options).fit_resample(X, y, meta=meta)
+    monkeypatch.setattr(adversarial._Loop, "step", lambda self: (steps.append(1), original(self)))
+    with kept_in(tmp_path):
+        again = SequenceRCGAN(NAMES, **options).fit_resample(X, y, meta=meta)[0]
+        assert len(steps) == 3 + 2, "it did not go on at the second step"
+        SequenceRCGAN(NAMES, **{**options, "ratio": 0.25}).fit_resample(X, y, meta=meta)
+    assert len(steps) == 5
+    assert np.array_equal(again, whole)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"hidden": 0}, {"sfreq": 0}, {"lr": -1.0}, {"critic_lr": 0.0}, {"ch_names": ["hr"]}, {"validation": 1.0}],
+)
+def test_impossible_parameters_are_refused(rates, options):
+    X, y, meta = rates
+    with pytest.raises(InputError):
+        SequenceRCGAN(**{"ch_names": NAMES, **SMALL, **options}).fit_resample(X, y, meta=meta)
+    if "lr" not in "".join(options):
+        with pytest.raises(InputError, match="column trial"):
+            SequenceRCGAN(NAMES, **SMALL).fit_resample(X, y, meta=meta.rename(columns={"trial": "t"}))
