@@ -221,7 +221,7 @@ def test_arrays_with_a_validation_part_go_through_the_pipeline(name, train):
 def test_a_study_names_it_among_its_steps(name):
     parameters = FOR_CHECKS.get(name, {})
     step = {name: {**parameters, "ratio": 0.25}}
-    place = 0 if name == "fourier_surrogate" else 2  # which is for signals
+    place = 0 if name in {"fourier_surrogate", "sequence_rcgan"} else 2  # which are for signals
     steps = ["differential_entropy", "channel_scaler", "flatten", "lda"]
     content = {
         "name": "augmented",

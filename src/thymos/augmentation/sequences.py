@@ -45,8 +45,8 @@ class SequenceRCGAN(Augmenter):
     Parameters
     ----------
     ch_names : sequence of str, optional
-        Names of the channels of sequences with three axes. A study fills them in. ``hr``, in Hz, is filtered as a heart rate, and ``hr_slope`` is
-        not generated but computed from it.
+        Names of the channels, where samples have three axes. A study fills them in. ``hr``, in Hz, is filtered as a
+        heart rate, and ``hr_slope`` is not generated but computed from it.
     sfreq : float
         Sampling rate in Hz, of the slope. A study fills it in.
     ratio, sampling_strategy, weight, random_state
@@ -356,7 +356,8 @@ class _Sequences(Game):
         found = {"diversity": float(spread.min())}
         if len(self.held):
             parts = [self.scaled(part) for part in (self.raw[rows], made)]
-            found["score"] = sum(mmd2(*(_flat(of(part)) for part in parts))[0] for of in (np.asarray, _spectra)) / 2
+            looks = (np.asarray, _spectra) if self.x.shape[1] >= _BANDS else (np.asarray,)
+            found["score"] = float(np.mean([mmd2(*(_flat(look(part)) for part in parts))[0] for look in looks]))
         return found
 
     def scaled(self, x: np.ndarray) -> np.ndarray:
