@@ -520,3 +520,24 @@ def test_official_parts_that_are_not_there_are_said(parted):
         OfficialSplit(test="training")
     with pytest.raises(InputError, match="metadata column"):
         OfficialSplit(apart="")
+
+
+def test_people_with_stimuli_of_their_own_are_tested_on_all_they_met(make_samples):
+    samples = make_samples(subjects=6, trials=8)
+    own = samples.meta["subject"] + "-" + samples.meta["stimulus"]
+    shared = samples.meta["stimulus"] == "k0"  # one that everybody met
+    meta = samples.meta.assign(stimulus=np.where(shared, "k0", own))
+    folds = SubjectStimulusSplit(1, subject_splits=3).folds(meta, samples.y)
+    assert [fold.name for fold in folds] == ["1", "2", "3"]
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(meta)))
+    for fold in folds:
+        rest = np.concatenate([fold.train, fold.validation])
+        assert meta["subject"].iloc[fold.validation].nunique() == 1
+        assert len(fold.validation) == 7 * 4, "all that the subject met and nobody who is tested did"
+        assert not {"k0"} & set(meta["stimulus"].iloc[rest]), "it was met by those who are tested"
+        check_split(meta, fold, ("subject", "stimulus", "trial"))
+    with pytest.raises(ProtocolError, match="no row for training"):
+        SubjectStimulusSplit(1, subject_splits=3).folds(samples.meta, samples.y)
+    for wrong in (0, True, 1.0):
+        with pytest.raises(InputError, match="n_splits"):
+            SubjectStimulusSplit(wrong)

@@ -639,7 +639,8 @@ class SubjectStimulusSplit(Protocol):
     Parameters
     ----------
     n_splits : int or 'all'
-        Parts of the stimuli.
+        Parts of the stimuli. 1 divides the subjects alone, for corpora whose subjects meet stimuli of their own: a fold
+        tests some subjects on everything, and what they met stands in no other part.
     subject_splits : int or 'all'
         Parts of the subjects.
     validation : float
@@ -663,16 +664,21 @@ class SubjectStimulusSplit(Protocol):
         subject_splits: int | str = "all",
         few_shot: int = 0,
     ):
-        super().__init__(n_splits, validation, guard, repeats, inner, random_state, few_shot=few_shot)
+        undivided = n_splits == 1 and type(n_splits) is int
+        super().__init__(
+            None if undivided else n_splits, validation, guard, repeats, inner, random_state, few_shot=few_shot
+        )
+        self.n_splits = 1 if undivided else self.n_splits
         self.subject_splits = subject_splits
         LeaveOneSubjectOut(n_splits=subject_splits)  # the same numbers fit
 
     def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
         seed = self.random_state if not repeat else child_seed(self.random_state, "repeat", repeat)
-        subjects, stimuli = (
-            LeaveOneSubjectOut(self.subject_splits, random_state=seed),
-            GroupSplit("stimulus", self.n_splits, random_state=seed),
-        )
+        subjects = LeaveOneSubjectOut(self.subject_splits, random_state=seed)
+        if self.n_splits == 1:
+            yield from subjects._deal(rows, groups, y, part, repeat)
+            return
+        stimuli = GroupSplit("stimulus", self.n_splits, random_state=seed)
         by_stimulus = list(stimuli._deal(rows, groups[:, 1:], y, "", 0))
         for subject, mine in subjects._deal(rows, groups, y, "", 0):
             for number, theirs in by_stimulus:
@@ -684,12 +690,18 @@ class SubjectStimulusSplit(Protocol):
         self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         numbers = []
-        for column in (0, 1):
+        for column in (0,) if self.n_splits == 1 else (0, 1):
             keys = groups[rows, column]
             n = min(n_splits, _capacity(keys, y[rows]))
             if n < 2:
                 return
             numbers.append(_assign(keys, y[rows], n, child_seed(seed, self.keys[column])))
+        if self.n_splits == 1:
+            mine, theirs = groups[rows, 1], numbers[0]
+            held = (theirs == i for i in range(theirs.max() + 1))
+            masks = ((~part & ~np.isin(mine, mine[part]), part) for part in held)
+            yield from itertools.islice(self._complete(meta, rows, y, masks), n_splits)
+            return
         a, b = numbers
         pairs = ((i, (i + shift) % (b.max() + 1)) for shift in range(b.max() + 1) for i in range(a.max() + 1))
         masks = (((a != i) & (b != j), (a == i) & (b == j)) for i, j in pairs)
