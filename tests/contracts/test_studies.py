@@ -22,6 +22,7 @@ TWINS = {
     "deap": {"subjects": 2, "trials": 16, "seconds": 6.0, "films": 0},
     "eav": {"subjects": 1, "turns": 20, "seconds": 1.0, "size": 32},
     "faced": {"subjects": 1, "seconds": 3.0},
+    "hku956": {"subjects": 6, "trials": 8, "seconds": [20, 40], "shared": 0.25},
     "seed": {"subjects": 1, "sessions": 1, "scale": 0.015},
 }
 

@@ -43,3 +43,14 @@ def test_wrong_parameters_leave_nothing(tmp_path):
         with pytest.raises(InputError):
             write_hku956(tmp_path, **wrong)
     assert not list(tmp_path.iterdir())
+
+
+def test_songs_that_are_not_shared_are_heard_by_one(tmp_path):
+    options = {"subjects": 3, "trials": 4, "seconds": [2, 3]}
+    for shared, common in ((1.0, 4), (0.5, 2), (0.0, 0)):
+        source = HKU956(write_hku956(tmp_path / f"{shared}", **options, shared=shared), zeros="keep")
+        heard = source.table().groupby("stimulus")["subject"].nunique()
+        assert heard.tolist().count(3) == common
+        assert heard.tolist().count(1) == 3 * (4 - common)
+    with pytest.raises(InputError, match="share"):
+        write_hku956(tmp_path / "wrong", shared=1.5)

@@ -36,6 +36,7 @@ def write_hku956(
     effect: float = 1.0,
     null: bool = False,
     fingerprint: float = 0.25,
+    shared: float = 1.0,
 ) -> Path:
     """Write ``hku956/1. physiological_signals/<participant>/<signal>/<song_no>_<song_id>.csv`` and the ratings.
 
@@ -49,6 +50,9 @@ def write_hku956(
         Number of participants, and of songs, which each of them hears once in an order of their own.
     seconds : (int, int)
         Shortest and longest song.
+    shared : float
+        Share of the songs that all participants hear. Others have a number of their own for each participant, as most
+        songs of the corpus were heard by one.
     effect, null, fingerprint
         As :class:`~thymos.sources.simulate.physiology.Physiology`.
 
@@ -67,6 +71,8 @@ def write_hku956(
     earlier(target, "hku956")
     if len(seconds) != 2 or not 1 <= seconds[0] <= seconds[1]:
         raise InputError(f"seconds={seconds!r} came.", fits="the shortest and the longest song, 1 s or more")
+    if not 0 <= shared <= 1:
+        raise InputError(f"shared={shared!r} came.", fits="a share from 0 to 1")
     experiment = Experiment(subjects, trials, random_state)
     physiology = Physiology(random_state, effect, null, fingerprint)
     lengths = generator(random_state, "hku956", "songs").integers(seconds[0], seconds[1] + 1, trials)
@@ -75,7 +81,8 @@ def write_hku956(
         for index, k, _, felt in experiment.trials_of("hku956"):
             person, song, length = f"hku{_FIRST + index}", int(felt.order[k]), int(lengths[felt.order[k]])
             body = physiology.trial(index, k, length, felt.felt[k], felt.intensity[k])
-            name = f"{k}_{_SONG + song}.csv"
+            number = _SONG + song + (0 if song < round(shared * trials) else (1 + index) * trials)
+            name = f"{k}_{number}.csv"
             for modality, (stored, sfreq, *_) in SIGNALS.items():
                 factor, offset, digits = _STORED[modality]
                 values = body.signal(modality, sfreq).data[0].astype(float) * factor + offset
@@ -84,7 +91,7 @@ def write_hku956(
             _lines(out.file(f"{FOLDER}/{person}/{INTERVALS}/{name}"), kept, 6)
             ratings = [round((felt.ratings[name][k] - 5) / 4 * LIMIT, 1) + 0.0 for name in ("valence", "arousal")]
             signs = [("negative", "neutral", "positive")[int(np.sign(rating)) + 1] for rating in ratings]
-            rows.append((person, k, _SONG + song, ratings[0], signs[0], ratings[1], signs[1], length))
+            rows.append((person, k, number, ratings[0], signs[0], ratings[1], signs[1], length))
             truth.append({"trial": f"{person}/{k}", **felt.labels(k)})
         out.truth["records"] = truth
         columns = ["participant_id", "song_no", "song_id", "valence_rating", "valence", "arousal_rating", "arousal"]
