@@ -65,6 +65,7 @@ FOR_CHECKS = {
     "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "physio_lstm": {"lr": 3e-2, "max_epochs": 6, "hidden": (16, 16), "batch_size": 16},
     "physio_lstm_regressor": {"lr": 3e-2, "max_epochs": 40, "hidden": (16, 16), "batch_size": 32},
+    "hybrid_fusion": {"lr": 1e-2, "finetune_lr": 1e-3, "frozen_epochs": 3, "finetune_epochs": 2, "hidden": 16},
     "random_forest_regressor": {"n_estimators": 10},
 }
 
@@ -84,7 +85,7 @@ _SEARCHED = {
 EXCEPTIONS = {
     **dict.fromkeys(("recurrent", "recurrent_regressor", "cnn_lstm"), _FLOAT32),
     **dict.fromkeys(("eegnet", "shallow_convnet", "deep_convnet", "tsception"), _FLOAT32),
-    **dict.fromkeys(("physio_lstm", "physio_lstm_regressor"), _FLOAT32),
+    **dict.fromkeys(("physio_lstm", "physio_lstm_regressor", "hybrid_fusion"), _FLOAT32),
     **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer"), _FLOAT32),
     **dict.fromkeys(("face_cnn", "compact_face_cnn"), _FLOAT32),
     **dict.fromkeys(("eegnas", "personalised_search"), _SEARCHED),

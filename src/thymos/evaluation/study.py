@@ -49,6 +49,7 @@ BUDGETS = ("tiny", "quick", "full")
 
 _STEPS = ("transformer", "sampler", "model")  # kinds of what a method is made of
 _INSIDE = {"estimator", "sampler"}  # parameters that may be steps themselves
+_BY_MODALITY = {"encoders"}  # parameters that may be steps for each modality
 
 
 class _Loader(yaml.SafeLoader):
@@ -117,6 +118,27 @@ class Images(_Strict):
     size: int | tuple[int, int] | None = None
     grey: bool = True
     alike: float | None = Field(default=None, ge=0.5, le=1)
+
+
+class Modality(_Strict):
+    """How one of several modalities becomes samples.
+
+    Parameters
+    ----------
+    of : str, optional
+        The modality of the source; its name in the study by default.
+    process : list of Step
+        Applied to each recording alone.
+    features : list of Step
+        Transformers that learn nothing, applied to each window.
+    images : Images, optional
+        For pictures; each window is given the one nearest to its middle.
+    """
+
+    of: str | None = None
+    process: list[Named] = Field(default_factory=list)
+    features: list[Named] = Field(default_factory=list)
+    images: Images | None = None
 
 
 class Target(_Strict):
@@ -306,6 +328,11 @@ class Study(_Strict):
     source : Step
         Corpus or simulator, with its parameters.
     modality : str
+    modalities : mapping of str to Modality
+        Instead of `modality`, `process`, `features` and `images`: several modalities of the same windows, in samples
+        that are mappings. Methods of one of them begin with ``pick: {modality: ...}``; ``hybrid_fusion`` takes all.
+    missing_modality : {'drop', 'keep'}
+        What becomes of windows that some modality lacks, see :func:`thymos.signals.together.together`.
     process : list of Step
         Applied to each recording alone, before windows are cut.
     windows : Windows
@@ -354,6 +381,8 @@ class Study(_Strict):
     citation: str = ""
     source: Named
     modality: str = "eeg"
+    modalities: dict[str, Modality] = Field(default_factory=dict)
+    missing_modality: Literal["drop", "keep"] = "drop"
     process: list[Named] = Field(default_factory=list)
     windows: Windows | None = None
     images: Images | None = None
@@ -400,6 +429,10 @@ class Study(_Strict):
             raise ValueError("windows, images: one of the two, for signals or for pictures")
         if self.images and (self.features or self.subtract_baseline or self.keep_signals):
             raise ValueError("features, subtract_baseline and keep_signals are for windows of signals")
+        if self.modalities and (self.windows is None or self.features or self.process or self.keep_signals):
+            raise ValueError(
+                "modalities: windows are for all of them; process, features and images stand with each modality"
+            )
         whole = self.windows is not None and self.windows.seconds is None
         if not self.features and (whole or self.subtract_baseline or self.keep_signals):
             raise ValueError(
@@ -470,7 +503,8 @@ class Study(_Strict):
         shown = {"title", "question", "citation", "claims", "cautions", "comparisons", "panels", "level", "metric"}
         words = {"budgets", "folder", *shown}
         # as it was before there were any
-        words |= {name for name in ("inspections", "keep_signals", "images") if not getattr(self, name)}
+        words |= {name for name in ("inspections", "keep_signals", "images", "modalities") if not getattr(self, name)}
+        words |= set() if self.modalities else {"missing_modality"}
         content = self.model_dump(mode="json", exclude=words)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -649,9 +683,15 @@ def _given(step: Any, defaults: Mapping[str, dict]) -> Any:
         return step
     own = {**defaults.get(named["name"], {}), **own}
     for key in _INSIDE & set(own):
-        inner = own[key]
-        own[key] = [_given(one, defaults) for one in inner] if isinstance(inner, list) else _given(inner, defaults)
+        own[key] = _all_given(own[key], defaults)
+    for key in _BY_MODALITY & set(own):
+        if isinstance(own[key], dict):
+            own[key] = {name: _all_given(inner, defaults) for name, inner in own[key].items()}
     return {"name": named["name"], "parameters": own} if own else step
+
+
+def _all_given(steps: Any, defaults: Mapping[str, dict]) -> Any:
+    return [_given(one, defaults) for one in steps] if isinstance(steps, list) else _given(steps, defaults)
 
 
 def _with_default(content: dict[str, Any]) -> Any:
@@ -738,8 +778,10 @@ def make_samples(
         recordings = recordings.process(step.name, study.modality, **step.parameters)
     cut = {"modality": study.modality, "cache": cache, "progress": progress}
     cut |= study.windows.model_dump() if study.windows else {}
-    if study.images:
-        samples = _pictures(recordings, study)
+    if study.modalities:
+        samples = _together(recordings, study, cut)
+    elif study.images:
+        samples = _pictures(recordings, study.images, study.modality)
     elif study.features:
         steps = [_build(step, {}) for step in study.features]
         samples = recordings.features(
@@ -754,11 +796,29 @@ def make_samples(
     return _labelled(samples, study.target)
 
 
-def _pictures(recordings: Any, study: Study) -> Samples:
+def _together(recordings: Any, study: Study, cut: Mapping[str, Any]) -> Samples:
+    """Return the windows of several modalities side by side."""
+    parts = {}
+    for name, spec in study.modalities.items():
+        of, mine = spec.of or name, recordings
+        for step in spec.process:
+            mine = mine.process(step.name, of, **step.parameters)
+        if spec.images:
+            parts[name] = _pictures(mine, spec.images, of)
+            continue
+        part = mine.windows(**{**cut, "modality": of})
+        for step in spec.features:
+            made = _build(step, part.info)
+            part = part.replace(X=made.fit_transform(part.X), info={**part.info, "features": step.name})
+        parts[name] = part
+    return load_object("thymos.signals.together:together")(parts, study.missing_modality)
+
+
+def _pictures(recordings: Any, images: Images, modality: str) -> Samples:
     """Return pictures as samples; what is there twice is marked on request."""
-    samples = recordings.images(study.images.size, study.images.grey, study.modality)
-    if study.images.alike is not None:
-        group = load_object("thymos.signals.likeness:alike_pictures")(samples.X, study.images.alike)
+    samples = recordings.images(images.size, images.grey, modality)
+    if images.alike is not None:
+        group = load_object("thymos.signals.likeness:alike_pictures")(samples.X, images.alike)
         samples = samples.replace(meta=samples.meta.assign(picture=[f"p{number}" for number in group]))
     return samples
 
@@ -837,6 +897,9 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
     from sklearn.base import is_regressor
 
     pipeline = load_object("thymos.training.pipeline:make_pipeline")
+    first = study.methods[method].steps[0]
+    if first.name == "pick":  # what follows sees this modality alone
+        info = _of_modality(info, first.parameters.get("modality"))
     try:
         made = pipeline(*(_build(step, info) for step in study.methods[method].steps))
         made._validate_steps()
@@ -916,6 +979,12 @@ def _build(step: Step, info: Mapping[str, Any], kinds: tuple[str, ...] = _STEPS)
     for name, inside in getattr(made, "steps_inside", {}).items():
         if isinstance(parameters.get(name), (str, dict, list)):
             parameters[name] = _built_inside(f"{step.name}.{name}", parameters[name], inside, info)
+    for name, inside in getattr(made, "steps_by_modality", {}).items():
+        if isinstance(parameters.get(name), dict):
+            parameters[name] = [
+                (modality, _built_inside(f"{step.name}.{name}.{modality}", steps, inside, _of_modality(info, modality)))
+                for modality, steps in parameters[name].items()
+            ]
     takes = inspect.signature(made).parameters
     for fact in ("sfreq", "ch_names"):
         if fact in takes and fact in info:
@@ -924,6 +993,11 @@ def _build(step: Step, info: Mapping[str, Any], kinds: tuple[str, ...] = _STEPS)
         with suppress(InputError):  # channels that are no electrodes have no place
             parameters.setdefault("positions", _positions(tuple(info["ch_names"])))
     return _call(f"The step {step.name!r}", made, parameters)
+
+
+def _of_modality(info: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
+    """Return what is known of samples of one modality of several."""
+    return {**info, **info.get("modalities", {}).get(name, {})}
 
 
 def _built_inside(owner: str, given: Any, kinds: tuple[str, ...], info: Mapping[str, Any]) -> Any:

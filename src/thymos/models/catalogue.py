@@ -110,6 +110,11 @@ MODELS = Catalogue(
             "ratings from two LSTM layers on heart rate or pulse",
             citation=_HEGH,
         ),
+        "hybrid_fusion": Row(
+            "thymos.models.fusion:HybridFusionClassifier",
+            "several modalities: encoders joined by a network, or classifiers whose probabilities are combined",
+            citation=_HEGH,
+        ),
         "cnn_lstm": Row(
             "thymos.models.cnn_lstm:CNNLSTMClassifier", "convolutions over time that shorten it, then an LSTM"
         ),

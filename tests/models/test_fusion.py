@@ -1,0 +1,219 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+
+from thymos.base.errors import InputError
+from thymos.base.samples import Samples
+from thymos.models.face_cnn import FaceCNN
+from thymos.models.fusion import HybridFusionClassifier
+from thymos.models.mlp import MLPClassifier
+from thymos.models.physio import PhysioLSTM
+from thymos.nn.fusion import JOINED
+from thymos.signals.scaling import ChannelScaler
+from thymos.training.pipeline import make_pipeline
+
+COMBINED = ("average", "independent", "stacking")
+NAMES = np.array(["calm", "glad", "tense"])
+
+
+def views(n=900, distance=1.3, seed=0):
+    """Return two views of three classes that are independent given the class, and the classes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    a, b = (
+        (distance * np.eye(3)[y] + rng.standard_normal((n, 3)) + shift).astype(np.float32) for shift in (0.0, 100.0)
+    )
+    return {"a": a, "b": b}, NAMES[y]
+
+
+def small(fusion, **options):
+    net = MLPClassifier(hidden=(16,), max_epochs=12, lr=1e-2)
+    encoders = [("a", net), ("b", make_pipeline(ChannelScaler(), clone(net)))]
+    given = {"frozen_epochs": 6, "finetune_epochs": 3, "hidden": 16, "lr": 5e-3, "random_state": 0}
+    return HybridFusionClassifier(encoders, fusion, **{**given, **options})
+
+
+def cut(X, rows):
+    return {name: array[rows] for name, array in X.items()}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    X, y = views()
+    train, held, test = np.split(np.arange(900), [400, 600])
+    return (cut(X, train), y[train]), (cut(X, held), y[held]), (cut(X, test), y[test])
+
+
+@pytest.mark.parametrize("fusion", [*JOINED, *COMBINED])
+def test_two_views_are_better_than_one_and_one_is_better_than_none(fusion, parts):
+    (X, y), held, (X_test, y_test) = parts
+    model = small(fusion).fit(X, y, validation=held)
+    both = model.score(X_test, y_test)
+    alone = {}
+    for name in X:
+        other = "b" if name == "a" else "a"
+        alone[name] = model.score({name: X_test[name], other: np.full_like(X_test[other], np.nan)}, y_test)
+        assert alone[name] > 0.55
+    assert both > max(alone.values()) + 0.03
+    probabilities = model.predict_proba(X_test)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+def test_independent_views_are_combined_as_bayes_would(parts):
+    (X, y), held, (X_test, _) = parts
+    model = small("independent").fit(X, y, validation=held)
+    a, b = (model.calibrations_[name].apply(model.encoders_[name].predict_proba(X_test[name])) for name in ("a", "b"))
+    known = a * b / model.prior_
+    assert np.allclose(model.predict_proba(X_test), known / known.sum(axis=1, keepdims=True), atol=1e-6)
+    mean = small("average").fit(X, y, validation=held)
+    a, b = (mean.encoders_[name].predict_proba(X_test[name]) for name in ("a", "b"))
+    known = np.sqrt(a * b)
+    assert np.allclose(mean.predict_proba(X_test), known / known.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("fusion", [*JOINED, *COMBINED])
+def test_samples_that_lack_a_modality_are_trained_on_too(fusion, parts):
+    (X, y), (X_held, y_held), (X_test, y_test) = parts
+    X, X_held = (cut(part, slice(None)) for part in (X, X_held))
+    for part in (X, X_held):
+        part["a"], part["b"] = part["a"].copy(), part["b"].copy()
+        part["a"][::3] = np.nan
+        part["b"][1::3] = np.nan
+    model = small(fusion).fit(X, y, validation=(X_held, y_held))
+    assert model.score(X_test, y_test) > 0.65
+
+
+@pytest.mark.parametrize("fusion", ["concat", "stacking"])
+def test_without_a_validation_part_all_epochs_are_trained(fusion, parts):
+    (X, y), _, (X_test, y_test) = parts
+    model = small(fusion).fit(X, y)
+    assert model.score(X_test, y_test) > 0.65
+    stages = pd.DataFrame(model.history_)["stage"].value_counts().to_dict()
+    joined = {"joined": 6, "together": 3} if fusion == "concat" else {}
+    assert stages == {"a": 12, "b": 12, **joined}
+
+
+def test_stacking_holds_whole_trials_back(parts, monkeypatch):
+    (X, y), _, _ = parts
+    order = np.argsort(y, kind="stable")
+    meta = pd.DataFrame(dict.fromkeys(("source", "subject", "session", "stimulus"), "x"), index=range(400))
+    meta = meta.assign(trial=(np.arange(400) // 5).astype(str), start=0.0, stop=1.0)
+    seen = []
+    original = LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda self, Z, t: (seen.append(len(t)), original(self, Z, t))[1])
+    model = small("stacking").fit(cut(X, order), y[order], meta=meta)
+    assert seen[0] % 5 == 0
+    assert 50 <= seen[0] <= 110
+    assert model.encoders_["a"].n_features_in_ == 3
+
+
+def test_still_encoders_stay_as_they_are_and_finetuning_changes_them(parts):
+    (X, y), held, _ = parts
+    still = small("concat", finetune_epochs=0).fit(X, y, validation=held)
+    alone = still.encoders_["a"].module_.state_dict()
+    joined = still.module_.encoders[0].state_dict()
+    assert all(np.array_equal(alone[name], value) for name, value in joined.items())
+    tuned = small("concat", finetune_lr=1e-2).fit(X, y, validation=held)
+    first = next(iter(tuned.module_.encoders[0].state_dict().values()))
+    assert not np.array_equal(first, next(iter(alone.values())))
+    assert tuned.embed(X).shape == (400, 32)
+
+
+def test_the_seed_decides_and_reaches_the_encoders(parts):
+    (X, y), _, (X_test, _) = parts
+    one, same, other = (small("gated", random_state=seed).fit(X, y).predict_proba(X_test) for seed in (0, 0, 1))
+    assert np.array_equal(one, same)
+    assert not np.allclose(one, other)
+    parameters = small("concat").get_params()
+    assert parameters["a__max_epochs"] == 12
+    assert small("concat").set_params(b__mlpclassifier__max_epochs=3).encoders[1][1][-1].max_epochs == 3
+
+
+def test_faces_and_heart_rates_are_joined_as_published():
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1], 40)
+    faces = rng.integers(0, 80, (80, 1, 16, 16)).astype(np.uint8) + (y * 60).astype(np.uint8)[:, None, None, None]
+    rate = 1.0 + 0.3 * y[:, None] + 0.02 * rng.standard_normal((80, 40))
+    pulse = np.stack([rate, np.gradient(rate, 0.25, axis=1)], axis=1).astype(np.float32)
+    encoders = [
+        ("face", FaceCNN(width=4, max_epochs=2)),
+        ("bvp", PhysioLSTM(hidden=(8, 6), side=4, max_epochs=3, sfreq=4.0)),
+    ]
+    model = HybridFusionClassifier(encoders, frozen_epochs=8, finetune_epochs=2, hidden=8, lr=1e-2, random_state=0)
+    X = {"face": faces, "bvp": pulse}
+    model.fit(X, y)
+    assert model.module_.head.sizes == [256, 10]
+    assert model.score(X, y) > 0.9
+    without = {"face": np.full(faces.shape, np.nan, np.float32), "bvp": pulse}
+    without["face"][0] = faces[0]  # as broken numbers, since others are missing
+    assert np.allclose(model.predict_proba(without)[0], model.predict_proba(X)[0], atol=1e-5)
+
+
+def test_what_cannot_be_joined_is_refused_and_can_be_combined(parts, words):
+    (X, y), held, _ = parts
+    encoders = [("a", LogisticRegression()), ("b", LogisticRegression())]
+    with pytest.raises(InputError) as error:
+        HybridFusionClassifier(encoders).fit(X, y)
+    words(error.value, "'a', LogisticRegression", "dense layer", "average")
+    assert HybridFusionClassifier(encoders, "average").fit(X, y, validation=held).score(X, y) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda X: {"a": X["a"]}, ["modality 'b' is not there", "NaN"]),
+        (lambda X: X["a"], ["several modalities"]),
+        (lambda X: {name: np.full_like(array, np.nan) for name, array in X.items()}, ["300 of 300", "none of a, b"]),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(parts, change, expected, words):
+    (X, y), _, (X_test, _) = parts
+    model = small("average").fit(X, y)
+    with pytest.raises(InputError) as error:
+        model.predict(change(X_test))
+    words(error.value, *expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fusion": "concatenate"},
+        {"hidden": 0},
+        {"hidden": 6, "fusion": "attention"},
+        {"modality_dropout": 1.5},
+        {"frozen_epochs": -1},
+        {"frozen_epochs": 0, "finetune_epochs": 0},
+    ],
+)
+def test_impossible_parameters_are_refused(parts, options):
+    (X, y), _, _ = parts
+    with pytest.raises(InputError):
+        small(options.pop("fusion", "concat"), **options).fit(X, y)
+
+
+def test_training_samples_that_do_not_fit_are_refused(parts, words):
+    (X, y), _, _ = parts
+    with pytest.raises(InputError, match="encoders of a, b"):
+        small("concat").fit({"a": X["a"]}, y)
+    with pytest.raises(InputError, match="Lengths differ"):
+        small("concat").fit({"a": X["a"], "b": X["b"][:5]}, y)
+    gone = {**X, "a": np.where((y == "calm")[:, None], np.nan, X["a"])}
+    with pytest.raises(InputError, match="some class has the modality 'a'"):
+        small("concat").fit(gone, y)
+
+
+def test_samples_with_metadata_go_through_the_pipeline(parts):
+    (X, y), (X_held, y_held), (X_test, y_test) = parts
+
+    def table(n, offset):
+        meta = pd.DataFrame(dict.fromkeys(("source", "subject", "session", "stimulus"), "x"), index=range(n))
+        return meta.assign(trial=(offset + np.arange(n)).astype(str), start=0.0, stop=1.0)
+
+    train, held, test = (
+        Samples(part, labels, table(len(labels), k))
+        for k, (part, labels) in ((0, (X, y)), (1000, (X_held, y_held)), (2000, (X_test, y_test)))
+    )
+    pipe = make_pipeline(small("concat")).fit(train, validation=held)
+    assert pipe.score(test) > 0.65
