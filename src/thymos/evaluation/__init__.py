@@ -10,6 +10,10 @@ _PUBLIC = {
     "GroupSplit": "thymos.evaluation.splitters",
     "LeaveOneSubjectOut": "thymos.evaluation.splitters",
     "OfficialSplit": "thymos.evaluation.splitters",
+    "PairedAtRandom": "thymos.evaluation.pairing",
+    "PairedByLabel": "thymos.evaluation.pairing",
+    "PairedByTrial": "thymos.evaluation.pairing",
+    "PairedSplit": "thymos.evaluation.splitters",
     "RandomWindowSplit": "thymos.evaluation.splitters",
     "RecordingSplit": "thymos.evaluation.splitters",
     "SubjectStimulusSplit": "thymos.evaluation.splitters",
@@ -19,6 +23,7 @@ _PUBLIC = {
     "check_split": "thymos.evaluation.audit",
     "compare_methods": "thymos.evaluation.comparison",
     "cross_validate": "thymos.evaluation.fit",
+    "independent_accuracy": "thymos.evaluation.pairing",
     "inflation_report": "thymos.evaluation.statistics",
     "summarise": "thymos.evaluation.statistics",
 }

@@ -35,6 +35,7 @@ PROTOCOLS = Catalogue(
         "official_with_copies": Row(
             f"{_SPLITTERS}:OfficialWithCopies", "LEAKY control: the official parts as they are, copies included"
         ),
+        "paired": Row(f"{_SPLITTERS}:PairedSplit", "pairs of two sides, formed inside the parts of each"),
         "group": Row(f"{_SPLITTERS}:GroupSplit", "new values of any metadata column: give `column`"),
     },
 )
@@ -47,6 +48,9 @@ INSPECTIONS = Catalogue(
         "embedding": Row(f"{_LOOKS}.embedding:Embedding", "t-SNE of what a model is given, and of what it learnt"),
         "breakdown": Row(f"{_LOOKS}.breakdown:Breakdown", "metrics for each value of a metadata column"),
         "branches": Row(f"{_LOOKS}.branches:Branches", "branches of an ensemble alone, combined, and how alike"),
+        "missing_modality": Row(
+            f"{_LOOKS}.missing_modality:MissingModality", "fusion without each of its modalities, and with each alone"
+        ),
         "lipschitz": Row(f"{_LOOKS}.lipschitz:Lipschitz", "measured, declared and proven Lipschitz constants"),
         "genotypes": Row(f"{_LOOKS}.genotypes:Genotypes", "networks that searches found, and how they went"),
         "relations": Row(f"{_LOOKS}.relations:Relations", "learnt weights between electrodes, by class"),

@@ -26,6 +26,7 @@ __all__ = [
     "LeaveOneSubjectOut",
     "OfficialSplit",
     "OfficialWithCopies",
+    "PairedSplit",
     "Protocol",
     "RandomWindowSplit",
     "RecordingSplit",
@@ -783,6 +784,25 @@ class OfficialWithCopies(OfficialSplit):
     def groups(self, meta: pd.DataFrame) -> np.ndarray:
         """Return a key of its own for every row."""
         return np.arange(len(meta))[:, None]
+
+
+class PairedSplit(OfficialSplit):
+    """Pairs that were formed inside the parts of their sides, draw by draw (:mod:`thymos.evaluation.pairing`).
+
+    Parameters
+    ----------
+    validation, inner, random_state, train_share
+        As :class:`OfficialSplit`.
+    """
+
+    name = "paired"
+    question = "are pairs, formed after the split, recognised?"
+    keys = ("first", "second")
+    within = "draw"
+
+    def __init__(self, validation: float = 0.2, inner: int = 0, random_state: int = 0, train_share: float = 1.0):
+        super().__init__("first", "test", validation, inner, random_state, train_share)
+        self.keys = ("first", "second")
 
 
 def near_in_time(meta: pd.DataFrame, rows: np.ndarray, others: np.ndarray, guard: float = 0.0) -> np.ndarray:

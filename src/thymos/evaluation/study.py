@@ -640,7 +640,9 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content.setdefault("metric", "ccc")
     if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
         name, title = ("mean", "Mean rating") if rating else ("majority", "Majority class")
-        steps = [{"pick": {"modality": "features"}}, name] if content.get("keep_signals") is True else [name]
+        several = content.get("modalities")  # one of them, which of them is no matter
+        picked = next(iter(several)) if isinstance(several, dict) and several else "features"
+        steps = [{"pick": {"modality": picked}}, name] if several or content.get("keep_signals") is True else [name]
         content["methods"] = {name: {"title": title, "steps": steps, "seeds": 1}, **content["methods"]}
     try:
         return Study.model_validate(content)

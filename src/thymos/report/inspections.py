@@ -40,6 +40,7 @@ __all__ = [
     "breakdown",
     "draw_inspections",
     "embedding",
+    "missing_modality",
     "neighbour_chance",
     "on_common_times",
     "over_units",
@@ -299,6 +300,18 @@ def breakdown(view: RunView, table: pd.DataFrame) -> list[Drawn]:
     return [Drawn(f"Breakdown by {name}", drawn, caption)]
 
 
+def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:
+    """Draw what methods reach without each of their modalities, and with each alone."""
+    words = over_units(table[table["level"] == view.level], ["method", "value"], _metric(view)[0]).attrs.get(
+        "words", ""
+    )
+    caption = (
+        "Modalities were taken from the test part; training had them all, and left some out at random where the method "
+        f"is a network. {words} Thin lines: subjects; dashed: chance."
+    )
+    return [Drawn("Missing modalities", drawn.svg, caption) for drawn in breakdown(view, table)]
+
+
 #: The figure of each inspection: called with the run and the rows of one protocol.
 FIGURES: Mapping[str, Callable[[RunView, pd.DataFrame], list[Drawn]]] = {
     "robustness": robustness,
@@ -306,6 +319,7 @@ FIGURES: Mapping[str, Callable[[RunView, pd.DataFrame], list[Drawn]]] = {
     "embedding": embedding,
     "branches": branches,
     "breakdown": breakdown,
+    "missing_modality": missing_modality,
     "lipschitz": lipschitz,
     "genotypes": genotypes,
     "relations": relations,
