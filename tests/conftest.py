@@ -118,7 +118,7 @@ def make_rich(make_samples):
         columns["session"] = (number * 3 // trials).astype(str)
         columns["part"] = np.take(["training"] * 4 + ["validation", "test"], number * 6 // trials)
         columns["picture"] = meta["trial"]
-        columns["draw"] = "draw 1"
+        columns["draw"], columns["pairing"] = "draw 1", "label"
         columns["first"] = columns["second"] = meta["trial"]
         columns["domain"] = "d" + (meta["subject"].str[1:].astype(int) % 3).astype(str)
         return samples.replace(meta=meta.assign(**columns))

@@ -30,8 +30,9 @@ TWINS = {
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
     study = load_study(name, "tiny")
-    if study.source.name in TWINS:
-        LAYOUTS[study.source.name].load()(data_folder, **TWINS[study.source.name])
+    other = study.pairing.other if study.pairing else None
+    for name in {source.name for source in (study.source, *([other.source] if other else []))} & set(TWINS):
+        LAYOUTS[name].load()(data_folder, **TWINS[name])
     outcome = run_study(study, tmp_path / "run", data_folder)
     assert outcome.failed == {}
     view = RunView(outcome.results.folder)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from thymos.base.errors import InputError
-from thymos.evaluation import LeaveOneSubjectOut, TrialSplit, check_split
+from thymos.base.errors import InputError, ProtocolError
+from thymos.evaluation import Fold, LeaveOneSubjectOut, TrialSplit, check_split
 from thymos.evaluation.pairing import PairedAtRandom, PairedByLabel, PairedByTrial, independent_accuracy
 from thymos.evaluation.splitters import PairedSplit
 
@@ -32,7 +32,10 @@ def test_pairs_never_cross_the_split_of_either_side(kind, sides):
             mine = meta[(meta["draw"] == f"draw {draw + 1}") & (meta["part"] == part)]
             assert set(number(mine["first"])) == set(getattr(a, name)), "a face is left out, or of another part"
             assert set(number(mine["second"])) <= set(getattr(b, name))
-    folds = PairedSplit().folds(meta, made.y)
+    folds = PairedSplit(kind.name).folds(meta, made.y)
+    other = "random" if kind.name == "label" else "label"
+    with pytest.raises(ProtocolError, match=f"paired (by|at) {other}"):
+        PairedSplit(other).folds(meta, made.y)
     assert [fold.name for fold in folds] == [f"draw {k}/official" for k in range(1, 6)]
     for fold in folds:
         check_split(meta, fold, ("first", "second", "trial"))
@@ -42,6 +45,16 @@ def test_pairs_never_cross_the_split_of_either_side(kind, sides):
     assert np.array_equal(made.X["bvp"], pulses.X["bvp"][at[1]])
     assert np.array_equal(made.y, faces.y[at[0]])
     assert np.array_equal(meta["subject"], pulses.meta["subject"].to_numpy()[at[1]])
+
+
+def test_where_a_side_has_no_validation_part_pairs_have_none(sides):
+    faces, pulses, of_faces, of_pulses = sides
+    without = [Fold(fold.name, fold.train, fold.validation[:0], fold.test) for fold in of_pulses]
+    made = PairedByLabel(draws=1).pair(faces, pulses, of_faces, without)
+    (fold,) = PairedSplit().folds(made.meta, made.y)
+    assert not len(fold.validation)
+    assert "no validation part" in fold.note
+    assert len(fold.train) == len(of_faces[0].train)
 
 
 def test_partners_have_the_label_and_each_as_often_as_others(sides):

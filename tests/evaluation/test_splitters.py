@@ -289,7 +289,7 @@ import json, numpy as np, pandas as pd
 from thymos.evaluation.catalogue import PROTOCOLS
 rows = [dict(source='m', subject=f's{s}', session=str(t // 5), trial=f's{s}t{t}', stimulus=f'k{t}',
              identity=str(s), actor=str(s), domain=str(s % 2),
-             part=['training', 'training', 'validation', 'test'][s], picture=f's{s}t{t}', draw='1',
+             part=['training', 'training', 'validation', 'test'][s], picture=f's{s}t{t}', draw='1', pairing='label',
              first=f's{s}t{t}', second=f's{s}t{t}', start=w, stop=w + 1.)
         for s in range(4) for t in range(10) for w in range(9)]
 meta = pd.DataFrame(rows)

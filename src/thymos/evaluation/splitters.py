@@ -36,6 +36,11 @@ __all__ = [
     "near_in_time",
 ]
 
+_PAIRED = {
+    "label": "paired by label",
+    "trial": "paired by trial, the same person and moment",
+    "random": "paired at random",
+}
 _SAME_TIME = 1e-6  # seconds; sums of window lengths are not exact
 
 
@@ -791,18 +796,43 @@ class PairedSplit(OfficialSplit):
 
     Parameters
     ----------
+    pairing : {'label', 'trial', 'random'}
+        Which pairs, of those that there are.
     validation, inner, random_state, train_share
         As :class:`OfficialSplit`.
     """
 
     name = "paired"
-    question = "are pairs, formed after the split, recognised?"
     keys = ("first", "second")
     within = "draw"
 
-    def __init__(self, validation: float = 0.2, inner: int = 0, random_state: int = 0, train_share: float = 1.0):
+    def __init__(
+        self,
+        pairing: str = "label",
+        validation: float = 0.2,
+        inner: int = 0,
+        random_state: int = 0,
+        train_share: float = 1.0,
+    ):
         super().__init__("first", "test", validation, inner, random_state, train_share)
+        if pairing not in _PAIRED:
+            raise InputError(f"pairing={pairing!r} came.", fits=", ".join(_PAIRED))
+        self.pairing = pairing
+        self.question = f"are pairs recognised, {_PAIRED[pairing]} after the split?"
         self.keys = ("first", "second")
+
+    def _parts(self, meta: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
+        if "pairing" not in meta or not (meta["pairing"] == self.pairing).any():
+            raise ProtocolError(
+                f"There are no samples {_PAIRED[self.pairing]}.", fits="pairs of thymos.evaluation.pairing"
+            )
+        mine = (meta["pairing"] == self.pairing).to_numpy()
+        return [(name, rows[mine[rows]]) for name, rows in super()._parts(meta) if mine[rows].any()]
+
+    def _cut(self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, seed: int) -> tuple:
+        # never cut from pairs of training, many of which share one of their two halves
+        train, held = (rows[self._part[rows] == name] for name in ("training", "validation"))
+        return train, held, "" if len(held) else "one of the two sides has no validation part"
 
 
 def near_in_time(meta: pd.DataFrame, rows: np.ndarray, others: np.ndarray, guard: float = 0.0) -> np.ndarray:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from thymos.base.cache import Cache
 from thymos.base.catalogue import catalogue, check_parameters, load_object, near, resolve
+from thymos.base.emotions import nearest
 from thymos.base.errors import DataError, InputError, StudyError, ThymosError
 from thymos.base.labels import Rule, grouped, settled
 from thymos.base.random import child_seed
@@ -141,6 +142,21 @@ class Modality(_Strict):
     images: Images | None = None
 
 
+class Prototypes(_Strict):
+    """Ratings that name an emotion: the word nearest to them (methods B4.3), a label that nobody gave.
+
+    Parameters
+    ----------
+    columns : list of str
+        Valence, arousal and, where there is one, dominance.
+    scale : (float, float)
+        Least and greatest rating.
+    """
+
+    columns: list[str] = Field(min_length=2, max_length=3)
+    scale: tuple[float, float]
+
+
 class Target(_Strict):
     """What is predicted: a label column, a rating split at a declared threshold, or the rating itself.
 
@@ -157,6 +173,8 @@ class Target(_Strict):
         New class to the classes it holds; what is in none is left out.
     rating : bool
         Predict the rating itself.
+    prototypes : Prototypes, optional
+        Make the label of ratings: the nearest of seven words for emotions.
     missing : {'error', 'drop'}
         What becomes of samples without this label.
     default : bool
@@ -169,6 +187,7 @@ class Target(_Strict):
     names: tuple[str, str] = ("low", "high")
     classes: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = None
     rating: bool = False
+    prototypes: Prototypes | None = None
     missing: Literal["error", "drop"] = "error"
     default: bool = False
 
@@ -179,6 +198,7 @@ class Target(_Strict):
             "at_least": self.at_least is not None,
             "classes": bool(self.classes),
             "rating": self.rating,
+            "prototypes": bool(self.prototypes),
         }
         if sum(ways.values()) > 1:
             raise ValueError(f"{' and '.join(name for name, way in ways.items() if way)} exclude each other")
@@ -198,6 +218,8 @@ class Target(_Strict):
         if self.rule:
             given = " (the default of the source; set target.above, at_least, classes or rating)"
             return f"{self.label}: {self.rule}, otherwise {self.names[0]}{given if self.default else ''}"
+        if self.prototypes:
+            return f"{self.label}: pseudo-label, the word nearest to the ratings {', '.join(self.prototypes.columns)}"
         if self.classes:
             words = "; ".join(f"{name} = {', '.join(map(str, old))}" for name, old in self.classes.items())
             return f"{self.label}: {words}"
@@ -210,6 +232,63 @@ class ProtocolSpec(_Strict):
     split: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     twin_of: str | None = None
+
+
+class Side(_Strict):
+    """Samples of another source, to be paired with those of the study; keys as of a study."""
+
+    source: Named
+    modality: str = "eeg"
+    modalities: dict[str, Modality] = Field(default_factory=dict)
+    missing_modality: Literal["drop", "keep"] = "drop"
+    process: list[Named] = Field(default_factory=list)
+    windows: Windows | None = None
+    images: Images | None = None
+    features: list[Named] = Field(default_factory=list)
+    keep_signals: Literal[False] = False
+    subtract_baseline: bool = False
+    incomplete: Literal["error", "drop"] = "error"
+    target: Target
+    protocol: ProtocolSpec
+    folder: str = ""
+
+
+class PairingSpec(_Strict):
+    """Pairs instead of samples, formed after the split (:mod:`thymos.evaluation.pairing`).
+
+    Parameters
+    ----------
+    protocol : ProtocolSpec
+        How the samples of the study are split, by themselves.
+    other : Side, optional
+        Where partners come from.
+    second : list of str, optional
+        Or modalities of the study's own samples that are taken from the partner.
+    names : (str, str)
+        Modalities of both sides, where samples are one array.
+    kinds : list of {'trial', 'label', 'random'}
+    draws : int
+    most : int, optional
+        Pairs of each part of a draw, at most.
+    """
+
+    protocol: ProtocolSpec
+    other: Side | None = None
+    second: list[str] = Field(default_factory=list)
+    names: tuple[str, str] = ("first", "second")
+    kinds: list[Literal["trial", "label", "random"]] = Field(default=["label", "random"], min_length=1)
+    draws: int = Field(default=5, ge=1)
+    most: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> PairingSpec:
+        if (self.other is None) == (not self.second):
+            raise ValueError("other, second: one of the two, another source or modalities of the same samples")
+        if self.other is not None and "trial" in self.kinds:
+            raise ValueError("kinds: samples of two sources have no trial in common")
+        if self.protocol.split is None or (self.other is not None and self.other.protocol.split is None):
+            raise ValueError("protocol: write {split: name, parameters: {...}}")
+        return self
 
 
 class RangeSpec(_Strict):
@@ -331,6 +410,8 @@ class Study(_Strict):
     modalities : mapping of str to Modality
         Instead of `modality`, `process`, `features` and `images`: several modalities of the same windows, in samples
         that are mappings. Methods of one of them begin with ``pick: {modality: ...}``; ``hybrid_fusion`` takes all.
+    pairing : PairingSpec, optional
+        Tests pairs, under the protocol ``paired``.
     missing_modality : {'drop', 'keep'}
         What becomes of windows that some modality lacks, see :func:`thymos.signals.together.together`.
     process : list of Step
@@ -383,6 +464,7 @@ class Study(_Strict):
     modality: str = "eeg"
     modalities: dict[str, Modality] = Field(default_factory=dict)
     missing_modality: Literal["drop", "keep"] = "drop"
+    pairing: PairingSpec | None = None
     process: list[Named] = Field(default_factory=list)
     windows: Windows | None = None
     images: Images | None = None
@@ -503,9 +585,12 @@ class Study(_Strict):
         shown = {"title", "question", "citation", "claims", "cautions", "comparisons", "panels", "level", "metric"}
         words = {"budgets", "folder", *shown}
         # as it was before there were any
-        words |= {name for name in ("inspections", "keep_signals", "images", "modalities") if not getattr(self, name)}
+        newer = ("inspections", "keep_signals", "images", "modalities", "pairing")
+        words |= {name for name in newer if not getattr(self, name)}
         words |= set() if self.modalities else {"missing_modality"}
         content = self.model_dump(mode="json", exclude=words)
+        if self.target.prototypes is None:
+            content["target"].pop("prototypes")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -640,9 +725,8 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         content.setdefault("metric", "ccc")
     if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
         name, title = ("mean", "Mean rating") if rating else ("majority", "Majority class")
-        several = content.get("modalities")  # one of them, which of them is no matter
-        picked = next(iter(several)) if isinstance(several, dict) and several else "features"
-        steps = [{"pick": {"modality": picked}}, name] if several or content.get("keep_signals") is True else [name]
+        picked = _first_modality(content)  # which of them is no matter
+        steps = [{"pick": {"modality": picked}}, name] if picked else [name]
         content["methods"] = {name: {"title": title, "steps": steps, "seeds": 1}, **content["methods"]}
     try:
         return Study.model_validate(content)
@@ -653,6 +737,17 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         ) from None
     except ThymosError as error:
         raise StudyError(f"{where}: {error.came}", error.fits, error.do) from None
+
+
+def _first_modality(content: Mapping[str, Any]) -> str:
+    """Return the first of several modalities that the samples of a study have; empty where they are one array."""
+    several, pairing = content.get("modalities"), content.get("pairing")
+    if isinstance(several, dict) and several:
+        return next(iter(several))
+    if isinstance(pairing, dict):
+        names = pairing.get("names")
+        return str(names[0]) if isinstance(names, list) and names else "first"
+    return "features" if content.get("keep_signals") is True else ""
 
 
 def _spread_defaults(content: dict[str, Any], where: str) -> None:
@@ -795,7 +890,42 @@ def make_samples(
         samples = recordings.windows(**cut)
     if getattr(source, "root", None) and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
-    return _labelled(samples, study.target)
+    samples = _labelled(samples, study.target)
+    return _paired(study, samples, data, cache, progress) if getattr(study, "pairing", None) else samples
+
+
+def _paired(study: Study, samples: Samples, data: Any, cache: Any, progress: Any) -> Samples:
+    """Return pairs instead of samples."""
+    from thymos.evaluation.pairing import PAIRINGS
+
+    spec, samples = study.pairing, settled(samples)
+    first, second = _named(samples, spec.names[0]), None
+    folds = [_protocol_of(spec.protocol, study.seed).folds(samples.meta, samples.y)]
+    if spec.other is not None:
+        other = settled(make_samples(spec.other, data, cache, progress))
+        second = _named(other, spec.names[1])
+        folds.append(_protocol_of(spec.other.protocol, study.seed).folds(other.meta, other.y))
+    else:
+        missing = [name for name in spec.second if name not in first.X]
+        if missing or len(spec.second) == len(first.X):
+            raise InputError(
+                f"pairing.second is {', '.join(spec.second)}, of the modalities {', '.join(first.X)}.",
+                fits="some of them, and not all",
+            )
+        second = first.replace(X={name: first.X[name] for name in spec.second})
+        first = first.replace(X={name: array for name, array in first.X.items() if name not in spec.second})
+    made = [PAIRINGS[kind](spec.draws, spec.most, study.seed).pair(first, second, *folds) for kind in spec.kinds]
+    pairs = Samples.concatenate(made)
+    if any(part.info.get("simulated") for part in (first, second)):
+        pairs.info["simulated"] = True
+    return pairs
+
+
+def _named(samples: Samples, name: str) -> Samples:
+    """Return samples of named modalities."""
+    if isinstance(samples.X, dict):
+        return samples
+    return samples.replace(X={name: samples.X}, info={**samples.info, "modalities": {name: samples.info}})
 
 
 def _together(recordings: Any, study: Study, cut: Mapping[str, Any]) -> Samples:
@@ -848,6 +978,8 @@ def _labelled(samples: Samples, target: Target) -> Samples:
         if not there.any():
             raise InputError(f"No sample has the label {target.label!r}.", do="choose another label of the source")
         samples = samples[there] if not there.all() else samples
+    if target.prototypes:
+        return _worded(samples, target.prototypes)
     samples = samples.target(target.label)
     if target.rating:
         return rated(samples)
@@ -860,6 +992,14 @@ def _labelled(samples: Samples, target: Target) -> Samples:
     return discrete(samples)
 
 
+def _worded(samples: Samples, prototypes: Prototypes) -> Samples:
+    """Give samples the words nearest to their ratings as labels."""
+    low, high = prototypes.scale
+    columns = [samples.target(name).y.astype(float) for name in prototypes.columns]
+    points = (np.stack(columns, axis=1) - (low + high) / 2) / ((high - low) / 2)
+    return samples.replace(y=nearest(points))
+
+
 def classes_of(study: Study, samples: Samples) -> list[str]:
     """Return the classes of a study in order; none where the rating itself is predicted."""
     return [] if study.target.rating else [str(c) for c in np.unique(settled(samples).y)]
@@ -867,10 +1007,13 @@ def classes_of(study: Study, samples: Samples) -> list[str]:
 
 def make_protocol(study: Study, name: str) -> Any:
     """Return the protocol that the study calls `name`."""
-    spec = study.protocols[name]
+    return _protocol_of(study.protocols[name], study.seed, name)
+
+
+def _protocol_of(spec: ProtocolSpec, seed: int, name: str = "") -> Any:
     row = resolve(spec.split or name, "protocol")
-    parameters = {"random_state": study.seed, **row.parameters, **spec.parameters}
-    return _call(f"The protocol {name!r}", row.load(), parameters)
+    parameters = {"random_state": seed, **row.parameters, **spec.parameters}
+    return _call(f"The protocol {name or spec.split!r}", row.load(), parameters)
 
 
 def make_inspections(study: Study) -> dict[str, Inspection]:

@@ -17,21 +17,11 @@ from typing import Any
 import numpy as np
 
 from thymos.base.catalogue import near
+from thymos.base.emotions import PROTOTYPES, nearest
 from thymos.base.errors import InputError
 from thymos.base.random import generator
 
 __all__ = ["PROTOTYPES", "Experiment", "Felt", "known", "nearest", "number", "numbered", "shown", "stimuli", "whole"]
-
-#: Mean valence, arousal and dominance, -1 to 1, of emotion terms (Russell & Mehrabian 1977); neutral is the origin.
-PROTOTYPES: dict[str, tuple[float, float, float]] = {
-    "anger": (-0.51, 0.59, 0.25),
-    "disgust": (-0.60, 0.35, 0.11),
-    "fear": (-0.64, 0.60, -0.43),
-    "happiness": (0.76, 0.48, 0.35),
-    "sadness": (-0.63, -0.27, -0.33),
-    "surprise": (0.40, 0.67, -0.13),
-    "neutral": (0.0, 0.0, 0.0),
-}
 
 _FELT_SD, _BIAS_SD, _RATING_SD = 0.2, 0.25, 0.15  # units of valence and arousal
 _WEAKEST, _INTENSITY_SD = 0.4, 0.1  # intensity of the weakest trials; SD of what felt emotion does not explain
@@ -201,22 +191,6 @@ class Experiment:
     def _random(self, index: int, session: int) -> np.random.Generator:
         # named after the first source that had them: published results hang on its numbers
         return generator(self.random_state, "simulated-eeg", "emotions", index, *([session] if session else []))
-
-
-def nearest(points: np.ndarray) -> np.ndarray:
-    """Return the name of the prototype nearest to each valence and arousal.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, 2)
-        Valence and arousal, -1 to 1.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-    """
-    places = np.array(list(PROTOTYPES.values()))[:, :2]
-    return np.array(list(PROTOTYPES))[np.square(points[:, None] - places).sum(axis=-1).argmin(axis=1)]
 
 
 def shown(intensity: Any, effect: float = 1.0) -> np.ndarray:
