@@ -42,6 +42,7 @@ __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", 
 _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
 _DRAWS = 3
+_FEW = 20  # samples of each class that a method is tried on
 _EPOCHS = 2
 _LENGTHS = (
     *("max_epochs", "max_steps", "search_epochs", "personal_epochs"),
@@ -191,9 +192,8 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
     StudyError
         With the method's name and what went wrong.
     """
-    labels = samples.y[fold.train] if classes else np.zeros(len(fold.train))
-    few = [fold.train[labels == label][:20] for label in np.unique(labels)]
-    fold = Fold("probe", np.sort(np.concatenate(few)), fold.validation[:0], fold.test[:5], key=fold.key)
+    few = [_few_of_each(samples, rows, classes) for rows in (fold.train, fold.validation)]
+    fold = Fold("probe", *few, fold.test[:5], key=fold.key)
     try:
         try:
             fit_fold(_shortened(clone(estimator)), samples, fold, classes)
@@ -208,6 +208,11 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
             fits="steps that fit together: features, `flatten` where a classifier wants a table, a classifier at last",
             do="correct the method's steps and parameters",
         ) from error
+
+
+def _few_of_each(samples: Samples, rows: np.ndarray, classes: list[str]) -> np.ndarray:
+    labels = samples.y[rows] if classes else np.zeros(len(rows))
+    return np.sort(np.concatenate([rows[:0], *(rows[labels == label][:_FEW] for label in np.unique(labels))]))
 
 
 def _shapes(samples: Samples) -> Any:

@@ -131,7 +131,7 @@ class Modality(_Strict):
     process : list of Step
         Applied to each recording alone.
     features : list of Step
-        Transformers that learn nothing, applied to each window.
+        As of a study: transformers that learn nothing, recording by recording.
     images : Images, optional
         For pictures; each window is given the one nearest to its middle.
     """
@@ -938,11 +938,8 @@ def _together(recordings: Any, study: Study, cut: Mapping[str, Any]) -> Samples:
         if spec.images:
             parts[name] = _pictures(mine, spec.images, of)
             continue
-        part = mine.windows(**{**cut, "modality": of})
-        for step in spec.features:
-            made = _build(step, part.info)
-            part = part.replace(X=made.fit_transform(part.X), info={**part.info, "features": step.name})
-        parts[name] = part
+        steps, mine_cut = [_build(step, {}) for step in spec.features], {**cut, "modality": of}
+        parts[name] = mine.features(*steps, **mine_cut) if steps else mine.windows(**mine_cut)
     return load_object("thymos.signals.together:together")(parts, study.missing_modality)
 
 
