@@ -244,3 +244,17 @@ def test_no_test_row_is_ever_transformed(planned, monkeypatch):
     damaged[fold.test] = np.nan
     monkeypatch.setattr(generated, "make_samples", lambda *arguments: samples.replace(X=damaged))
     assert generate_study(study).table().equals(before)
+
+
+def test_signals_of_the_body_keep_their_rate_and_names(planned):
+    study = planned(
+        {"copies": [f"{HERE}:Copies", "flatten", "lda"]},
+        source={"simulated": {"subjects": 2, "trials": 30, "seconds": 12}},
+        modality="bvp",
+        process=[{"heart_rate": {"kind": "bvp"}}],
+        windows={"seconds": 6.0},
+    )
+    (one,) = generate_study(study).methods
+    assert one.sequences
+    assert (one.sfreq, one.ch_names) == (4.0, ("hr", "hr_slope"))
+    assert one.unplaced

@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import InputError
+from thymos.base.probabilities import Calibration
 from thymos.base.samples import Samples
 from thymos.models.face_cnn import FaceCNN
 from thymos.models.fusion import HybridFusionClassifier
@@ -64,7 +65,10 @@ def test_two_views_are_better_than_one_and_one_is_better_than_none(fusion, parts
 def test_independent_views_are_combined_as_bayes_would(parts):
     (X, y), held, (X_test, _) = parts
     model = small("independent").fit(X, y, validation=held)
-    a, b = (model.calibrations_[name].apply(model.encoders_[name].predict_proba(X_test[name])) for name in ("a", "b"))
+    a, b = (
+        Calibration(model.temperatures_[name]).apply(model.encoders_[name].predict_proba(X_test[name]))
+        for name in ("a", "b")
+    )
     known = a * b / model.prior_
     assert np.allclose(model.predict_proba(X_test), known / known.sum(axis=1, keepdims=True), atol=1e-6)
     mean = small("average").fit(X, y, validation=held)
@@ -113,10 +117,10 @@ def test_still_encoders_stay_as_they_are_and_finetuning_changes_them(parts):
     (X, y), held, _ = parts
     still = small("concat", finetune_epochs=0).fit(X, y, validation=held)
     alone = still.encoders_["a"].module_.state_dict()
-    joined = still.module_.encoders[0].state_dict()
+    joined = still.joined_.module_.encoders[0].state_dict()
     assert all(np.array_equal(alone[name], value) for name, value in joined.items())
     tuned = small("concat", finetune_lr=1e-2).fit(X, y, validation=held)
-    first = next(iter(tuned.module_.encoders[0].state_dict().values()))
+    first = next(iter(tuned.joined_.module_.encoders[0].state_dict().values()))
     assert not np.array_equal(first, next(iter(alone.values())))
     assert tuned.embed(X).shape == (400, 32)
 
@@ -144,7 +148,7 @@ def test_faces_and_heart_rates_are_joined_as_published():
     model = HybridFusionClassifier(encoders, frozen_epochs=8, finetune_epochs=2, hidden=8, lr=1e-2, random_state=0)
     X = {"face": faces, "bvp": pulse}
     model.fit(X, y)
-    assert model.module_.head.sizes == [256, 10]
+    assert model.joined_.module_.head.sizes == [256, 10]
     assert model.score(X, y) > 0.9
     without = {"face": np.full(faces.shape, np.nan, np.float32), "bvp": pulse}
     without["face"][0] = faces[0]  # as broken numbers, since others are missing
@@ -217,3 +221,15 @@ def test_samples_with_metadata_go_through_the_pipeline(parts):
     )
     pipe = make_pipeline(small("concat")).fit(train, validation=held)
     assert pipe.score(test) > 0.65
+
+
+@pytest.mark.parametrize("fusion", ["concat", "attention", "stacking"])
+def test_a_fusion_is_stored_and_comes_back(parts, fusion):
+    from thymos.serving.store import decode, encode
+
+    (X, y), held, (X_test, _) = parts
+    pipe = make_pipeline(small(fusion, finetune_epochs=0 if fusion == "attention" else 2)).fit(X, y, validation=held)
+    again, _ = decode(*encode(pipe))
+    assert np.array_equal(again.predict_proba(X_test), pipe.predict_proba(X_test))
+    missing = {"a": X_test["a"], "b": np.full_like(X_test["b"], np.nan)}
+    assert np.array_equal(again.predict_proba(missing), pipe.predict_proba(missing))

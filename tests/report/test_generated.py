@@ -204,3 +204,17 @@ def test_many_classes_and_one_value_are_drawn():
     drawn = titles(many)
     assert "3 more are not drawn" in drawn["Maps of the scalp"].caption
     assert drawn["Two dimensions"].svg
+
+
+def test_sequences_of_the_body_are_shown_as_waveforms_and_spectra():
+    one = made_of((2, 80), unplaced="hr is no electrode.", sfreq=4.0, ch_names=("hr", "hr_slope"))
+    assert one.sequences
+    drawn = titles(one)
+    assert {"Sequences", "Spectrum", "Course over time"} <= set(drawn)
+    assert all(drawn[name].svg for name in ("Sequences", "Spectrum"))
+    # glyphs are drawn as paths, beside which a comment keeps the text
+    shown = re.findall(r"<!-- (.*?) -->", drawn["Sequences"].svg)
+    assert {"tense: held-out", "tense: generated", "seconds", "hr"} <= set(shown)
+    table = made_of((2, 80), unplaced="Tables have no places.")
+    assert not table.sequences
+    assert "Sequences" not in titles(table)

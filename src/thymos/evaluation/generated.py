@@ -82,6 +82,11 @@ class Generated:
         shape = self.parts["train"][0].shape[1:]
         return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= _SMALLEST_PHOTO and bool(self.unplaced)
 
+    @property
+    def sequences(self) -> bool:
+        """Whether samples are signals without a place on the scalp, such as heart rates."""
+        return self.sfreq is not None and self.members is None
+
     def cells(self, part: str) -> np.ndarray:
         """Return one value of each band and channel, shape (n_samples, n_bands, n_channels).
 
@@ -404,7 +409,10 @@ def _axes(study: Study, pipeline: Pipeline, samples: Samples, X: np.ndarray) -> 
         if size % values or (grid.members is not None and size != values):
             raise UnfitError(f"Samples of shape {X.shape[1:]} have no axes of bands and channels.")
     except ThymosError as error:
-        return {"unplaced": error.came}
+        found = {"unplaced": error.came}
+        if holds_signals(samples) and X.shape[1:] == samples.X.shape[1:]:  # of the body
+            found |= {"sfreq": float(samples.info["sfreq"]), "ch_names": tuple(samples.info.get("ch_names", ()))}
+        return found
     sfreq = float(samples.info["sfreq"]) if grid.members is not None and holds_signals(samples) else None
     return {"bands": grid.bands, "ch_names": grid.ch_names, "members": grid.members, "sfreq": sfreq}
 

@@ -831,7 +831,8 @@ class PairedSplit(OfficialSplit):
 
     def _cut(self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, seed: int) -> tuple:
         # never cut from pairs of training, many of which share one of their two halves
-        train, held = (rows[self._part[rows] == name] for name in ("training", "validation"))
+        held = rows[self._part[rows] == "validation"]
+        train = np.setdiff1d(rows, held)
         return train, held, "" if len(held) else "one of the two sides has no validation part"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -77,11 +78,11 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
     classes_ : ndarray, shape (n_classes,)
     encoders_ : dict of str to estimator
         Fitted to their modalities.
-    module_ : torch.nn.Module
-        The joined network, if there is one.
+    joined_ : estimator
+        Holds the joined network, if there is one, as ``module_``.
     history_ : list of dict
         Epochs of all trainings, with a column ``stage``: a modality, ``joined`` or ``together``.
-    calibrations_ : dict of str to Calibration
+    temperatures_ : dict of str to float
         What probabilities are tempered with, before they are combined.
     n_parameters_ : int
         Of the joined network.
@@ -172,7 +173,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         if self.fusion == "stacking" and held is None:
             whole, held = self._halved(*whole, codes, seed)
         self._fit_encoders(*whole, held, seed)
-        self.calibrations_ = dict.fromkeys(self.encoders_, Calibration())
+        self.temperatures_ = dict.fromkeys(self.encoders_, 1.0)
         if self.fusion in JOINED:
             self._join(*whole[:2], held, child_seed(seed, "joined"))
         elif held is not None and self.fusion != "average":
@@ -184,7 +185,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         check_is_fitted(self)
         parts = self._modalities(X)
         if self.fusion in JOINED:
-            return softmax(_through(self.module_, self._packed(parts)), axis=1)
+            return softmax(_through(self.joined_.module_, self._packed(parts)), axis=1)
         logs, there = self._log_probabilities(parts)
         if self.fusion == "stacking":
             return self.stacked_.predict_proba(self._evidence(logs, there))
@@ -201,13 +202,13 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def embed(self, X: Any) -> np.ndarray:
         """Return what encoders see of samples, side by side, shape (n_samples, n_features); missing ones as zeros."""
-        check_is_fitted(self, "module_")
-        seen = _through(self.module_, self._packed(self._modalities(X)), "embed")
+        check_is_fitted(self, "joined_")
+        seen = _through(self.joined_.module_, self._packed(self._modalities(X)), "embed")
         return seen[:, : -len(self.encoders_)]
 
     def _fit_encoders(self, parts: _Parts, y: np.ndarray, meta: pd.DataFrame | None, held: Any, seed: int) -> None:
         self.encoders_, self.history_ = {}, []
-        self._dtypes = {name: array.dtype for name, array in parts.items()}
+        self._dtypes = {name: array.dtype.name for name, array in parts.items()}
         for name, encoder in self.encoders or [(name, MLPClassifier()) for name in parts]:
             encoder, rows, validation = clone(encoder), _there(parts[name]), None
             if len(np.unique(y[rows])) < len(self.classes_):
@@ -225,7 +226,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _join(self, parts: _Parts, y: np.ndarray, held: Any, seed: int) -> None:
         """Train the joining layers on still encoders, then everything."""
-        networks, sizes, self._shapes, whole = [], [], {}, []
+        self._shapes = {}
         for name, encoder in self.encoders_.items():
             last, given = _last(encoder), parts[name][_there(parts[name])][:2]
             cut = without_head(last.module_.eval()) if isinstance(last, TorchEstimator) else None
@@ -236,23 +237,23 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
                     "could be joined.",
                     fits="a network of Thymos that does, or fusion='average', 'independent' or 'stacking'",
                 )
-            networks.append(cut[0])
-            sizes.append(cut[1].in_features)
-            whole.append(ready.dtype == np.uint8)
             self._shapes[name] = ready.shape[1:]
+        lasts = [_last(encoder) for encoder in self.encoders_.values()]
+        whole = [self._dtypes[name] == "uint8" for name in self.encoders_]
+        sizes = list(self._shapes.values()), whole, self.fusion, self.hidden, self.dropout, self.modality_dropout
+        joined, packed = _Joined([_bare(last) for last in lasts], *sizes), self._packed(parts)
         device = device_named(self.device)
         with reproducible(seed, device, self.deterministic):
-            head = FusionHead(
-                *(sizes, len(self.classes_), self.fusion, self.hidden, self.dropout, self.modality_dropout)
-            )
-        net = FusionNet(networks, list(self._shapes.values()), whole, head).to(device)
-        packed = self._packed(parts)
+            net = joined.build(packed.shape[1:], len(self.classes_)).to(device)
+        for encoder, last in zip(net.encoders, lasts, strict=True):
+            encoder.load_state_dict(without_head(last.module_)[0].state_dict())
         held = None if held is None else (self._packed(held[0]), held[1])
         seen = None if held is None else (_through(net, held[0], "embed"), held[1])
-        self._train(head, _through(net, packed, "embed"), y, seen, "joined", self.lr, self.frozen_epochs, seed)
+        self._train(net.head, _through(net, packed, "embed"), y, seen, "joined", self.lr, self.frozen_epochs, seed)
         self._train(net, packed, y, held, "together", self.finetune_lr, self.finetune_epochs, seed)
-        self.module_ = net.eval()
-        self.n_parameters_ = sum(p.numel() for p in net.parameters())
+        self.joined_ = joined.finish(net, [], None)
+        joined.shape_, joined.classes_ = packed.shape[1:], self.classes_
+        self.n_parameters_ = joined.n_parameters_
 
     def _train(
         self, net: nn.Module, X: np.ndarray, y: np.ndarray, held: Any, stage: str, lr: float, epochs: int, seed: int
@@ -269,7 +270,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         raw, there = self._log_probabilities(parts)
         for name, logs, mine in zip(self.encoders_, raw, there, strict=True):
             if mine.any():
-                self.calibrations_[name] = fit_calibration(np.exp(logs[mine]), codes[mine])
+                self.temperatures_[name] = fit_calibration(np.exp(logs[mine]), codes[mine]).temperature
         if self.fusion == "stacking":
             evidence = self._evidence(*self._log_probabilities(parts))
             if len(np.unique(codes)) < len(self.classes_):
@@ -284,7 +285,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         for k, (name, encoder) in enumerate(self.encoders_.items()):
             if there[k].any():
                 made = predict_all(encoder, self._typed(name, parts[name][there[k]]), names)
-                logs[k, there[k]] = log_probabilities(self.calibrations_[name].apply(made))
+                logs[k, there[k]] = log_probabilities(Calibration(self.temperatures_[name]).apply(made))
         return logs, there
 
     def _evidence(self, logs: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -387,12 +388,55 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             self._validate_names([name for name, _ in self.encoders])
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "calibrations_")
+        return hasattr(self, "temperatures_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+class _Joined(TorchClassifier):
+    """Holds the joined network, and builds it anew when it is loaded from a file.
+
+    Parameters
+    ----------
+    lasts : list of TorchEstimator
+        Those of the encoders, without their networks.
+    shapes, whole, fusion, hidden, dropout, modality_dropout
+        As :class:`thymos.nn.fusion.FusionNet` and :class:`thymos.nn.fusion.FusionHead`.
+    """
+
+    def __init__(
+        self,
+        lasts: Sequence[TorchEstimator] = (),
+        shapes: Sequence[tuple[int, ...]] = (),
+        whole: Sequence[bool] = (),
+        fusion: str = "concat",
+        hidden: int = 128,
+        dropout: float = 0.3,
+        modality_dropout: float = 0.2,
+        **training: Any,
+    ):
+        super().__init__(**training)
+        self.lasts = lasts
+        self.shapes = shapes
+        self.whole = whole
+        self.fusion = fusion
+        self.hidden = hidden
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+
+    def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+        """Return a new network for rows of samples of all modalities."""
+        cut = [without_head(last.build(size, n_outputs)) for last, size in zip(self.lasts, self.shapes, strict=True)]
+        sizes = [head.in_features for _, head in cut]
+        head = FusionHead(sizes, n_outputs, self.fusion, self.hidden, self.dropout, self.modality_dropout)
+        return FusionNet([body for body, _ in cut], self.shapes, self.whole, head)
+
+    def arrange(self, X: np.ndarray) -> np.ndarray:
+        """Return the rows as they are."""
+        return X
 
 
 class _InPlace(TorchClassifier):
@@ -417,6 +461,14 @@ def _several(X: Any) -> bool:
 
 def _last(encoder: Any) -> Any:
     return encoder[-1] if isinstance(encoder, Pipeline) else encoder
+
+
+def _bare(last: TorchEstimator) -> TorchEstimator:
+    """Return what an estimator needs to build its network, without the network."""
+    made = copy.copy(last)
+    for name in ("module_", "history_"):
+        vars(made).pop(name, None)
+    return made
 
 
 def _fitted(encoder: Any, X: np.ndarray, y: np.ndarray, validation: Any, meta: pd.DataFrame | None) -> Any:

@@ -128,7 +128,10 @@ def draw_generated(one: Generated) -> list[Drawn]:
     drawing: tuple[Callable[[Generated], Drawn], ...] = (_maps, _profile, _moments, _embedding, _nearest)
     if one.photos:
         drawing = (_photos, _embedding, _nearest)
-    drawn = [draw(one) for draw in drawing]
+    if one.sequences:
+        drawing = (_waveforms, _spectra, _courses, _embedding, _nearest)
+    with mpl.rc_context(STYLE):
+        drawn = [draw(one) for draw in drawing]
     if len(one.acceptance):
         drawn.append(_acceptance(one))
     if len(one.history.select_dtypes("number").columns):
@@ -158,6 +161,26 @@ def _photos(one: Generated) -> Drawn:
             ax.set_title(f"{name}: {_PARTS[part][0]}", fontsize=8)
         drawn = svg(fig)
     return Drawn("Photographs", drawn, "Evenly drawn from each part, not chosen by eye.")
+
+
+def _waveforms(one: Generated) -> Drawn:
+    """Draw for each class some held-out and some generated sequences, side by side."""
+    classes = list(np.unique(one.parts["generated"][1]))[:_ROWS]
+    with mpl.rc_context(STYLE):
+        fig, axes = grid(2 * len(classes), 2, 4.8, 1.7, sharex=True, sharey=True)
+        for k, ax in enumerate(axes):
+            name, part = classes[k // 2], ("held", "generated")[k % 2]
+            X, y = one.parts[part]
+            mine = np.flatnonzero(y == name)
+            shown = X[mine[:: max(1, len(mine) // _SHOWN)][:_SHOWN]]
+            ax.plot(np.arange(X.shape[-1]) / one.sfreq, shown[:, 0].T, color=_PARTS[part][1], lw=0.8, alpha=0.8)
+            ax.set_title(f"{name}: {_PARTS[part][0]}", fontsize=9)
+        for ax in axes[-2:]:
+            ax.set_xlabel("seconds")
+        for ax in axes[::2]:
+            ax.set_ylabel(one.ch_names[0] if one.ch_names else "")
+        drawn = svg(fig)
+    return Drawn("Sequences", drawn, "First channel; evenly drawn from each part, not chosen by eye.")
 
 
 def maps_figure(one: Generated, classes: list[str]) -> Any:
@@ -239,12 +262,13 @@ def _profile(one: Generated) -> Drawn:
 
 def _spectra(one: Generated) -> Drawn:
     fig, (ax,) = grid(1, 1, 7.5, 3.2)
-    frequencies = None
     for part, (name, colour) in _PARTS.items():
-        power = np.log10(np.maximum(one.spectra(part).mean(axis=1), 1e-30))[:, 1:]
+        power = one.spectra(part)
+        power = np.log10(np.maximum(power[:, 0] if one.sequences else power.mean(axis=1), 1e-30))[:, 1:]
         frequencies = np.arange(1, power.shape[1] + 1) * one.sfreq / one.parts[part][0].shape[-1]
         _banded(ax, frequencies, 10 * power, colour, name)
-    ax.set(xlabel="frequency (Hz)", ylabel="power, mean over channels (dB)", xlim=(0, min(60.0, one.sfreq / 2)))
+    where = "first channel" if one.sequences else "mean over channels"
+    ax.set(xlabel="frequency (Hz)", ylabel=f"power, {where} (dB)", xlim=(0, min(60.0, one.sfreq / 2)))
     legend(fig, ax)
     return Drawn("Spectrum", svg(fig), "Median over samples, and the range of the middle 90 %.")
 
