@@ -249,7 +249,7 @@ def test_no_test_row_is_ever_transformed(planned, monkeypatch):
 def test_signals_of_the_body_keep_their_rate_and_names(planned):
     study = planned(
         {"copies": [f"{HERE}:Copies", "flatten", "lda"]},
-        source={"simulated": {"subjects": 2, "trials": 30, "seconds": 12}},
+        source={"simulated": {"subjects": 2, "trials": 44, "seconds": 12}},
         modality="bvp",
         process=[{"heart_rate": {"kind": "bvp"}}],
         windows={"seconds": 6.0},
