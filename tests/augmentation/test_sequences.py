@@ -52,7 +52,7 @@ def test_the_slope_is_that_of_the_rate_that_was_made(rates):
 
 def test_values_stay_within_those_of_training(rates):
     X, y, meta = rates
-    options = {**SMALL, "noise_every": 0, "changes": False}  # as published
+    options = {**SMALL, "noise_every": 0, "steady": 0, "changes": False}  # as published
     made = SequenceRCGAN(("a", "b"), **options, filtered=False).fit_resample(X, y, meta=meta)[0][len(X) :]
     for k in range(2):
         assert X[:, k].min() - 1e-5 <= made[:, k].min() <= made[:, k].max() <= X[:, k].max() + 1e-5
@@ -79,7 +79,7 @@ def test_each_rule_of_the_filter_finds_what_it_is_for(rates, rate, rule):
 def test_a_generator_of_nothing_plausible_adds_nothing(rates):
     X, y, meta = rates
     X = X + 0.1 * np.where(np.arange(40) < 20, 1, -1).astype(np.float32) * (np.arange(2) == 0)[:, None]  # all jump
-    sampler = SequenceRCGAN(NAMES, **{**SMALL, "max_steps": 60, "lr": 5e-3}, noise_every=0, changes=False)
+    sampler = SequenceRCGAN(NAMES, **{**SMALL, "max_steps": 60, "lr": 5e-3}, noise_every=0, steady=0, changes=False)
     with pytest.warns(UserWarning, match="Nothing is generated: only 0%"):
         made, labels, table = sampler.fit_resample(X, y, meta=meta)
     assert len(made) == len(labels) == len(table) == len(X)
@@ -145,7 +145,15 @@ def test_a_killed_training_goes_on_and_an_equal_one_is_not_repeated(rates, tmp_p
 
 @pytest.mark.parametrize(
     "options",
-    [{"hidden": 0}, {"sfreq": 0}, {"lr": -1.0}, {"critic_lr": 0.0}, {"ch_names": ["hr"]}, {"validation": 1.0}],
+    [
+        {"hidden": 0},
+        {"sfreq": 0},
+        {"lr": -1.0},
+        {"critic_lr": 0.0},
+        {"ch_names": ["hr"]},
+        {"validation": 1.0},
+        {"steady": 11},
+    ],
 )
 def test_impossible_parameters_are_refused(rates, options):
     X, y, meta = rates

@@ -18,7 +18,12 @@ from thymos.augmentation.quality import memorisation, mmd2
 from thymos.base.checkpoints import checkpoint
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
-from thymos.models.generators.recurrent import SequenceDiscriminator, SequenceGenerator, drawn_noise
+from thymos.models.generators.recurrent import (
+    LATENT,
+    SequenceDiscriminator,
+    SequenceGenerator,
+    drawn_noise,
+)
 from thymos.nn.scaling import SequenceScale
 from thymos.training.adversarial import Game, Schedule, train_adversarial
 from thymos.training.estimator import check_layers, device_named, reproducible
@@ -56,6 +61,9 @@ class SequenceRCGAN(Augmenter):
     noise_every : float
         Seconds between two draws of noise, between which it runs straight; 0 for every step, as published. A heart rate
         at 4 Hz changes with its beats only, about once a second.
+    steady : int
+        How many of the ten random numbers stay the same over a sequence, so that sequences can differ in their level; 0
+        as published.
     changes : bool
         Whether the discriminator sees changes from step to step beside values, in which noise cannot hide; False as
         published.
@@ -104,8 +112,8 @@ class SequenceRCGAN(Augmenter):
     C. Esteban, S. L. Hyland, G. Rätsch: Real-valued (medical) time series generation with recurrent conditional GANs.
     arXiv:1706.02633, 2017, whose sequences have 16 steps; learning rates, the spread of the batch as an input of the
     discriminator and the filter are those of methods B4.7. Noise drawn anew at each of 80 steps makes heart rates that
-    jump; of such a generator next to nothing passes the filter (``noise_every=0, changes=False``). Hegh et al. (2025)
-    name a recurrent GAN and no more.
+    jump; of such a generator next to nothing passes the filter (``noise_every=0, steady=0, changes=False``). Hegh et
+    al. (2025) name a recurrent GAN and no more.
     """
 
     def __init__(
@@ -117,6 +125,7 @@ class SequenceRCGAN(Augmenter):
         weight: float = 1.0,
         hidden: int = 100,
         noise_every: float = 1.0,
+        steady: int = 5,
         changes: bool = True,
         max_steps: int = 5000,
         batch_size: int = 32,
@@ -136,6 +145,7 @@ class SequenceRCGAN(Augmenter):
         self.sfreq = sfreq
         self.hidden = hidden
         self.noise_every = noise_every
+        self.steady = steady
         self.changes = changes
         self.max_steps = max_steps
         self.batch_size = batch_size
@@ -175,7 +185,7 @@ class SequenceRCGAN(Augmenter):
             networks = tuple(network.to(device) for network in networks)
         every = max(1, round(self.noise_every * self.sfreq))
         game = _Sequences(sequences[:, self._own], codes, held, networks, every, seed, device)
-        game.changes = self.changes
+        game.changes, game.steady = self.changes, self.steady
         parameters = {k: v for k, v in self.get_params().items() if k not in _AFTER_TRAINING}
         kept = checkpoint("rcgan", sequences, codes, trials, seed, parameters)
         schedule = Schedule(
@@ -252,6 +262,8 @@ class SequenceRCGAN(Augmenter):
         check_number("validation", self.validation, 0.0, 0.9)
         check_number("average", self.average, 0.0, 1.0)
         check_number("noise_every", self.noise_every)
+        if self.steady not in range(LATENT + 1):
+            raise InputError(f"steady={self.steady!r} came.", fits=f"a whole number from 0 to {LATENT}")
         if not (isinstance(self.sfreq, (int, float)) and 0 < self.sfreq < np.inf):
             raise InputError(f"sfreq={self.sfreq!r} came.", fits="a positive rate in Hz")
 
@@ -301,6 +313,7 @@ class _Sequences(Game):
     """The two networks, the real sequences, and what they lose."""
 
     changes: bool
+    steady: int
 
     def __init__(
         self,
@@ -381,7 +394,7 @@ class _Sequences(Game):
         return torch.cat([x, functional.pad(x.diff(dim=1), (0, 0, 1, 0)) / self.change], dim=2)
 
     def _noise(self, n: int, rng: torch.Generator) -> torch.Tensor:
-        return drawn_noise(n, self.x.shape[1], self.every, rng).to(self.device)
+        return drawn_noise(n, self.x.shape[1], self.every, self.steady, rng).to(self.device)
 
 
 def _sequences(X: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from thymos.models.generators.recurrent import LATENT, SequenceDiscriminator, SequenceGenerator
+from thymos.models.generators.recurrent import LATENT, SequenceDiscriminator, SequenceGenerator, drawn_noise
 
 
 def test_sequences_of_any_length_lie_between_minus_one_and_one():
@@ -45,3 +46,16 @@ def test_gradients_of_equal_sequences_are_finite():
     x = torch.zeros(4, 6, 1, requires_grad=True)
     net(x, torch.tensor([0, 0, 1, 1])).sum().backward()
     assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize(("every", "steady"), [(1, 0), (4, 0), (4, 5), (1, 10)])
+def test_noise_changes_as_often_as_asked_and_some_of_it_never(every, steady):
+    rng = torch.Generator().manual_seed(0)
+    noise = drawn_noise(200, 9, every, steady, rng)
+    assert noise.shape == (200, 9, LATENT)
+    assert (noise[:, :, :steady] == noise[:, :1, :steady]).all()
+    assert noise[:, 0].std().item() == pytest.approx(1, abs=0.1)
+    if steady < LATENT:
+        moving = noise[:, :, steady:]
+        bent = moving.diff(n=2, dim=1).abs().mean(dim=(0, 2))
+        assert ((bent > 1e-3).nonzero()[:, 0] + 1).tolist() == [k for k in range(1, 8) if k % every == 0]

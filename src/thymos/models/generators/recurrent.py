@@ -64,9 +64,13 @@ class SequenceDiscriminator(nn.Module):
         return self.last(states)[..., 0]
 
 
-def drawn_noise(n: int, n_times: int, every: int, rng: torch.Generator) -> torch.Tensor:
-    """Return noise for `n` sequences, shape (n, n_times, 10), drawn at every so many steps, straight between these."""
+def drawn_noise(n: int, n_times: int, every: int, steady: int, rng: torch.Generator) -> torch.Tensor:
+    """Return noise for `n` sequences, shape (n, n_times, 10), drawn at every so many steps, straight between these.
+
+    The first `steady` of the ten numbers stay the same over a sequence.
+    """
     drawn = torch.randn(n, LATENT, (n_times - 1) // every + 2, generator=rng)
+    drawn[:, :steady] = drawn[:, :steady, :1]
     if every == 1:
         return drawn[..., :n_times].transpose(1, 2)
     at = torch.arange(n_times) / every
