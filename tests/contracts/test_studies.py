@@ -40,7 +40,11 @@ def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
     assert view.uninspected == []
     assert set(view.methods) == set(view.study["methods"])
     assert len(view.fits) == view.n_tasks == outcome.done
-    assert write_report(view).is_file()
+    text = write_report(view).read_text()
+    for name, spec in study.modalities.items():
+        for step in (*spec.process, *spec.features):
+            assert f"{name}: {step.name}" in text, "the data card hides what was done"
+    assert ("of pairs" in text) == (study.pairing is not None)
 
 
 @pytest.fixture(scope="module")

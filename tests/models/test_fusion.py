@@ -97,6 +97,7 @@ def test_without_a_validation_part_all_epochs_are_trained(fusion, parts):
     stages = pd.DataFrame(model.history_)["stage"].value_counts().to_dict()
     joined = {"joined": 6, "together": 3} if fusion == "concat" else {}
     assert stages == {"a": 12, "b": 12, **joined}
+    assert [epoch["epoch"] for epoch in model.history_] == list(range(1, len(model.history_) + 1))
 
 
 def test_stacking_holds_whole_trials_back(parts, monkeypatch):
@@ -123,6 +124,20 @@ def test_still_encoders_stay_as_they_are_and_finetuning_changes_them(parts):
     first = next(iter(tuned.joined_.module_.encoders[0].state_dict().values()))
     assert not np.array_equal(first, next(iter(alone.values())))
     assert tuned.embed(X).shape == (400, 32)
+
+
+def test_a_validation_part_with_missing_pictures_is_taken_as_training_is():
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 255, (24, 1, 16, 16)).astype(np.uint8)
+    X = {"face": faces, "b": rng.standard_normal((24, 3)).astype(np.float32)}
+    y = np.tile(["calm", "tense"], 12)
+    held = {"face": faces.astype(np.float32), "b": X["b"]}
+    held["face"][0] = np.nan
+    encoders = [("face", FaceCNN(width=4, max_epochs=1)), ("b", MLPClassifier(hidden=(4,), max_epochs=1))]
+    model = HybridFusionClassifier(encoders, "average", random_state=0).fit(X, y, validation=(held, y))
+    alone = FaceCNN(width=4, max_epochs=1, random_state=model.encoders_["face"].random_state)
+    alone.fit(faces, y, validation=(faces[1:], y[1:]))
+    assert model.history_[0]["valid_loss"] == pytest.approx(alone.history_[0]["valid_loss"], rel=1e-5)
 
 
 def test_the_seed_decides_and_reaches_the_encoders(parts):

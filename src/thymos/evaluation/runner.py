@@ -419,7 +419,13 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "citation": row.citation,
         "licence": getattr(row, "licence", ""),
         "obtain": getattr(row, "obtain", ""),
-        "cautions": [*_simulated(samples), *_divided(study, samples), *getattr(row, "cautions", ()), *study.cautions],
+        "cautions": [
+            *_simulated(samples),
+            *_paired(study),
+            *_divided(study, samples),
+            *getattr(row, "cautions", ()),
+            *study.cautions,
+        ],
         "classes": classes,
         "n_samples": len(samples),
         "shape": {"X": list(samples.X.shape)} if not isinstance(samples.X, dict) else {},
@@ -433,9 +439,38 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         else {},
         "windows_by_label": meta["label"].value_counts().sort_index().to_dict() if classes else {},
         "marks": marks[marks != ""].value_counts().to_dict(),
-        "processing": [*_told(study.process, "process"), *_told(study.features, "transformer", samples.info)],
+        "processing": _prepared(study, samples.info),
         "notes": notes[notes != ""].value_counts().to_dict(),
     }
+
+
+def _prepared(study: Study, info: Mapping[str, Any]) -> list[str]:
+    """Return what was done before the split, to each modality and to both sides of pairs."""
+    told = [*_told(study.process, "process"), *_told(study.features, "transformer", info)]
+    sides = [study] if study.pairing is None or study.pairing.other is None else [study, study.pairing.other]
+    of_each = info.get("modalities", {})
+    for side in sides:
+        for name, spec in side.modalities.items():
+            mine = _told(spec.process, "process") + _told(spec.features, "transformer", of_each.get(name, {}))
+            told += [f"{name}: {text}" for text in mine or ["as the source gives it"]]
+    for side in sides[1:]:
+        name = study.pairing.names[1]
+        mine = _told(side.process, "process") + _told(side.features, "transformer", of_each.get(name, {}))
+        told += [f"{name} ({side.source.name}): {text}" for text in mine]
+    return told
+
+
+def _paired(study: Study) -> list[str]:
+    """Return a caution where pairs are tested: what was paired by label are independent views of the answer."""
+    if study.pairing is None:
+        return []
+    spec = study.pairing
+    partner = f"the source {spec.other.source.name}" if spec.other else f"the same samples ({', '.join(spec.second)})"
+    return [
+        f"Every number here is of pairs, formed after the split inside each part, {spec.draws} times anew; partners "
+        f"come from {partner}. What is paired by label are independent views of the answer: a fusion of them is better "
+        "than either by that alone."
+    ]
 
 
 def _told(steps: list[Step], kind: str, info: Mapping[str, Any] | None = None) -> list[str]:

@@ -81,7 +81,9 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
     joined_ : estimator
         Holds the joined network, if there is one, as ``module_``.
     history_ : list of dict
-        Epochs of all trainings, with a column ``stage``: a modality, ``joined`` or ``together``.
+        Epochs of all trainings one after the other, with a column ``stage``: a modality, ``joined`` or ``together``.
+    selection_ : str
+        How the epoch of the joined network was chosen, in words.
     temperatures_ : dict of str to float
         What probabilities are tempered with, before they are combined.
     n_parameters_ : int
@@ -217,12 +219,12 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
                 )
             if held is not None:
                 mine = _there(held[0][name])
-                validation = (held[0][name][mine], held[1][mine]) if mine.any() else None
+                validation = (self._typed(name, held[0][name][mine]), held[1][mine]) if mine.any() else None
             seeds = [key for key in encoder.get_params() if key.split("__")[-1] == "random_state"]
             encoder.set_params(**{key: child_seed(seed, name, key) for key in seeds})
             table = None if meta is None else meta[rows].reset_index(drop=True)
             self.encoders_[name] = fitted = _fitted(encoder, parts[name][rows], y[rows], validation, table)
-            self.history_ += [{"stage": name, **epoch} for epoch in getattr(_last(fitted), "history_", [])]
+            self._note(name, getattr(_last(fitted), "history_", []))
 
     def _join(self, parts: _Parts, y: np.ndarray, held: Any, seed: int) -> None:
         """Train the joining layers on still encoders, then everything."""
@@ -262,7 +264,13 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         if epochs:
             options = {name: getattr(self, name) for name in _FROM_JOINED}
             model = _InPlace(net, lr=lr, max_epochs=epochs, random_state=seed, **options).fit(X, y, validation=held)
-            self.history_ += [{"stage": stage, **epoch} for epoch in model.history_]
+            self._note(stage, model.history_)
+            self.selection_ = model.selection_
+
+    def _note(self, stage: str, history: list[dict[str, Any]]) -> None:
+        """Put the epochs of a training behind those of the trainings before it."""
+        done = len(self.history_)
+        self.history_ += [{**epoch, "stage": stage, "epoch": done + k + 1} for k, epoch in enumerate(history)]
 
     def _temper(self, parts: _Parts, y: np.ndarray) -> None:
         """Fit temperatures, and the regression of stacking, on the validation part."""
