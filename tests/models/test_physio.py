@@ -57,7 +57,7 @@ def test_what_is_no_heart_rate_is_refused_in_words(rates, words):
     model = PhysioLSTM(**{**SMALL, "max_epochs": 1}, sfreq=4.0).fit(X, y)
     flat = X[:3].copy()
     flat[1, 0] = 0
-    with pytest.raises(InputError, match="1 of 3 samples"):
+    with pytest.warns(UserWarning, match="1 of 3 samples is no heart rate.*usual in training"):
         model.predict(flat)
     with pytest.raises(InputError, match="sampling rate"):
         PhysioLSTM(**SMALL, features="rate").fit(X, y)
@@ -69,3 +69,13 @@ def test_what_is_no_heart_rate_is_refused_in_words(rates, words):
 def test_impossible_parameters_are_refused(rates, options):
     with pytest.raises(InputError):
         PhysioLSTM(**{**SMALL, **options}, sfreq=4.0).fit(*rates)
+
+
+def test_a_bundle_of_it_is_read_again(rates):
+    from thymos.serving.store import decode, encode
+
+    X, y = rates
+    model = PhysioLSTM(**{**SMALL, "max_epochs": 1}, sfreq=4.0).fit(X, y)
+    assert model.features_ == "rate"
+    again, _ = decode(*encode(model))
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))

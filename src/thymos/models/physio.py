@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,10 +50,14 @@ class PhysioEstimator(TorchEstimator):
     features_ : str
         ``rate`` or ``none``.
 
+    usual_ : ndarray, shape (n_features,)
+        Means of the features in training, which stand for those of predicted samples that are no heart rate, with a
+        warning.
+
     Raises
     ------
     InputError
-        From `fit` and predictions, if features are wanted of samples that are no heart rate.
+        From `fit`, if features are wanted of samples that are no heart rate.
 
     Notes
     -----
@@ -93,6 +98,16 @@ class PhysioEstimator(TorchEstimator):
         if wanted == "rate" and self.sfreq is None:
             raise InputError("features='rate' came without a sampling rate.", fits="sfreq, in Hz")
         self.features_ = wanted
+        if wanted == "rate":
+            made = self._made(X)
+            odd = ~np.isfinite(made).all(axis=1)
+            if odd.any():
+                raise InputError(
+                    self._told(X, odd),
+                    fits="beats per second, as the process heart_rate makes them, for several seconds",
+                    do="leave these samples out, or set features='none'",
+                )
+            self.usual_ = made.mean(axis=0)
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for rows of a sequence and its features."""
@@ -113,17 +128,30 @@ class PhysioEstimator(TorchEstimator):
         rows = X.reshape(len(X), -1)
         if self.features_ == "none":
             return rows
-        features = _rate_features(self.sfreq)
-        made = features.fit_transform(X).reshape(len(X), len(features.names()))
-        odd = ~np.isfinite(made).all(axis=1)
-        if odd.any():
-            text = features.problems(X[odd][:1])[0] or f"{X.shape[-1] / self.sfreq:g} s, too few beats"
-            raise InputError(
-                f"The first channel of {int(odd.sum())} of {len(X)} samples is no heart rate: {text}.",
-                fits="beats per second, as the process heart_rate makes them, for several seconds",
-                do="leave these samples out, or set features='none'",
-            )
+        made = self._made(X)
+        made = np.where(np.isfinite(made), made, self.usual_)
         return np.concatenate([rows, made.astype(rows.dtype)], axis=1)
+
+    def _outputs(self, X: np.ndarray, *what: Any, **more: Any) -> torch.Tensor:
+        outputs = super()._outputs(X, *what, **more)
+        if self.features_ == "rate":
+            odd = ~np.isfinite(self._made(np.asarray(X, dtype=np.float32))).all(axis=1)
+            if odd.any():
+                text = self._told(np.asarray(X), odd)
+                warnings.warn(f"{text} Features that are usual in training stand for its own.", stacklevel=2)
+        return outputs
+
+    def _made(self, X: np.ndarray) -> np.ndarray:
+        """Return the features of samples, shape (n_samples, n_features); NaN where there is no heart rate."""
+        X = self._sequences(X)
+        features = _rate_features(self.sfreq)
+        return features.fit_transform(X).reshape(len(X), len(features.names()))
+
+    def _told(self, X: np.ndarray, odd: np.ndarray) -> str:
+        """Say which samples are no heart rate, and what the first of them is."""
+        X = self._sequences(X)
+        text = _rate_features(self.sfreq).problems(X[odd][:1])[0] or f"{X.shape[-1] / self.sfreq:g} s, too few beats"
+        return f"The first channel of {int(odd.sum())} of {len(X)} samples is no heart rate: {text}."
 
     @staticmethod
     def _sequences(X: np.ndarray) -> np.ndarray:
