@@ -8,7 +8,7 @@ from thymos.evaluation.statistics import (
     class_recalls,
     inflation_report,
     interval,
-    interval_of_kinds,
+    intervals_of_kinds,
     permuted_counts,
     summarise,
     unit_counts,
@@ -272,7 +272,7 @@ def test_the_interval_of_thousands_of_equal_units_is_that_of_single_ones(metric,
     def value(c):
         return CONFUSION_METRICS[metric](c.sum(axis=-3))
 
-    slow, fast = interval(counts, value, 0), interval_of_kinds(counts, value, 0)
+    slow, fast = interval(counts, value, 0), intervals_of_kinds(counts, {"value": value}, 0)["value"]
     assert fast == pytest.approx(slow, abs=0.004)
     assert slow[1] - slow[0] > 0.05
 
@@ -288,7 +288,8 @@ def test_photographs_without_people_are_thousands_of_units():
 def test_units_that_are_all_alike_have_an_interval_of_no_width():
     counts = np.zeros((1, 600, 2, 2))
     counts[..., 0, 0] = 1
-    assert interval_of_kinds(counts, lambda c: CONFUSION_METRICS["accuracy"](c.sum(axis=-3)), 0) == (1.0, 1.0)
+    values = {"accuracy": lambda c: CONFUSION_METRICS["accuracy"](c.sum(axis=-3))}
+    assert intervals_of_kinds(counts, values, 0) == {"accuracy": (1.0, 1.0)}
 
 
 @pytest.mark.parametrize("subjects", [9, 3])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from thymos.evaluation.metrics import (
     defined_mean,
     direction,
     moments,
+    predictions_of,
     trial_means,
     trial_probabilities,
 )
@@ -27,7 +29,7 @@ __all__ = [
     "holm",
     "inflation_report",
     "interval",
-    "interval_of_kinds",
+    "intervals_of_kinds",
     "permuted_counts",
     "summarise",
     "unit_counts",
@@ -94,15 +96,17 @@ def summarise(
             whole = groups if by_subject else np.zeros_like(groups)
             # the control with permuted labels is its own reference: it gets a value, no interval and no chance
             null = _null(trials, whole, values, seed) if labels == "true" else None
+            between = {}
+            if labels == "true" and not by_subject:
+                between = intervals_of_kinds(collected, values, seed)
             for metric, value in values.items():
                 per_draw = value(collected)
                 row = {**head, "metric": metric, "value": float(np.mean(per_draw))}
                 row["seed_sd"] = float(np.std(per_draw, ddof=1)) if len(per_draw) > 1 else np.nan
                 if null is not None:
                     if by_subject:  # each has a value of its own, of which the mean is taken
-                        row["low"], row["high"] = interval(known[metric](collected), defined_mean, seed)
-                    else:
-                        row["low"], row["high"] = interval_of_kinds(collected, value, seed)
+                        between[metric] = interval(known[metric](collected), defined_mean, seed)
+                    row["low"], row["high"] = between[metric]
                     sign = direction(metric)
                     by_chance = null[metric][np.isfinite(null[metric])]
                     row["chance"], row["chance_high"], row["p"] = np.nan, np.nan, np.nan
@@ -139,17 +143,18 @@ def class_recalls(predictions: pd.DataFrame, classes: list[str], level: str = "t
         if units["subject"].nunique() >= MIN_SUBJECTS:
             groups = np.unique(units["subject"], return_inverse=True)[1]
         collected = np.stack([collected_counts(c, groups) for c in counts])
-        for code, name in enumerate(classes):
 
-            def recall(c: np.ndarray, code: int = code) -> np.ndarray:
-                mine = c[..., code, :].sum(axis=-2)
-                with np.errstate(invalid="ignore"):
-                    return mine[..., code] / mine.sum(axis=-1)
+        def recall(c: np.ndarray, code: int) -> np.ndarray:
+            mine = c[..., code, :].sum(axis=-2)
+            with np.errstate(invalid="ignore"):
+                return mine[..., code] / mine.sum(axis=-1)
 
-            value, n = float(recall(collected).mean()), float(counts[0, :, code].sum())
-            low, high = interval_of_kinds(collected, recall, child_seed(0, protocol, method, name, "recall"))
-            head = {"protocol": protocol, "method": method, "class": name}
-            rows.append({**head, "recall": value, "low": low, "high": high, "n": int(n)})
+        values = {name: partial(recall, code=code) for code, name in enumerate(classes)}
+        between = intervals_of_kinds(collected, values, child_seed(0, protocol, method, "recall"))
+        for code, (name, value) in enumerate(values.items()):
+            head = {"protocol": protocol, "method": method, "class": name, "recall": float(value(collected).mean())}
+            low, high = between[name]
+            rows.append({**head, "low": low, "high": high, "n": int(counts[0, :, code].sum())})
     return pd.DataFrame(rows)
 
 
@@ -183,49 +188,37 @@ def unit_counts(part: pd.DataFrame, classes: list[str], level: str) -> tuple[pd.
         part = part.assign(code=part["label"].astype(float), predicted=part["predicted"].astype(float))
         part[["code", "predicted"]] -= part["code"].mean()
     part = part if "repeat" in part.columns else part.assign(repeat=0)
-    units = part[["subject", kind]].drop_duplicates().sort_values(["subject", kind]).reset_index(drop=True)
+    number = part.groupby(["subject", kind], sort=True).ngroup().to_numpy()
+    units = part[["subject", kind]].iloc[np.unique(number, return_index=True)[1]].reset_index(drop=True)
     units = units.rename(columns={kind: "unit"})
-    number = pd.Series(np.arange(len(units)), index=pd.MultiIndex.from_frame(units))
-    trial_table = part.drop_duplicates("trial").sort_values("trial")
-    trial_number = pd.Series(np.arange(len(trial_table)), index=trial_table["trial"])
-    draws = [mine for _, mine in part.groupby(["seed", "repeat"], sort=True)]
+    trial = pd.factorize(part["trial"], sort=True)[0]
+    first = np.unique(trial, return_index=True)[1]
+    draws = list(part.groupby(["seed", "repeat"], sort=True).indices.values())
+    codes, said = part["code"].to_numpy(), predictions_of(part, classes)
     trials = {
-        "counts": np.zeros((len(draws), len(trial_table), n_classes or 3)),
-        "label": trial_table["code"].to_numpy(),
-        "subject": trial_table["subject"].astype(str).to_numpy(dtype=str),
-        "unit_number": number.loc[pd.MultiIndex.from_frame(trial_table[["subject", kind]])].to_numpy(),
+        "counts": np.zeros((len(draws), len(first), n_classes or 3)),
+        "label": codes[first],
+        "subject": part["subject"].iloc[first].astype(str).to_numpy(dtype=str),
+        "unit_number": number[first],
         "classes": n_classes,
     }
     counts = np.zeros((len(draws), len(units), *((n_classes, n_classes) if n_classes else (6,))))
     for draw, per_trial, mine in zip(counts, trials["counts"], draws, strict=True):
-        mine, predicted = _at_level(mine, n_classes, level)
-        codes = mine["code"].to_numpy()
-        rows = number.loc[pd.MultiIndex.from_frame(mine[["subject", kind]])].to_numpy()
-        by_trial = trial_number.loc[mine["trial"]].to_numpy()
+        predicted = said[mine]
+        if level == "trial":
+            first, predicted = (trial_probabilities if n_classes else trial_means)(trial[mine], predicted)
+            mine = mine[first]
         if n_classes:
-            np.add.at(draw, (rows, codes, predicted), 1)
-            np.add.at(per_trial, (by_trial, predicted), 1)
+            predicted = predicted.argmax(axis=1)
+            np.add.at(draw, (number[mine], codes[mine], predicted), 1)
+            np.add.at(per_trial, (trial[mine], predicted), 1)
         else:
-            sums = moments(codes, predicted)
-            np.add.at(draw, rows, sums)
-            np.add.at(per_trial, by_trial, sums[:, [0, 2, 4]])
+            sums = moments(codes[mine], predicted)
+            np.add.at(draw, number[mine], sums)
+            np.add.at(per_trial, trial[mine], sums[:, [0, 2, 4]])
     units.attrs["unit"] = kind
     units.attrs["draws"] = {"n_seeds": part["seed"].nunique(), "n_repeats": part["repeat"].nunique()}
     return units, counts, trials
-
-
-def _at_level(mine: pd.DataFrame, n_classes: int, level: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one row per window or trial, and its predicted class or rating."""
-    names = mine["trial"].astype(str).to_numpy()
-    if not n_classes:
-        predicted = mine["predicted"].to_numpy(float)
-        first, by_trial = trial_means(names, predicted)
-    else:
-        predicted = mine[[f"p{k}" for k in range(n_classes)]].to_numpy(float)
-        first, by_trial = trial_probabilities(names, predicted)
-    if level == "trial":
-        mine, predicted = mine.iloc[first], by_trial
-    return mine, predicted.argmax(axis=1) if n_classes else predicted
 
 
 def interval(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
@@ -260,8 +253,10 @@ def interval(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed
     return float(low), float(high)
 
 
-def interval_of_kinds(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
-    """Return the interval of :func:`interval` for a value of summed counts.
+def intervals_of_kinds(
+    counts: np.ndarray, values: Mapping[str, Callable[[np.ndarray], np.ndarray]], seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the intervals of :func:`interval` for values of summed counts, from the same resamples.
 
     Units with equal counts in all draws are of one kind, such as photographs of one class taken for another: a
     resample draws how often each kind is there, and leaving out one unit is done once for each kind. No unit's counts
@@ -269,26 +264,35 @@ def interval_of_kinds(counts: np.ndarray, value: Callable[[np.ndarray], np.ndarr
     """
     n_draws, n_units = counts.shape[:2]
     if n_units < 2:
-        return float("nan"), float("nan")
+        return dict.fromkeys(values, (float("nan"), float("nan")))
     flat = np.moveaxis(counts, 1, 0).reshape(n_units, -1)
     kinds, often = np.unique(flat, axis=0, return_counts=True)
 
     def of(numbers: np.ndarray) -> np.ndarray:
+        """Return each value of each row of numbers of kinds, shape (n_values, n_rows)."""
         summed = (numbers @ kinds).reshape(len(numbers), n_draws, 1, *counts.shape[2:])
-        return value(np.moveaxis(summed, 1, 0)).mean(axis=0)
+        summed = np.moveaxis(summed, 1, 0)
+        return np.stack([value(summed).mean(axis=0) for value in values.values()])
 
     with np.errstate(all="ignore"):
         drawn = np.random.default_rng(seed).multinomial(n_units, often / n_units, _RESAMPLES)
-        spread = np.concatenate([of(part) for part in np.array_split(drawn, 20)])
-        spread, here = spread[np.isfinite(spread)], of(often[None])[0]
-        if not len(spread) or not np.isfinite(here) or np.ptp(spread) == 0:
-            return (float(here), float(here)) if len(spread) else (float("nan"), float("nan"))
+        spreads = np.concatenate([of(part) for part in np.array_split(drawn, 20)], axis=1)
+        here = of(often[None])[:, 0]
         without = of(often - np.eye(len(often)))  # one unit of each kind left out
-        away = np.average(without, weights=often) - without
-        acceleration = np.sum(often * away**3) / (6 * np.sum(often * away**2) ** 1.5)
-        bias = norm.ppf((np.mean(spread < here) + np.mean(spread <= here)) / 2)
-        z = bias + norm.ppf([0.025, 0.975])
-        share = norm.cdf(bias + z / (1 - acceleration * z))
+        found = [_bca(*mine, often) for mine in zip(spreads, here, without, strict=True)]
+    return dict(zip(values, found, strict=True))
+
+
+def _bca(spread: np.ndarray, here: float, without: np.ndarray, often: np.ndarray) -> tuple[float, float]:
+    """Return the BCa interval from resampled values, the value itself and the `often` weighted ones without a unit."""
+    spread = spread[np.isfinite(spread)]
+    if not len(spread) or not np.isfinite(here) or np.ptp(spread) == 0:
+        return (float(here), float(here)) if len(spread) else (float("nan"), float("nan"))
+    away = np.average(without, weights=often) - without
+    acceleration = np.sum(often * away**3) / (6 * np.sum(often * away**2) ** 1.5)
+    bias = norm.ppf((np.mean(spread < here) + np.mean(spread <= here)) / 2)
+    z = bias + norm.ppf([0.025, 0.975])
+    share = norm.cdf(bias + z / (1 - acceleration * z))
     share = np.where(np.isfinite(share), share, [0.025, 0.975])
     low, high = np.quantile(spread, share)
     return float(low), float(high)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -402,6 +403,6 @@ def _title(ax: Any, card: ProtocolCard) -> None:
 def svg(fig: Figure) -> str:
     """Return a figure as SVG text, the same for the same figure."""
     text = io.StringIO()
-    fig.savefig(text, format="svg", metadata={"Date": None})
+    FigureCanvasSVG(fig).print_svg(text, metadata={"Date": None})  # savefig draws twice for the same file
     svg = text.getvalue()
     return svg[svg.index("<svg") :]
