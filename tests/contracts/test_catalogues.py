@@ -26,7 +26,7 @@ _NAS = {
     **{"guard_every": 0, "max_epochs": 6, "lr": 3e-2, "dropout": 0.0, "path_dropout": 0.0, "batch_size": 32},
 }
 _FACES = {
-    **{"lr": 2e-2, "width": 8, "batch_size": 32, "dropout": 0.0, "flip": 0.0, "rotation": 0.0, "shift": 0.0},
+    **{"lr": 5e-2, "width": 8, "batch_size": 32, "dropout": 0.0, "flip": 0.0, "rotation": 0.0, "shift": 0.0},
     **{"brightness": 0.0, "erasing": 0.0},
 }
 FOR_CHECKS = {
@@ -56,8 +56,8 @@ FOR_CHECKS = {
     "lel": _LEL,
     "lel_code": {**_LEL, "max_epochs": 3},
     "lel_certified": {**_LEL, "max_epochs": 3},
-    "face_cnn": {**_FACES, "max_epochs": 6},
-    "compact_face_cnn": {**_FACES, "mirrored": False, "zoom": 0.0, "drop_path": 0.0, "depths": (1,), "max_epochs": 10},
+    "face_cnn": {**_FACES, "max_epochs": 4},
+    "compact_face_cnn": {**_FACES, "mirrored": False, "zoom": 0.0, "drop_path": 0.0, "depths": (1,), "max_epochs": 4},
     "per_subject": {"estimator": LogisticRegression()},
     "eegnas": _NAS,
     "personalised_search": {**_NAS, "personal_epochs": 1},
