@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from thymos.base.catalogue import CATALOGUES, catalogue
 from thymos.base.recording import META_COLUMNS, Recording
 from thymos.models.catalogue import MODELS
+from thymos.models.mlp import MLPClassifier
 from thymos.signals.catalogue import PROCESSES, TRANSFORMERS
 from thymos.sources.base import Recordings, Source
 from thymos.sources.catalogue import SOURCES
@@ -59,6 +60,7 @@ FOR_CHECKS = {
     "face_cnn": {**_FACES, "max_epochs": 4},
     "compact_face_cnn": {**_FACES, "mirrored": False, "zoom": 0.0, "drop_path": 0.0, "depths": (1,), "max_epochs": 4},
     "per_subject": {"estimator": LogisticRegression()},
+    "domain_aligned": {"estimator": MLPClassifier(lr=3e-2, hidden=(16,), dropout=0.0, max_epochs=4, random_state=0)},
     "eegnas": _NAS,
     "personalised_search": {**_NAS, "personal_epochs": 1},
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
@@ -87,6 +89,7 @@ EXCEPTIONS = {
     **dict.fromkeys(("eegnet", "shallow_convnet", "deep_convnet", "tsception"), _FLOAT32),
     **dict.fromkeys(("physio_lstm", "physio_lstm_regressor", "hybrid_fusion"), _FLOAT32),
     **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer"), _FLOAT32),
+    "domain_aligned": _FLOAT32,
     **dict.fromkeys(("face_cnn", "compact_face_cnn"), _FLOAT32),
     **dict.fromkeys(("eegnas", "personalised_search"), _SEARCHED),
     "riemann": {"check_classifiers_train": "a table is one channel, whose variance does not tell the check's classes"},

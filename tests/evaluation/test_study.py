@@ -1,6 +1,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -595,3 +596,50 @@ def test_pictures_are_samples_and_copies_are_marked():
 def test_pictures_and_windows_exclude_each_other(changes, words):
     with pytest.raises(StudyError, match=words):
         parse_study({**PICTURES, **changes})
+
+
+@pytest.fixture
+def pulses(tmp_path):
+    """Return a function that makes a study of four pulses, one of which is given, and its samples."""
+
+    def make(odd, sfreq=64.0, **changes):
+        beats = np.sin(2 * np.pi * 1.2 * np.arange(64 * 25) / 64)
+        lines = ["path,modality,sfreq,unit,subject,trial,label"]
+        for number in range(4):
+            name, values = f"p{number}.csv", odd if number == 0 else beats + 0.01 * number
+            pd.DataFrame({"bvp": values}).to_csv(tmp_path / name, index=False)
+            lines.append(f"{name},bvp,{sfreq if number == 0 else 64.0},none,s{number},t{number},{'ab'[number % 2]}")
+        (tmp_path / "manifest.csv").write_text("\n".join(lines))
+        study = {
+            **{"name": "pulses", "title": "Pulses", "source": {"manifest": {"path": str(tmp_path / "manifest.csv")}}},
+            **{"modality": "bvp", "process": ["heart_rate"], "windows": {"seconds": 10.0}, "target": {"label": "label"}},
+            **{"protocols": {"loso": {}}, "methods": {"lr": {"steps": ["flatten", "logistic_regression"]}}},
+        }
+        return make_samples(parse_study({**study, **changes}))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("odd", "sfreq", "words"),
+    [
+        (np.empty(0), 64.0, "0 rows of values"),
+        (np.ones(1), 64.0, "1 rows of values"),
+        (np.full(1600, np.nan), 64.0, "missing or infinite"),
+        (np.where(np.arange(1600) == 7, np.inf, 0.0), 64.0, "missing or infinite"),
+        (np.zeros(1600), 64.0, "2 of 2 samples of 's0-1-t0' are incomplete: fewer than two intervals"),
+        (np.sin(np.arange(1600)), 1.0, "at least 32 Hz to find beats"),
+    ],
+)
+def test_pulses_that_are_none_are_said_in_words(pulses, odd, sfreq, words):
+    with pytest.raises(ThymosError) as error:
+        pulses(odd, sfreq)
+    assert words in str(error.value)
+
+
+def test_pulses_without_beats_and_short_ones_can_be_left_out_and_are_counted(pulses):
+    assert len(pulses(np.sin(2 * np.pi * np.arange(1600) / 64))) == 8
+    flat = pulses(np.zeros(1600), incomplete="drop")
+    assert (len(flat), flat.info["left_out"], flat.info["too_short"]) == (6, 2, 0)
+    short = pulses(np.sin(2 * np.pi * np.arange(320) / 64))
+    assert (len(short), short.info["left_out"], short.info["too_short"]) == (6, 0, 1)

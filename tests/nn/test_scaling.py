@@ -38,3 +38,12 @@ def test_the_scale_travels_with_the_weights():
     scale.learn(X)
     other.load_state_dict(scale.state_dict())
     assert torch.equal(other(X), scale(X))
+
+
+def test_each_window_by_its_own_mean_and_spread_learns_nothing():
+    scale = SequenceScale(2, "window")
+    scale.learn(X)
+    made = scale(X)
+    assert torch.allclose(made[:, 0], torch.tensor([[-1.0, 1.0], [-1.0, 1.0]]))
+    assert (made[:, 1] == 0).all()
+    assert torch.allclose(scale(100 * X + 7), made)

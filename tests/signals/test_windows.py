@@ -71,3 +71,30 @@ def test_recordings_refuse_shapes_and_metadata_that_do_not_fit(words):
     with pytest.raises(InputError) as error:
         Recording({}, {"source": "x", "subject": "s"})
     words(error.value, "session, trial, stimulus")
+
+
+def with_gap(trial="gap"):
+    """Return a recording whose fourth second is missing."""
+    made = recording(trial=trial)
+    signal = made.signal("eeg")
+    data = signal.data.copy()
+    data[0, int(3 * signal.sfreq)] = np.nan
+    return Recording({"eeg": signal.replace(data=data, notes=("a hole",))}, made.meta)
+
+
+def test_windows_in_which_a_value_is_missing_are_kept_dropped_or_refused():
+    whole = cut_windows([recording()], seconds=1.0)
+    pieces = [recording(), with_gap()]
+    assert len(cut_windows(pieces, seconds=1.0)) == 2 * len(whole)
+    kept = cut_windows(pieces, seconds=1.0, incomplete="drop")
+    assert len(kept) == 2 * len(whole) - 1
+    assert (kept.info["left_out"], kept.info["too_short"]) == (1, 0)
+    assert cut_windows([*pieces, recording(5)], seconds=1.0).info["too_short"] == 1
+    assert 3.0 not in kept.meta.loc[kept.meta["trial"] == "gap", "start"].to_numpy()
+    assert np.isfinite(kept.X).all()
+    with pytest.raises(InputError, match=f"1 of {len(whole)} samples of 'gap' are incomplete: a hole"):
+        cut_windows(pieces, seconds=1.0, incomplete="error")
+    with pytest.raises(InputError, match="All 1 samples are incomplete"):
+        cut_windows([with_gap()], seconds=whole.meta["stop"].max(), incomplete="drop")
+    with pytest.raises(InputError, match="incomplete='dorp'"):
+        cut_windows(pieces, seconds=1.0, incomplete="dorp")

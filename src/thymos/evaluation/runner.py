@@ -421,6 +421,7 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "obtain": getattr(row, "obtain", ""),
         "cautions": [
             *_simulated(samples),
+            *_left_out(samples.info),
             *_paired(study),
             *_divided(study, samples),
             *getattr(row, "cautions", ()),
@@ -442,6 +443,21 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "processing": _prepared(study, samples.info),
         "notes": notes[notes != ""].value_counts().to_dict(),
     }
+
+
+def _left_out(info: Mapping[str, Any]) -> list[str]:
+    """Return a caution where samples or recordings were left out before the split, for each modality."""
+    found = {"": info, **{f" of {name}": facts for name, facts in info.get("modalities", {}).items()}}
+    words = {
+        "left_out": "samples{} were left out before the split, since a value is missing in them.",
+        "too_short": "recordings{} are shorter than one sample and left out.",
+    }
+    return [
+        f"{facts[key]} {text.format(name)}"
+        for name, facts in found.items()
+        for key, text in words.items()
+        if facts.get(key)
+    ]
 
 
 def _prepared(study: Study, info: Mapping[str, Any]) -> list[str]:

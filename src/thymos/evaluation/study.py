@@ -428,7 +428,8 @@ class Study(_Strict):
     subtract_baseline : bool
         Subtract the mean of the first feature over the rest before the stimulus.
     incomplete : {'error', 'drop'}
-        What becomes of samples in which a feature has no value.
+        What becomes of samples in which a value is missing, as a feature of a window that is too short for it, or the
+        heart rate where no beats are found.
     target : Target
     protocols : mapping of str to ProtocolSpec
         At least one honest one; a leaky one must be the ``twin_of`` an honest one.
@@ -887,7 +888,7 @@ def make_samples(
         if study.keep_signals:
             samples = _beside(samples, recordings.windows(**cut))
     else:
-        samples = recordings.windows(**cut)
+        samples = recordings.windows(**cut, incomplete=study.incomplete)
     if getattr(source, "root", None) and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
     samples = _labelled(samples, study.target)
@@ -931,6 +932,8 @@ def _named(samples: Samples, name: str) -> Samples:
 def _together(recordings: Any, study: Study, cut: Mapping[str, Any]) -> Samples:
     """Return the windows of several modalities side by side."""
     parts = {}
+    # where a modality may be missing, a window of it without a value is one that is missing
+    cut = {**cut, "incomplete": "drop" if study.missing_modality == "keep" else study.incomplete}
     for name, spec in study.modalities.items():
         of, mine = spec.of or name, recordings
         for step in spec.process:

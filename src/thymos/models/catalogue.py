@@ -50,6 +50,11 @@ MODELS = Catalogue(
             parameters={"n_neighbors": 1},
         ),
         "per_subject": Row("thymos.models.per_subject:PerSubject", "a copy of another classifier for each subject"),
+        "domain_aligned": Row(
+            "thymos.models.aligned:DomainAlignedClassifier",
+            "a network whose features are alike in all domains of training: CORAL or domain-adversarial",
+            citation="Sun & Saenko 2016; Ganin et al. 2016",
+        ),
         "eegnas": Row(
             "thymos.models.nas:EEGNASClassifier",
             "a network for EEG features whose cells are searched",

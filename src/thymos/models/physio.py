@@ -37,7 +37,7 @@ class PhysioEstimator(TorchEstimator):
         Features that stand beside the sequence. ``rate``: those of
         :func:`thymos.signals.heart_sequence.rate_features` of the first channel, a heart rate in Hz; ``auto``: these,
         if the first channel of every training sample is one and the sampling rate is known.
-    scaling : {'minmax', 'zscore', 'none'}
+    scaling : {'minmax', 'zscore', 'window', 'none'}
         As :class:`thymos.nn.scaling.SequenceScale`; the paper scales by least and greatest value.
     dropout : float
         Share of units dropped between the layers.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from thymos.nn.cnn_lstm import BatchNorm
 
-__all__ = ["HEADS", "JOINED", "FusionHead", "FusionNet", "without_head"]
+__all__ = ["HEADS", "JOINED", "FusionHead", "FusionNet", "last_dense", "without_head"]
 
 JOINED = ("concat", "gated", "attention")
 HEADS = 4  # of the attention
@@ -144,6 +144,12 @@ class FusionNet(nn.Module):
         return self.head(self.embed(x))
 
 
+def last_dense(module: nn.Module) -> str | None:
+    """Return the name of the dense layer of a network that was made last; empty if it is the network, None without."""
+    names = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    return names[-1] if names else None
+
+
 def without_head(module: nn.Module) -> tuple[nn.Module, nn.Linear] | None:
     """Return a copy of a network without its last dense layer, and that layer; None if it has none.
 
@@ -152,12 +158,11 @@ def without_head(module: nn.Module) -> tuple[nn.Module, nn.Linear] | None:
     module : Module
         Its dense layers were made in the order in which they act.
     """
-    named: Mapping[str, nn.Module] = dict(module.named_modules())
-    last = [name for name, part in named.items() if isinstance(part, nn.Linear)]
-    if not last or not last[-1]:
+    name = last_dense(module)
+    if not name:
         return None
     copied = copy.deepcopy(module)
-    place, _, attribute = last[-1].rpartition(".")
+    place, _, attribute = name.rpartition(".")
     owner = copied.get_submodule(place)
     head = getattr(owner, attribute)
     setattr(owner, attribute, nn.Identity())

@@ -7,7 +7,7 @@ from torch import nn
 
 __all__ = ["SCALINGS", "SequenceScale"]
 
-SCALINGS = ("minmax", "zscore", "none")
+SCALINGS = ("minmax", "zscore", "window", "none")
 
 
 class SequenceScale(nn.Module):
@@ -16,9 +16,10 @@ class SequenceScale(nn.Module):
     Parameters
     ----------
     n_channels : int
-    scaling : {'minmax', 'zscore', 'none'}
+    scaling : {'minmax', 'zscore', 'window', 'none'}
         ``minmax``: least and greatest training value become -1 and 1, and what lies beyond is clipped; ``zscore``: zero
-        mean and unit variance.
+        mean and unit variance; ``window``: each sequence by its own mean and spread, for pulses, the height of which is
+        that of a sensor's contact. The latter learns nothing, and is not taken back.
     """
 
     def __init__(self, n_channels: int, scaling: str = "minmax"):
@@ -42,6 +43,9 @@ class SequenceScale(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return scaled sequences, same shape."""
+        if self.scaling == "window":
+            spread = x.std(dim=2, keepdim=True, correction=0)
+            return (x - x.mean(dim=2, keepdim=True)) / torch.where(spread > 0, spread, torch.ones_like(spread))
         x = (x - self.middle) / self.width
         return x.clamp(-1, 1) if self.scaling == "minmax" else x
 

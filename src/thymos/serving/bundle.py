@@ -398,13 +398,19 @@ class Bundle:
             words.append(f"{signal.duration:.2f} s long, shorter than a window of {recipe.seconds:g} s: no prediction")
             return []
         cut = {"seconds": recipe.seconds, "step": recipe.step, "modality": recipe.modality, "drop": recipe.drop}
+        cut["incomplete"] = "drop"
         if features:
-            more = {"subtract_baseline": recipe.subtract_baseline, "incomplete": "drop"}
-            blocks = list(feature_blocks([fitted], features, **cut, **more))
-            left = blocks[-1].info["left_out"] if blocks else 0
-            words += [f"{left} windows have no value of some feature: no prediction for them"] if left else []
-            return blocks
-        return list(window_blocks([fitted], **cut))
+            made = feature_blocks([fitted], features, **cut, subtract_baseline=recipe.subtract_baseline)
+        else:
+            made = window_blocks([fitted], **cut)
+        blocks = list(made)
+        left = blocks[-1].info["left_out"] if blocks else 0
+        words += (
+            [f"{left} windows have no value of some {'feature' if features else 'channel'}: no prediction for them"]
+            if left
+            else []
+        )
+        return blocks
 
     def _pictures(self, recording: Recording, processes: list, words: list[str]) -> Block:
         """Return the pictures of one recording as samples."""

@@ -327,6 +327,8 @@ def heart_rate_signal(signal: Signal, kind: str = "bvp", rate: float = 4.0) -> S
     if len(signal.ch_names) != 1:
         raise InputError(f"A signal with the channels {', '.join(signal.ch_names)} came.", fits="one channel")
     data = heart_rate(signal.data[0], signal.sfreq, kind, rate)
+    if np.isnan(data).any():
+        signal = signal.replace(notes=(*signal.notes, "fewer than two intervals between beats were found"))
     return signal.replace(data=data, sfreq=float(rate), ch_names=("hr", "hr_slope"), unit="Hz")
 
 

@@ -19,14 +19,9 @@ from thymos.base.errors import InputError, UnfitError, named
 from thymos.base.recording import Recording, Signal
 from thymos.base.writer import Block
 from thymos.signals.transformer import WindowFeatures, in_windows
-from thymos.signals.windows import blocks, sliding_windows
+from thymos.signals.windows import Incomplete, blocks, sliding_windows
 
-__all__ = ["INCOMPLETE", "Featurised", "check_steps", "feature_blocks", "featurise"]
-
-_INCOMPLETE = "leave such samples out (incomplete: drop), cut longer ones, or choose features that all have, with only"
-
-#: What becomes of samples that have no value for some feature.
-INCOMPLETE = ("error", "drop", "keep")
+__all__ = ["Featurised", "check_steps", "feature_blocks", "featurise"]
 
 
 def feature_blocks(
@@ -66,7 +61,7 @@ def feature_blocks(
     Block
         ``X`` of shape (n_samples, ..., n_windows), float32: as many windows as lie inside a sample. ``info`` names the
         steps (``features``) and those of them that cannot be done on a stream (``offline``), and counts the samples
-        that were dropped (``left_out``).
+        that were dropped (``left_out``) and recordings shorter than one (``too_short``).
 
     Raises
     ------
@@ -75,28 +70,14 @@ def feature_blocks(
         incomplete.
     """
     check_steps(steps)
-    if incomplete not in INCOMPLETE:
-        raise InputError(f"incomplete={incomplete!r} came.", fits=", ".join(INCOMPLETE))
-
-    told: dict[str, Any] = {}  # of all blocks, so that what is left out last is counted too
-    lost: dict[str, int] = {}  # samples without a value, by why
-    channels = None
+    gaps, channels = Incomplete(incomplete), None
 
     def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         nonlocal channels
         found = featurise(recording, steps, seconds, step, modality, subtract_baseline)
         channels = found.channels
-        bad = np.isnan(found.X).any(axis=tuple(range(1, found.X.ndim)))
-        if bad.any() and incomplete != "keep":
-            why = found.problem or f"no value for {found.missing()}"
-            if incomplete == "error":
-                raise InputError(
-                    f"{bad.sum()} of {len(bad)} samples of {recording.meta['trial']!r} are incomplete: {why}.",
-                    fits="values for all features",
-                    do=_INCOMPLETE,
-                )
-            lost[why] = lost.get(why, 0) + int(bad.sum())
-        keep = ~bad if incomplete == "drop" else slice(None)
+        gaps.short += not len(found.X)
+        keep = gaps.kept(found.X, recording.meta["trial"], found.problem or f"no value for {found.missing()}")
         return found.X[keep], found.start[keep], found.stop[keep]
 
     features = {
@@ -104,20 +85,12 @@ def feature_blocks(
         "subtract_baseline": subtract_baseline,
         "offline": [type(made).__name__ for made in steps if getattr(made, "offline", False)],
     }
-    try:
-        for block in blocks(recordings, cut, seconds, step, modality, drop):
-            info = {key: value for key, value in block.info.items() if key not in {"sfreq", "unit", "ch_names"}}
-            told.update({**info, **({"ch_names": channels} if channels else {}), **features})
-            yield block._replace(info=told)
-    except InputError:
-        if not lost or told:
-            raise
-        raise InputError(
-            f"All {sum(lost.values())} samples are incomplete; the first: {next(iter(lost))}.",
-            fits="samples with values for all features",
-            do=_INCOMPLETE,
-        ) from None
-    told["left_out"] = sum(lost.values())
+
+    def told(block: Block) -> Block:
+        info = {key: value for key, value in block.info.items() if key not in {"sfreq", "unit", "ch_names"}}
+        return block._replace(info={**info, **({"ch_names": channels} if channels else {}), **features})
+
+    return gaps.counted(told(block) for block in blocks(recordings, cut, seconds, step, modality, drop))
 
 
 class Featurised(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,22 @@ from thymos.base.recording import SPAN_KINDS, Recording, Signal, Span
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 
-__all__ = ["blocks", "channels_last", "cut_windows", "in_blocks", "joined", "sliding_windows", "window_blocks"]
+__all__ = [
+    "INCOMPLETE",
+    "Incomplete",
+    "blocks",
+    "channels_last",
+    "cut_windows",
+    "in_blocks",
+    "joined",
+    "sliding_windows",
+    "window_blocks",
+]
+
+_DO = "leave such samples out (incomplete: drop), cut longer ones, or choose features that all have, with only"
+
+#: What becomes of samples in which a value is missing.
+INCOMPLETE = ("error", "drop", "keep")
 
 _BLOCK = 2**20  # values per block of windows; bounds the extra memory to some megabytes
 
@@ -85,6 +101,7 @@ def cut_windows(
     step: float | None = None,
     modality: str = "eeg",
     drop: Iterable[str] = (),
+    incomplete: str = "keep",
 ) -> Samples:
     """Cut one modality of some recordings into windows, each with its metadata row.
 
@@ -99,18 +116,22 @@ def cut_windows(
     drop : iterable of str
         Kinds of marked spans (``rail``, ...) whose windows are left out. Without it they stay and the column
         ``marks`` names the kinds each window touches.
+    incomplete : {'keep', 'drop', 'error'}
+        What becomes of windows in which a value is missing, as in a heart rate where no beats were found.
 
     Returns
     -------
     Samples
-        ``X`` of shape (n_windows, n_channels, n_times), float32, in the signal's unit.
+        ``X`` of shape (n_windows, n_channels, n_times), float32, in the signal's unit. ``info`` counts the windows that
+        were dropped for a missing value (``left_out``) and recordings shorter than a window (``too_short``).
 
     Raises
     ------
     InputError
-        If a kind is unknown, the recordings differ in channels or rate, or none is long enough for one window.
+        If a kind is unknown, the recordings differ in channels or rate, none is long enough for one window, or a window
+        is incomplete.
     """
-    return joined(window_blocks(recordings, seconds, step, modality, drop))
+    return joined(window_blocks(recordings, seconds, step, modality, drop, incomplete))
 
 
 def window_blocks(
@@ -119,16 +140,86 @@ def window_blocks(
     step: float | None = None,
     modality: str = "eeg",
     drop: Iterable[str] = (),
+    incomplete: str = "keep",
 ) -> Iterator[Block]:
     """Yield what :func:`cut_windows` returns, recording by recording."""
+    gaps = Incomplete(incomplete)
 
-    def cut(signal: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        signal = recording.signal(modality)
         size, hop = round(seconds * signal.sfreq), round((seconds if step is None else step) * signal.sfreq)
         windows = np.moveaxis(sliding_windows(signal.data, size, hop), -2, 0)
         start = signal.start + np.arange(len(windows)) * hop / signal.sfreq
+        gaps.short += not len(windows)
+        if incomplete != "keep" and np.isnan(signal.data).any():  # seldom, and windows overlap
+            words = "; ".join(signal.notes) or f"missing values in {modality}"
+            keep = gaps.kept(windows, recording.meta["trial"], words)
+            windows, start = windows[keep], start[keep]
         return windows, start, start + size / signal.sfreq
 
-    return blocks(recordings, lambda recording: cut(recording.signal(modality)), seconds, step, modality, drop)
+    return gaps.counted(blocks(recordings, cut, seconds, step, modality, drop))
+
+
+class Incomplete:
+    """Decides about samples in which a value is missing, and counts what is left out.
+
+    Parameters
+    ----------
+    wanted : {'error', 'drop', 'keep'}
+
+    Attributes
+    ----------
+    lost : dict of str to int
+        Samples that were left out, by why.
+    short : int
+        Recordings without a sample.
+    """
+
+    def __init__(self, wanted: str):
+        if wanted not in INCOMPLETE:
+            raise InputError(f"incomplete={wanted!r} came.", fits=", ".join(INCOMPLETE))
+        self.wanted = wanted
+        self.lost: dict[str, int] = {}
+        self.short = 0
+
+    def kept(self, X: np.ndarray, trial: str, why: str) -> np.ndarray:
+        """Return which samples of a recording stay, as a mask."""
+        bad = np.isnan(X).any(axis=tuple(range(1, X.ndim)))
+        if not bad.any() or self.wanted == "keep":
+            return np.ones(len(X), dtype=bool)
+        if self.wanted == "error":
+            raise InputError(
+                f"{bad.sum()} of {len(bad)} samples of {trial!r} are incomplete: {why}.",
+                fits="no missing value",
+                do=_DO,
+            )
+        self.lost[why] = self.lost.get(why, 0) + int(bad.sum())
+        return ~bad
+
+    def counted(self, made: Iterator[Block]) -> Iterator[Block]:
+        """Yield blocks, whose ``info`` tells at last how much was left out.
+
+        ``left_out``: samples in which a value is missing; ``too_short``: recordings shorter than one sample.
+
+        Raises
+        ------
+        InputError
+            If none is left.
+        """
+        told: dict[str, Any] = {}  # of all blocks, so that what is left out last is counted too
+        try:
+            for block in made:
+                told.update(block.info)
+                yield block._replace(info=told)
+        except InputError:
+            if not self.lost or told:
+                raise
+            raise InputError(
+                f"All {sum(self.lost.values())} samples are incomplete; the first: {next(iter(self.lost))}.",
+                fits="samples without missing values",
+                do=_DO,
+            ) from None
+        told |= {"left_out": sum(self.lost.values()), "too_short": self.short}
 
 
 def blocks(

@@ -147,6 +147,7 @@ class Recordings:
         step: float | None = None,
         modality: str = "eeg",
         drop: Iterable[str] = (),
+        incomplete: str = "keep",
         cache: Cache | None = None,
         progress: Progress | None = None,
     ) -> Samples:
@@ -154,7 +155,7 @@ class Recordings:
 
         Parameters
         ----------
-        seconds, step, modality, drop
+        seconds, step, modality, drop, incomplete
             As :func:`thymos.signals.windows.cut_windows`.
         cache : Cache, optional
             Where the samples are kept, written recording by recording, and mapped into memory from; without one they
@@ -163,6 +164,7 @@ class Recordings:
             Called with the numbers of subjects begun and in all, and a text.
         """
         given = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
+        given["incomplete"] = incomplete
         return self._collected(lambda walked: window_blocks(walked, **given), {"windows": given}, cache, progress)
 
     def features(

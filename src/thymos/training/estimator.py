@@ -83,6 +83,8 @@ class Prepared:
         Whether the validation part decides when to stop and which weights to keep.
     weight : ndarray, shape (n_samples,), optional
         What each sample counts in the loss; all the same by default.
+    around : callable, optional
+        Puts a module around the new network, as its ``network``, for the time that it learns.
     """
 
     X: np.ndarray
@@ -95,6 +97,7 @@ class Prepared:
     criterion: Callable[[], nn.Module]
     chosen: bool
     weight: np.ndarray | None = None
+    around: Callable[[nn.Module], nn.Module] | None = None
 
 
 def _all_parameters(cls: type) -> inspect.Signature:
@@ -305,13 +308,16 @@ class TorchEstimator(BaseEstimator):
         InputError
             If the validation part has another shape or a class that training lacks.
         """
-        ready = self.prepare(X, y, validation, meta)
+        return self.fit_prepared(self.prepare(X, y, validation, meta))
+
+    def fit_prepared(self, ready: Prepared) -> TorchEstimator:
+        """Train on what :meth:`prepare` has returned."""
         stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*MONITORS[self.monitor])
         with reproducible(ready.seed, ready.device, self.deterministic):
             module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
             self.begin(module, torch.from_numpy(_writable(ready.X)).to(ready.device))
             net = _Net(
-                module,
+                module if ready.around is None else ready.around(module).to(ready.device),
                 ready.criterion,
                 optimizer=torch.optim.AdamW if self.weight_decay else torch.optim.Adam,
                 optimizer__weight_decay=self.weight_decay,
@@ -345,7 +351,8 @@ class TorchEstimator(BaseEstimator):
             }
             for h in net.history
         ]
-        return self.finish(net.module_, history, best.epoch_ if ready.chosen else None)
+        trained = net.module_ if ready.around is None else net.module_.network
+        return self.finish(trained, history, best.epoch_ if ready.chosen else None)
 
     def prepare(self, X: np.ndarray, y: Any, validation: Any = None, meta: pd.DataFrame | None = None) -> Prepared:
         """Check parameters and samples, learn the target, and return what a loop trains on; see :meth:`fit`."""
