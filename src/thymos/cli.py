@@ -314,7 +314,7 @@ def train(
     from thymos.evaluation.final import train_method
     from thymos.evaluation.study import load_study
     from thymos.serving.bundle import FILES, KIND, Bundle
-    from thymos.serving.pictures import recipe_of
+    from thymos.serving.several import recipe_of
     from thymos.serving.store import encode
 
     plan = load_study(study, budget)
@@ -466,6 +466,7 @@ def _recordings_of(
     from thymos.base.catalogue import catalogue
     from thymos.base.errors import InputError, ThymosError
     from thymos.serving.pictures import PictureRecipe
+    from thymos.serving.several import SeveralRecipe
     from thymos.sources.base import open_source
     from thymos.sources.own_files import own_files
     from thymos.sources.own_pictures import own_pictures
@@ -480,6 +481,10 @@ def _recordings_of(
     twice = [path for k, path in enumerate(files or []) if path.resolve() in [p.resolve() for p in files[:k]]]
     if twice:
         raise InputError(f"{twice[0]} came twice.", fits="each file once")
+    if isinstance(model.recipe, SeveralRecipe):
+        for path in files or []:
+            yield from _of_manifest(path, model, failures)
+        return
     if isinstance(model.recipe, PictureRecipe):
         for path in files or []:
             try:
@@ -497,6 +502,22 @@ def _recordings_of(
                 notes += [(str(path), text) for text in own.notes]
         except ThymosError as error:
             failures[str(path)] = str(error)
+
+
+def _of_manifest(path: Path, model: Bundle, failures: dict[str, str]) -> Iterator[Recording]:
+    """Yield the recordings of a manifest, whose rows of one trial are the modalities of one recording."""
+    from thymos.base.errors import InputError, ThymosError
+    from thymos.sources.manifest import Manifest
+
+    try:
+        if path.suffix.lower() not in (".csv", ".tsv"):
+            raise InputError(
+                f"{path} came for a model of {', '.join(model.recipe.modalities)}.",
+                fits="a manifest, in which rows of one trial with different modalities are one recording, or --source",
+            )
+        yield from Manifest(path, labels={}).recordings()
+    except ThymosError as error:
+        failures[str(path)] = str(error)
 
 
 def _tried(name: str, call: Callable[[], Any], failures: dict[str, str]) -> Any:
@@ -646,8 +667,8 @@ def explain(
     from thymos.base.errors import InputError
     from thymos.base.samples import Samples
     from thymos.report.saliency import explain as write
+    from thymos.serving.adapt import Recipe
     from thymos.serving.bundle import Bundle, key_of
-    from thymos.serving.pictures import PictureRecipe
 
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
@@ -667,8 +688,11 @@ def explain(
     )
     given = _settings(parameters, write, "explain", own)
     model, known = Bundle.load(bundle, trust or ()), None if labels is None else _labels_of(labels)
-    if isinstance(model.recipe, PictureRecipe):
-        raise InputError("This is a model of pictures, which have no electrodes and bands.", fits="a model of signals")
+    if not isinstance(model.recipe, Recipe):
+        raise InputError(
+            "This is a model of pictures, or of several modalities.",
+            fits="a model of signals with electrodes and bands",
+        )
     notes, failures, parts = [("the model", text) for text in model.notes], {}, []
     for recording in _recordings_of(model, files, source, data, subject, notes, failures):
         key = None if known is None else key_of(recording, known)

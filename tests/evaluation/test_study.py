@@ -612,7 +612,12 @@ def pulses(tmp_path):
         (tmp_path / "manifest.csv").write_text("\n".join(lines))
         study = {
             **{"name": "pulses", "title": "Pulses", "source": {"manifest": {"path": str(tmp_path / "manifest.csv")}}},
-            **{"modality": "bvp", "process": ["heart_rate"], "windows": {"seconds": 10.0}, "target": {"label": "label"}},
+            **{
+                "modality": "bvp",
+                "process": ["heart_rate"],
+                "windows": {"seconds": 10.0},
+                "target": {"label": "label"},
+            },
             **{"protocols": {"loso": {}}, "methods": {"lr": {"steps": ["flatten", "logistic_regression"]}}},
         }
         return make_samples(parse_study({**study, **changes}))

@@ -5,7 +5,8 @@ import pytest
 
 from thymos.base.errors import InputError
 from thymos.base.recording import Recording, Signal
-from thymos.serving.adapt import Recipe, adapt
+from thymos.serving.adapt import adapt
+from thymos.serving.several import recipe_of
 from thymos.signals.filters import resample
 from thymos.signals.montage import interpolate_channels
 
@@ -32,7 +33,7 @@ def recipe(channels=EEG, **changes):
         "processed": {"channels": list(channels), "sfreq": 256.0, "unit": "V"},
         "seconds": 1.0,
     }
-    return Recipe.of({**content, **changes})
+    return recipe_of({**content, **changes})
 
 
 def fitted(signal, **changes):

@@ -10,8 +10,8 @@ import pytest
 from thymos.base.errors import DataError, InputError
 from thymos.base.probabilities import Calibration, log_loss, trial_probabilities
 from thymos.models import EEGNetClassifier
-from thymos.serving.adapt import Recipe
 from thymos.serving.bundle import FILES, FORMAT, Bundle
+from thymos.serving.several import recipe_of
 from thymos.signals.processing import signal_digest, signal_spread
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
@@ -49,7 +49,7 @@ def bundle_of(source, features=(), classes=True):
     )
     pipeline = make_pipeline(*steps).fit(samples.X, y)
     raw = [recording.signal("eeg") for recording in source.load()]
-    recipe = Recipe.of(
+    recipe = recipe_of(
         {
             "modality": "eeg",
             "channels": list(raw[0].ch_names),

@@ -6,7 +6,8 @@ import pytest
 from thymos.base.errors import InputError
 from thymos.base.recording import Frames, Recording, Signal
 from thymos.serving.adapt import Recipe
-from thymos.serving.pictures import PictureRecipe, adapt_picture, recipe_of
+from thymos.serving.pictures import PictureRecipe, adapt_picture
+from thymos.serving.several import recipe_of
 
 PLAIN = {"modality": "face", "shape": [1, 24, 24], "process": []}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from thymos.base.cache import Cache
 from thymos.base.catalogue import near, resolve
@@ -19,7 +20,7 @@ from thymos.base.errors import InputError
 from thymos.base.labels import MEDIAN, settled
 from thymos.base.probabilities import Calibration, fit_calibration, predict_all, trial_means, trial_probabilities
 from thymos.base.random import child_seed
-from thymos.base.recording import Frames
+from thymos.base.recording import Frames, Recording
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import Fitted, fit_method, seed_estimator
@@ -30,6 +31,7 @@ from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Protocol
 from thymos.evaluation.statistics import summarise
 from thymos.evaluation.study import (
+    Modality,
     Study,
     classes_of,
     make_estimator,
@@ -40,6 +42,7 @@ from thymos.evaluation.study import (
 )
 from thymos.signals.frames import frames_digest
 from thymos.signals.processing import make_process, signal_digest, signal_spread
+from thymos.signals.scaling import PickModality
 
 __all__ = ["Trained", "expected_of", "train_method"]
 
@@ -127,6 +130,11 @@ def train_method(
         raise InputError(
             f"The study has no method {method!r}.{near(method, study.methods)}", f"one of {', '.join(study.methods)}"
         )
+    if study.pairing is not None:
+        raise InputError(
+            "The study tests pairs, which nobody records.",
+            fits="a study of one modality, or of several that were recorded together",
+        )
     name, rule = _honest(study, protocol)
     if run is not None:
         _check_run(Results(run), study)
@@ -139,7 +147,7 @@ def train_method(
     check_split(samples.meta, fold, ("trial",) if rule.within else (*rule.keys, "trial"), rule.guard)
     estimator = make_estimator(study, method, samples.info)
     grid = make_grid(study, method, estimator)
-    recipe, trials = _picture_entry(study, samples) if study.images else _entry(study, data, say)
+    recipe, trials = _entry(study, estimator, samples, data, say)
     if check is not None:
         check(estimator, recipe)
     say(0, 0, "training")
@@ -258,49 +266,102 @@ def _honest(study: Study, protocol: str | None) -> tuple[str, Protocol]:
     return name, rules[name]
 
 
-def _entry(study: Study, data: str | Path | None, say: Callable[[int, int, str], None]) -> tuple[dict, dict[str, str]]:
+def _entry(
+    study: Study, estimator: Any, samples: Samples, data: str | Path | None, say: Callable[[int, int, str], None]
+) -> tuple[dict, dict[str, str]]:
     """Return the recipe of a study's samples, and a hash of each of its recordings with its trial.
 
-    Recordings are read as they came, once, whatever the cache holds: what enters later is compared with that.
+    Signals are read as they came, once, whatever the cache holds: what enters later is compared with that.
     """
-    first, facts, rates, spreads, trials = None, None, set(), [], {}
-    for recording in make_source(study, data).load().watched(say):
-        if study.modality not in recording.signals:
-            continue
-        signal = recording.signal(study.modality)
+    parts = _modalities(study, estimator)
+    seen = {(spec.of or name): _Signals(spec.of or name) for name, spec in parts.items() if not spec.images}
+    for recording in make_source(study, data).load().watched(say) if seen else ():
+        for one in seen.values():
+            if one.modality in recording.signals:
+                one.see(recording)
+    trials, recipes = {}, {}
+    for name, spec in parts.items():
+        X = samples.X[name] if isinstance(samples.X, dict) else samples.X
+        if spec.images:
+            recipes[name], digests = _picture_entry(spec, spec.of or name, X, samples.meta)
+            trials |= digests
+        else:
+            recipes[name] = seen[spec.of or name].recipe(study, spec)
+    for one in seen.values():
+        trials |= one.trials
+    if not isinstance(samples.X, dict):
+        return next(iter(recipes.values())), trials
+    shapes = {name: list(samples.X[name].shape[1:]) for name in parts}
+    return {"modalities": recipes, "shapes": shapes, "missing": study.missing_modality}, trials
+
+
+def _modalities(study: Study, estimator: Any) -> dict[str, Modality]:
+    """Return how each modality that a method looks at becomes samples; a study of one has one."""
+    first = getattr(estimator, "steps", [("", estimator)])[0][1]
+    looked_at = {first.modality} if isinstance(first, PickModality) else set()
+    for parameter in getattr(first, "steps_by_modality", {}):
+        looked_at |= {name for name, _ in getattr(first, parameter) or ()}
+    if study.modalities:
+        return {name: spec for name, spec in study.modalities.items() if name in looked_at or not looked_at}
+    one = Modality(of=study.modality, process=study.process, features=study.features, images=study.images)
+    if study.keep_signals:
+        both = {"features": one, "signals": one.model_copy(update={"features": []})}
+        return {name: spec for name, spec in both.items() if name in looked_at or not looked_at}
+    return {study.modality: one}
+
+
+class _Signals:
+    """What the recordings of training are like in one modality, before anything was done to them."""
+
+    def __init__(self, modality: str):
+        self.modality = modality
+        self.trials: dict[str, str] = {}
+        self._first, self._facts, self._rates, self._spreads = None, None, set(), []
+
+    def see(self, recording: Recording) -> None:
+        """Take note of a recording."""
+        signal = recording.signal(self.modality)
         mine = {"channels": list(signal.ch_names), "unit": signal.unit}
-        if facts is not None and mine != facts:
+        if self._facts is not None and mine != self._facts:
             raise InputError(
                 f"The recording {recording.meta['trial']!r} has {mine}.",
-                fits=f"channels and unit of the first recording, {facts}",
+                fits=f"channels and unit of the first recording, {self._facts}",
                 do="pick the same channels of all recordings; own files have the parameter `channels`",
             )
-        first, facts = first or recording, mine
-        rates.add(float(signal.sfreq))
-        spreads.append(signal_spread(signal))
-        trials[signal_digest(signal)] = str(recording.meta["trial"])
-    for step in study.process:
-        first = make_process(step.name, study.modality, **step.parameters).apply(first)
-    signal, known = first.signal(study.modality), np.isfinite(spreads)
-    steps = {key: [s.model_dump(mode="json") for s in getattr(study, key)] for key in ("process", "features")}
-    return {
-        "modality": study.modality,
-        **facts,
-        "rates": sorted(rates),
-        "spread": float(np.median(np.array(spreads)[known])) if known.any() else 0.0,
-        **steps,
-        "processed": {"channels": list(signal.ch_names), "sfreq": float(signal.sfreq), "unit": signal.unit},
-        **study.windows.model_dump(mode="json"),
-        "subtract_baseline": study.subtract_baseline,
-    }, trials
+        self._first, self._facts = self._first or recording, mine
+        self._rates.add(float(signal.sfreq))
+        self._spreads.append(signal_spread(signal))
+        self.trials[signal_digest(signal)] = str(recording.meta["trial"])
+
+    def recipe(self, study: Study, spec: Modality) -> dict:
+        """Return how samples are made of such recordings, in plain values."""
+        made = self._first
+        for step in spec.process:
+            made = make_process(step.name, self.modality, **step.parameters).apply(made)
+        signal, known = made.signal(self.modality), np.isfinite(self._spreads)
+        return {
+            "modality": self.modality,
+            **self._facts,
+            "rates": sorted(self._rates),
+            "spread": float(np.median(np.array(self._spreads)[known])) if known.any() else 0.0,
+            "process": _plain(spec.process),
+            "features": _plain(spec.features),
+            "processed": {"channels": list(signal.ch_names), "sfreq": float(signal.sfreq), "unit": signal.unit},
+            **study.windows.model_dump(mode="json"),
+            "subtract_baseline": study.subtract_baseline and bool(spec.features),
+        }
 
 
-def _picture_entry(study: Study, samples: Samples) -> tuple[dict, dict[str, str]]:
-    """Return the recipe of a study's pictures, and a hash of each with its trial."""
-    digests = (frames_digest(Frames(picture[None])) for picture in samples.X)
-    steps = [step.model_dump(mode="json") for step in study.process]
-    recipe = {"modality": study.modality, "shape": list(samples.X.shape[1:]), "process": steps}
-    return recipe, dict(zip(digests, samples.meta["trial"].astype(str), strict=True))
+def _picture_entry(spec: Modality, modality: str, X: np.ndarray, meta: pd.DataFrame) -> tuple[dict, dict[str, str]]:
+    """Return the recipe of pictures, and a hash of each with its trial."""
+    there = np.isfinite(X).all(axis=tuple(range(1, X.ndim))) if X.dtype.kind == "f" else np.ones(len(X), bool)
+    digests = (frames_digest(Frames(picture[None])) for picture in X[there].astype(np.uint8, copy=False))
+    recipe = {"modality": modality, "shape": list(X.shape[1:]), "process": _plain(spec.process)}
+    return recipe, dict(zip(digests, meta["trial"][there].astype(str), strict=True))
+
+
+def _plain(steps: list[Any]) -> list[dict]:
+    return [step.model_dump(mode="json") for step in steps]
 
 
 def _threshold(study: Study, samples: Samples, train: np.ndarray) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -96,20 +95,6 @@ class Recipe(Strict):
     step: _Positive | None = None
     drop: tuple[str, ...] = ()
     subtract_baseline: bool = False
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Recipe:
-        """Return a recipe of plain values.
-
-        Raises
-        ------
-        InputError
-            If a key is missing or unknown, or a value does not fit.
-        """
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise InputError(f"Samples made so cannot be made elsewhere: {explained(error)}.") from None
 
     def processes(self) -> list[Process]:
         """Return the functions of `process`.

@@ -30,7 +30,8 @@ from thymos.base.recording import Recording
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 from thymos.serving.adapt import Recipe, adapt
-from thymos.serving.pictures import PictureRecipe, adapt_picture, recipe_of
+from thymos.serving.pictures import PictureRecipe, adapt_picture
+from thymos.serving.several import SeveralRecipe, recipe_of, samples_of, side_by_side
 from thymos.serving.store import decode, encode
 from thymos.signals.frames import frames_digest
 from thymos.signals.processing import signal_digest
@@ -57,7 +58,7 @@ class Bundle:
     Parameters
     ----------
     pipeline : fitted scikit-learn estimator
-    recipe : Recipe or PictureRecipe
+    recipe : Recipe, PictureRecipe or SeveralRecipe
         What recordings must be, and how samples are made of them.
     classes : tuple of str
         In the order of the probabilities; none for ratings.
@@ -74,7 +75,7 @@ class Bundle:
     """
 
     pipeline: Any
-    recipe: Recipe | PictureRecipe
+    recipe: Recipe | PictureRecipe | SeveralRecipe
     classes: tuple[str, ...] = ()
     level: str = "trial"
     calibration: Calibration = field(default_factory=Calibration)
@@ -133,7 +134,7 @@ class Bundle:
         if not blocks:
             fits = "pictures" if self.recipe.seconds is None else f"recordings of {self.recipe.seconds:g} s or more"
             raise InputError("No recording has a window.", fits)
-        return joined(blocks)
+        return samples_of(blocks) if isinstance(self.recipe, SeveralRecipe) else joined(blocks)
 
     def by_trial(self, table: pd.DataFrame) -> pd.DataFrame:
         """Combine the windows of each trial.
@@ -222,13 +223,14 @@ class Bundle:
                 raise InputError(f"The label of {key!r} fits {matched[key]} and {name}.", "names with their folders")
             table = self.predict([recording], notes)
             tables.append(table.assign(label=str(labels[key])))
-            digest = self._digest(recording)
-            if digest in self.known:
+            mine = self._digests(recording)
+            seen = next((self.known[digest] for digest in mine if digest in self.known), None)
+            if seen:
                 raise InputError(
-                    f"The model has seen {name} ({self.known[digest]}), and is surer there than on anything new.",
+                    f"The model has seen {name} ({seen}), and is surer there than on anything new.",
                     fits="trials that it was neither trained nor calibrated on",
                 )
-            digests.setdefault(str(meta["trial"]), []).append(digest)
+            digests.setdefault(str(meta["trial"]), []).extend(mine)
             found.add(key)
         lost = [name for name in labels if name not in found]
         if tables and lost and bare:  # more labels than recordings are no mistake, nor are the other way round
@@ -275,11 +277,16 @@ class Bundle:
             known={**self.known, **known},
         )
 
-    def _digest(self, recording: Recording) -> str:
-        """Return the hash by which a recording is known."""
+    def _digests(self, recording: Recording) -> list[str]:
+        """Return the hashes by which a recording is known."""
         if isinstance(self.recipe, PictureRecipe):
-            return frames_digest(adapt_picture(recording, self.recipe, self.recipe.processes())[0])
-        return signal_digest(adapt(recording, self.recipe)[0].signal(self.recipe.modality))
+            return [frames_digest(adapt_picture(recording, self.recipe, self.recipe.processes())[0])]
+        recipes = self.recipe.modalities.values() if isinstance(self.recipe, SeveralRecipe) else [self.recipe]
+        return [
+            signal_digest(adapt(recording, recipe)[0].signal(recipe.modality))
+            for recipe in recipes
+            if isinstance(recipe, Recipe) and recipe.modality in recording.signals
+        ]
 
     def _check_labels(self, labels: Mapping[str, str], shots: int | None) -> None:
         if not self.classes:
@@ -377,11 +384,23 @@ class Bundle:
             )
         return cls(pipeline, recipe, classes, level, calibration, card, known, tuple(notes))
 
-    def _blocks(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[Block]:
+    def _blocks(self, recording: Recording, processes: Any, features: Any, words: list[str]) -> list[Block]:
         """Return the samples of one recording; what there is to say about it is added to `words`."""
-        recipe, trial = self.recipe, recording.meta["trial"]
+        if not isinstance(self.recipe, SeveralRecipe):
+            return self._of_one(recording, self.recipe, processes, features, words)
+
+        def blocks_of(name: str, recipe: Recipe | PictureRecipe, said: list[str]) -> list[Block]:
+            return self._of_one(recording, recipe, processes[name], features[name], said)
+
+        return side_by_side(recording, self.recipe, blocks_of, words)
+
+    def _of_one(
+        self, recording: Recording, recipe: Recipe | PictureRecipe, processes: list, features: list, words: list[str]
+    ) -> list[Block]:
+        """Return the samples of one modality of one recording."""
+        trial = recording.meta["trial"]
         if isinstance(recipe, PictureRecipe):
-            return [self._pictures(recording, processes, words)]
+            return [self._pictures(recording, recipe, processes, words)]
         fitted, notes = adapt(recording, recipe)
         words += notes
         seen = self.known.get(signal_digest(fitted.signal(recipe.modality)))
@@ -412,9 +431,9 @@ class Bundle:
         )
         return blocks
 
-    def _pictures(self, recording: Recording, processes: list, words: list[str]) -> Block:
+    def _pictures(self, recording: Recording, recipe: PictureRecipe, processes: list, words: list[str]) -> Block:
         """Return the pictures of one recording as samples."""
-        frames, notes = adapt_picture(recording, self.recipe, processes)
+        frames, notes = adapt_picture(recording, recipe, processes)
         words += notes
         seen = self.known.get(frames_digest(frames))
         if seen:
@@ -423,9 +442,9 @@ class Bundle:
             np.arange(len(frames.data)) / frames.sfreq if frames.sfreq else np.zeros(len(frames.data))
         )
         meta = pd.DataFrame([recording.meta] * len(frames.data))
-        return Block(frames.data, meta.assign(start=start, stop=start), {"modality": self.recipe.modality})
+        return Block(frames.data, meta.assign(start=start, stop=start), {"modality": recipe.modality})
 
-    def _windows(self, recording: Recording, processes: list, features: list, words: list[str]) -> list[pd.DataFrame]:
+    def _windows(self, recording: Recording, processes: Any, features: Any, words: list[str]) -> list[pd.DataFrame]:
         """Return the tables of one recording; what there is to say about it is added to `words`."""
         trial = recording.meta["trial"]
         name, tables = str(recording.meta.get("recording", trial)), []
@@ -433,7 +452,7 @@ class Bundle:
             with named(f"The model fails on {trial!r}"):
                 predicted = self.probabilities(block.X)
             places = {column: block.meta[column] for column in ("trial", "start", "stop")}
-            tables.append(self._table(predicted, recording=[name] * len(block.X), **places))
+            tables.append(self._table(predicted, recording=[name] * len(block.meta), **places))
         return tables
 
     def _table(self, predicted: np.ndarray, **places: Any) -> pd.DataFrame:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from thymos.base.errors import InputError, named
 from thymos.base.recording import Frames, Recording
-from thymos.serving.adapt import Recipe, Step, Strict, explained
+from thymos.serving.adapt import Step, Strict
 from thymos.signals.faces import crop_faces, detect_faces
 from thymos.signals.frames import resize_frames, to_grey
 from thymos.signals.processing import Process, make_process
 
-__all__ = ["PictureRecipe", "adapt_picture", "recipe_of"]
+__all__ = ["PictureRecipe", "adapt_picture"]
 
 _SMALLEST = 8  # pixels of a shorter side that can show a face
 _LOW_CONTRAST = 5.0  # grey levels, standard deviation
@@ -49,22 +48,6 @@ class PictureRecipe(Strict):
     def transformers(self) -> list[Any]:
         """Return no transformers: features of pictures are learnt."""
         return []
-
-
-def recipe_of(content: Mapping[str, Any]) -> Recipe | PictureRecipe:
-    """Return a recipe of plain values, of signals or of pictures.
-
-    Raises
-    ------
-    InputError
-        If a key is missing or unknown, or a value does not fit.
-    """
-    if "shape" not in content:
-        return Recipe.of(content)
-    try:
-        return PictureRecipe.model_validate(content)
-    except ValidationError as error:
-        raise InputError(f"Samples made so cannot be made elsewhere: {explained(error)}.") from None
 
 
 def adapt_picture(recording: Recording, recipe: PictureRecipe, processes: list[Process]) -> tuple[Frames, list[str]]:

@@ -1,0 +1,162 @@
+"""Models of several modalities, as bundles."""
+
+import numpy as np
+import pytest
+
+from thymos.base.errors import InputError
+from thymos.base.recording import Recording
+from thymos.evaluation.final import train_method
+from thymos.evaluation.study import make_samples, make_source, parse_study
+from thymos.serving.bundle import Bundle
+from thymos.serving.several import SeveralRecipe, recipe_of
+
+SOURCE = {"subjects": 2, "trials": 8, "seconds": 12, "montage": "muse4", "size": 24, "frame_rate": 0.5}
+STUDY = {
+    **{"name": "several", "title": "Several", "source": {"simulated": SOURCE}, "windows": {"seconds": 10.0}},
+    "modalities": {"face": {"images": {"size": 24}}, "pulse": {"of": "bvp", "process": ["heart_rate"]}, "eeg": {}},
+    **{"target": {"label": "valence", "above": 5}, "level": "trial"},
+    "protocols": {"trial": {"parameters": {"n_splits": 2}}},
+    "methods": {
+        "both": {
+            "steps": [
+                {
+                    "hybrid_fusion": {
+                        "encoders": {
+                            "face": {"face_cnn": {"width": 4, "max_epochs": 1}},
+                            "pulse": {"physio_lstm": {"hidden": [4, 4], "max_epochs": 1}},
+                        },
+                        "fusion": "average",
+                    }
+                }
+            ]
+        },
+        "one": {"steps": [{"pick": {"modality": "pulse"}}, "flatten", "lda"]},
+    },
+}  # fmt: skip
+
+
+def bundle_of(study, method):
+    made = train_method(study, method)
+    return Bundle(
+        made.estimator, recipe_of(made.recipe), tuple(made.classes), made.level, made.calibration, made.card, made.known
+    )
+
+
+@pytest.fixture(scope="module")
+def study():
+    return parse_study(STUDY)
+
+
+@pytest.fixture(scope="module")
+def bundle(study, tmp_path_factory):
+    folder = bundle_of(study, "both").save(tmp_path_factory.mktemp("bundle") / "both")
+    return Bundle.load(folder)
+
+
+@pytest.fixture(scope="module")
+def recordings(study):
+    return list(make_source(study, None).load())
+
+
+def without(recording, *names):
+    signals = {name: signal for name, signal in recording.signals.items() if name not in names}
+    return Recording(signals, recording.meta, recording.spans, recording.baseline)
+
+
+def test_recordings_are_predicted_as_the_samples_of_the_study_are(study, bundle, recordings):
+    samples, notes = make_samples(study), []
+    expected = bundle.probabilities({name: samples.X[name] for name in ("face", "pulse")})
+    table = bundle.predict(recordings, notes)
+    assert table["trial"].tolist() == samples.meta["trial"].tolist()
+    assert np.allclose(table[["p_high", "p_low"]].to_numpy(), expected, atol=1e-6)
+    assert len(bundle.by_trial(table)) == 16
+    assert {text.partition(" (")[0] for _, text in notes} == {"pulse: the model has seen this recording"}
+    several = bundle.samples(recordings)
+    assert set(several.X) == {"face", "pulse"}
+    assert np.array_equal(several.X["face"], samples.X["face"])
+    assert np.allclose(several.X["pulse"], samples.X["pulse"], atol=1e-6)
+
+
+def test_only_what_the_method_looks_at_has_to_be_there(study, bundle, recordings):
+    assert isinstance(bundle.recipe, SeveralRecipe)
+    assert list(bundle.recipe.modalities) == ["face", "pulse"]
+    whole = bundle.predict(recordings[:1])
+    assert bundle.predict([without(recordings[0], "eeg")]).equals(whole)
+    with pytest.raises(InputError, match="face"):
+        bundle.predict([without(recordings[0], "face")])
+    one = bundle_of(study, "one")
+    assert list(one.recipe.modalities) == ["pulse"]
+    assert len(one.predict([without(recordings[0], "eeg", "face")])) == 1
+
+
+def test_a_modality_may_be_missing_where_the_study_says_so(bundle, recordings):
+    lenient, notes = bundle.replace(recipe=bundle.recipe.model_copy(update={"missing": "keep"})), []
+    bare = lenient.predict([without(recordings[0], "face")], notes)
+    X = lenient.samples(recordings[:1]).X
+    alone = lenient.probabilities({"face": np.full(X["face"].shape, np.nan, np.float32), "pulse": X["pulse"]})
+    assert np.allclose(bare[["p_high", "p_low"]].to_numpy(), alone)
+    assert not np.allclose(alone, lenient.probabilities(X))
+    assert "without face, which is not there" in [text for _, text in notes]
+    notes.clear()
+    assert not len(lenient.predict([without(recordings[0], "bvp")], notes))
+    assert any("no prediction" in text for _, text in notes)
+
+
+def test_what_cannot_be_predicted_is_said_in_words(bundle, recordings):
+    notes, signal = [], recordings[0].signal("bvp")
+    short = Recording(
+        {**recordings[0].signals, "bvp": signal.replace(data=signal.data[:, : int(5 * signal.sfreq)])},
+        recordings[0].meta,
+    )
+    assert not len(bundle.predict([short], notes))
+    assert any("shorter than a window of 10 s" in text for _, text in notes)
+
+
+def test_it_is_calibrated_by_recordings_that_it_has_not_seen(study, bundle):
+    new = list(make_source(parse_study({**STUDY, "source": {"simulated": {**SOURCE, "random_state": 5}}}), None).load())
+    new = [recording for recording in new if recording.meta["subject"] == "s01"]
+    labels = {r.meta["trial"]: "high" if float(r.meta["valence"]) > 5 else "low" for r in new}
+    made = bundle.calibrated(new, labels, shots=1)
+    assert len(made.known) == len(bundle.known) + len(made.card["calibrated"]["trials"])
+    with pytest.raises(InputError, match="has seen"):
+        made.calibrated(new, labels)
+
+
+def test_signals_beside_features_are_two_recipes_of_one_modality():
+    kept = {
+        **{key: value for key, value in STUDY.items() if key not in ("modalities", "methods")},
+        **{"features": [{"differential_entropy": {"bands": "deap", "method": "filter", "window": 1.0}}]},
+        **{"keep_signals": True, "windows": {"seconds": 6.0}},
+        "methods": {
+            "features": {"steps": [{"pick": {"modality": "features"}}, "flatten", "lda"]},
+            "signals": {"steps": [{"pick": {"modality": "signals"}}, {"eegnet": {"max_epochs": 1, "filters": 2}}]},
+        },
+    }
+    study = parse_study(kept)
+    samples, recordings = make_samples(study), list(make_source(study, None).load())
+    for method in ("features", "signals"):
+        made = bundle_of(study, method)
+        assert list(made.recipe.modalities) == [method]
+        found = made.predict(recordings)[["p_high", "p_low"]].to_numpy()
+        assert np.allclose(found, made.probabilities({method: samples.X[method]}), atol=1e-5)
+
+
+def test_pairs_are_no_recordings():
+    rule = {"split": "trial", "parameters": {"n_splits": 2}}
+    pairs = {**STUDY, "protocols": {"paired": {}}}
+    pairs["pairing"] = {"protocol": rule, "second": ["pulse"], "kinds": ["label"]}
+    with pytest.raises(InputError, match="pairs, which nobody records"):
+        train_method(parse_study(pairs), "both")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shapes": {"face": [1, 24, 24]}},
+        {"missing": "maybe"},
+        {"modalities": {"face": {"modality": "face", "shape": [1, 24, 24]}}, "shapes": {"face": [1, 24, 24]}},
+    ],
+)
+def test_recipes_that_cannot_be_are_refused(bundle, changes):
+    with pytest.raises(InputError, match="cannot be made elsewhere"):
+        recipe_of({**bundle.recipe.model_dump(mode="json"), **changes})
