@@ -50,6 +50,11 @@ MODELS = Catalogue(
             parameters={"n_neighbors": 1},
         ),
         "per_subject": Row("thymos.models.per_subject:PerSubject", "a copy of another classifier for each subject"),
+        "gene_pruned": Row(
+            "thymos.models.pruned:PrunedClassifier",
+            "a network that loses connections or channels while it learns, regulated like genes, or by rivals",
+            citation="Arato 2025, gene-network-inspired dynamic pruning and rewiring",
+        ),
         "domain_aligned": Row(
             "thymos.models.aligned:DomainAlignedClassifier",
             "a network whose features are alike in all domains of training: CORAL or domain-adversarial",

@@ -57,7 +57,7 @@ class MLPClassifier(TorchClassifier):
         check_layers({f"hidden[{k}]": width for k, width in enumerate(hidden)}, self.dropout)
         layers: list[nn.Module] = []
         for before, width in pairwise([shape[0], *hidden]):
-            normalised = nn.Unflatten(1, (width, 1)), BatchNorm(width), nn.Flatten()
+            normalised = nn.Unflatten(1, (-1, 1)), BatchNorm(width), nn.Flatten()
             layers += [nn.Linear(before, width, bias=False), *normalised, nn.ReLU(), nn.Dropout(self.dropout)]
         return nn.Sequential(*layers, nn.Linear([shape[0], *hidden][-1], n_outputs))
 

@@ -85,6 +85,10 @@ class Prepared:
         What each sample counts in the loss; all the same by default.
     around : callable, optional
         Puts a module around the new network, as its ``network``, for the time that it learns.
+    callbacks : sequence of skorch callbacks
+        Called before all others.
+    from_epoch : int
+        The first epoch that may be kept, and from which patience counts.
     """
 
     X: np.ndarray
@@ -98,6 +102,8 @@ class Prepared:
     chosen: bool
     weight: np.ndarray | None = None
     around: Callable[[nn.Module], nn.Module] | None = None
+    callbacks: Sequence[Callback] = ()
+    from_epoch: int = 1
 
 
 def _all_parameters(cls: type) -> inspect.Signature:
@@ -312,7 +318,8 @@ class TorchEstimator(BaseEstimator):
 
     def fit_prepared(self, ready: Prepared) -> TorchEstimator:
         """Train on what :meth:`prepare` has returned."""
-        stopping, best = EarlyStopping(patience=self.patience, threshold=0), _KeepBest(*MONITORS[self.monitor])
+        stopping = _Stopping(ready.from_epoch, patience=self.patience, threshold=0)
+        best = _KeepBest(*MONITORS[self.monitor], first=ready.from_epoch)
         with reproducible(ready.seed, ready.device, self.deterministic):
             module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
             self.begin(module, torch.from_numpy(_writable(ready.X)).to(ready.device))
@@ -331,6 +338,7 @@ class TorchEstimator(BaseEstimator):
                 if ready.loss == "ccc" and ready.held is not None
                 else self.batch_size,
                 callbacks=[
+                    *ready.callbacks,
                     *self.watchers(ready),
                     *self._callbacks([best, stopping] if ready.chosen else [], ready.held is not None, len(ready.X)),
                 ],
@@ -703,6 +711,25 @@ class _Net(NeuralNet):
             return super().infer(x, **fit_params).float()
 
 
+class _Stopping(EarlyStopping):
+    """Stop without progress, which counts from an epoch on.
+
+    Parameters
+    ----------
+    first : int
+    **options
+        As :class:`skorch.callbacks.EarlyStopping`.
+    """
+
+    def __init__(self, first: int = 1, **options: Any):
+        super().__init__(**options)
+        self.first = first
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.history[-1, "epoch"] >= self.first:
+            super().on_epoch_end(net, **kwargs)
+
+
 class _KeepBest(Callback):
     """Keep the weights of the best epoch, the first of equals, and restore them when training ends.
 
@@ -710,11 +737,14 @@ class _KeepBest(Callback):
     ----------
     key, sign, words
         A row of :data:`MONITORS`.
+    first : int
+        The first epoch that may be kept.
     """
 
-    def __init__(self, key: str, sign: int, words: str = ""):
+    def __init__(self, key: str, sign: int, words: str = "", first: int = 1):
         self.key = key
         self.sign = sign
+        self.first = first
 
     def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.epoch_, self.lowest_ = 0, np.inf
@@ -732,7 +762,7 @@ class _KeepBest(Callback):
             value = np.mean(said == true) if self.key == "valid_accuracy" else f1_score(true, said, average="macro")
             net.history.record(self.key, float(value))
         value = self.sign * net.history[-1, self.key]
-        if value < self.lowest_:
+        if value < self.lowest_ and net.history[-1, "epoch"] >= self.first:
             self.lowest_, self.epoch_ = value, net.history[-1, "epoch"]
             self.weights_ = {name: value.clone() for name, value in net.module_.state_dict().items()}
 

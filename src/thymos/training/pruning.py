@@ -1,0 +1,463 @@
+"""What decides, while a network learns, which of its units stay: regulation like that of genes, and its rivals.
+
+Callbacks of skorch. All of them see the same: gradients after every batch, and the units between two epochs, after the
+network of the last epoch was judged and possibly kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+
+from thymos.nn.regulation import (
+    Expression,
+    gated,
+    importance,
+    live_target,
+    live_threshold,
+    regrown,
+    shortfall,
+    spread_of,
+)
+from thymos.nn.sparsity import Units, weights_of
+
+__all__ = ["PRUNERS", "GenePruner", "GradualPruner", "OneShotPruner", "Pruner", "RigLPruner", "SETPruner", "settled_at"]
+
+_FLOOR = {"connection": 0.1, "channel": 0.25}  # share of each layer that stays live
+_CAP = 0.5  # share of the live units that the threshold may be above
+_OLD = 2  # epochs that a unit is left in peace after it came back
+_REBORN = 0.6  # protein of a unit that comes back
+_SETTLE = 5  # epochs with a fixed threshold after the last target
+_GENES = Expression()
+_ABOVE = 2.0  # importance over threshold from which all units begin
+
+
+def settled_at(first: int, last: int, epochs: int) -> int:
+    """Return after how many epochs the masks are fixed, where `epochs` are trained."""
+    return min(last + _SETTLE, max(last + 1, (last + epochs) // 2))
+
+
+class Pruner(Callback):
+    """Keeps silenced units at 0, and decides between epochs which these are.
+
+    Parameters
+    ----------
+    density : float
+        Share of units that are live in the end.
+    epochs : int
+        How many are trained.
+    first, last : int
+        After how many epochs units begin to be silenced, and until when the share falls.
+    seed : int
+
+    Attributes
+    ----------
+    units_ : list of Units
+        Those of the module that is trained, which has them as ``units`` beside its ``network``.
+    log_ : list of dict
+        Layer by layer after each epoch.
+    """
+
+    hears = False  # whether gradients of every batch are listened to
+
+    def __init__(self, density: float, epochs: int, first: int, last: int, seed: int = 0):
+        self.density, self.epochs, self.seed = density, epochs, seed
+        self.first, self.last = first, last
+
+    def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        self.units_, self.weights_ = list(net.module_.units), weights_of(net.module_.network)
+        self.rng_ = torch.Generator().manual_seed(self.seed)
+        self.log_, self.steps_, self.came_back_ = [], 0, 0
+        with torch.no_grad():
+            self.begin()
+            self._apply(net, [torch.ones_like(u.live) for u in self.units_])
+
+    def on_grad_computed(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.steps_ += 1
+        if self.hears:
+            for units in self.units_:
+                units.listen(self.weights_)
+        with torch.no_grad():
+            before = [units.live.clone() for units in self.units_]
+            if self.after_batch(self.steps_):
+                self._apply(net, before)
+        for units in self.units_:
+            units.silence(self.weights_, "grad")
+
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: Any = None, **kwargs: Any) -> None:
+        done = len(net.history) - 1
+        if not done:
+            return
+        with torch.no_grad():
+            before = [units.live.clone() for units in self.units_]
+            self.came_back_ = 0
+            self.between(done)
+            self._apply(net, before)
+            self._note(done)
+            for units, old in zip(self.units_, before, strict=True):
+                units.forget()
+                units.age.add_(1).masked_fill_(units.live & ~old, 0.0)
+
+    def begin(self) -> None:
+        """Decide before the first epoch; all units are live."""
+
+    def between(self, epoch: int) -> None:
+        """Decide after so many epochs."""
+
+    def after_batch(self, step: int) -> bool:
+        """Decide after so many batches, and say whether anything was decided."""
+        return False
+
+    @property
+    def share(self) -> float:
+        """Share of all units that is live."""
+        return self._count() / sum(units.n for units in self.units_)
+
+    def _count(self) -> int:
+        return sum(int(units.live.sum()) for units in self.units_)
+
+    def _sizes(self) -> list[torch.Tensor]:
+        """Return the size of each unit; those of channels relative to their layer, since layers differ in scale."""
+        sizes = [units.magnitude(self.weights_) for units in self.units_]
+        return [
+            s / s.mean().clamp(min=1e-12) if units.makers else s for s, units in zip(sizes, self.units_, strict=True)
+        ]
+
+    def _keep_best(self, scores: Sequence[torch.Tensor], share: float) -> None:
+        """Leave so large a share of all units live, those with the highest scores, and a few in each layer."""
+        wanted = max(1, round(share * sum(units.n for units in self.units_)))
+        pooled = torch.cat([self._with_floor(s, u).flatten() for s, u in zip(scores, self.units_, strict=True)])
+        chosen = torch.zeros_like(pooled, dtype=torch.bool)
+        chosen[torch.topk(pooled, wanted).indices] = True
+        for units, mine in zip(self.units_, chosen.split([u.n for u in self.units_]), strict=True):
+            units.live.copy_(mine.reshape(units.live.shape))
+
+    def _with_floor(self, scores: torch.Tensor, units: Units) -> torch.Tensor:
+        """Return scores of a layer in which the best, as many as have to stay, are above all others."""
+        raised = scores.flatten().clone()
+        raised[torch.topk(raised, self._floor(units)).indices] = math.inf
+        return raised.reshape(scores.shape)
+
+    def _floor(self, units: Units) -> int:
+        return max(1, math.ceil(min(self.density, _FLOOR["channel" if units.makers else "connection"]) * units.n))
+
+    def _apply(self, net: NeuralNet, before: Sequence[torch.Tensor]) -> None:
+        """Put silenced weights to 0, and let the optimiser forget what it knew of all that changed."""
+        for units, old in zip(self.units_, before, strict=True):
+            back = units.live & ~old
+            changed = units.live != old
+            if not changed.any():
+                continue
+            if units.makers and back.any():
+                self._reborn(units, back)
+            for place in (*units.places, *units.makers):
+                weight = self.weights_[place.weight]
+                still = 1.0 - units.mask(place, weight, changed)
+                for moment in ("exp_avg", "exp_avg_sq"):
+                    state = net.optimizer_.state.get(weight, {})
+                    if moment in state:
+                        state[moment].mul_(still)
+                if place in units.places:  # what comes back begins at 0 too
+                    weight.mul_(1.0 - units.mask(place, weight, back))
+        for units in self.units_:
+            units.silence(self.weights_)
+
+    def _reborn(self, units: Units, back: torch.Tensor) -> None:
+        """Draw anew the weights that make channels which come back, as large as those of the others."""
+        for place in units.makers:
+            weight = self.weights_[place.weight]
+            if weight.dim() < 2:
+                continue
+            spread = weight.std()
+            fresh = torch.randn(weight.shape, generator=self.rng_).to(weight) * spread
+            chosen = units.mask(place, weight, back)
+            weight.copy_(torch.where(chosen > 0, fresh, weight))
+
+    def _note(self, epoch: int) -> None:
+        for units in self.units_:
+            row = {"epoch": epoch, "layer": units.name, "kind": "channel" if units.makers else "connection"}
+            row |= {"live": int(units.live.sum()), "n": units.n, "expression": float(units.p.mean())}
+            self.log_.append({**row, "came_back": self.came_back_, "share": self.share})
+
+
+class GenePruner(Pruner):
+    """Units are expressed like genes: importance drives them, protein is their memory, silenced ones may come back.
+
+    Parameters
+    ----------
+    density, epochs, first, last, seed
+        As :class:`Pruner`.
+    alpha, beta : float
+        Weight of sensitivity and of youth in the importance.
+    expression : Expression, optional
+        The equations; without them a unit is live where its score is at least the threshold, epoch by epoch.
+    rewiring : float
+        Share of the live units that come back in an epoch at first; 0 for none.
+    sigma : float
+        How much chance decides on these at first: 0 takes those that miss least, infinity any.
+    threshold : {'schedule', 'paper'}
+        A quantile that follows the target, or mean plus half a standard deviation once and the median from then on.
+    scores : {'importance', 'random'}
+        Random ones are the control.
+    """
+
+    hears = True
+
+    def __init__(
+        self,
+        density: float,
+        epochs: int,
+        first: int,
+        last: int,
+        seed: int = 0,
+        alpha: float = 0.5,
+        beta: float = 0.2,
+        expression: Expression | None = _GENES,
+        rewiring: float = 0.1,
+        sigma: float = 0.5,
+        threshold: str = "schedule",
+        scores: str = "importance",
+    ):
+        super().__init__(density, epochs, first, last, seed)
+        self.alpha, self.beta, self.expression = alpha, beta, expression
+        self.rewiring, self.sigma, self.threshold, self.scores = rewiring, sigma, threshold, scores
+
+    def begin(self) -> None:
+        """Let all units begin in the steady state of an importance of twice the threshold."""
+        level = float((self.expression or _GENES).level(torch.tensor(_ABOVE)))
+        for units in self.units_:
+            units.m.fill_(level)
+            units.p.fill_(level)
+            units.age.zero_()
+        self.tau_ = None
+
+    def between(self, epoch: int) -> None:
+        """Score, express, silence and bring back, until everything is settled."""
+        end = settled_at(self.first, self.last, self.epochs)
+        if epoch < self.first or epoch > end:
+            return
+        scores = [self._score(units) for units in self.units_]
+        if epoch <= self.last or self.tau_ is None:
+            self.tau_ = self._threshold(scores, epoch)
+        for units, score in zip(self.units_, scores, strict=True):
+            self._express(units, score / max(self.tau_, 1e-12))
+        if epoch < self.last and self.rewiring:
+            self._rewire(scores, epoch)
+        if epoch == end and (self.threshold == "schedule") and abs(self.share - self.density) > 0.01:
+            # live ones first: what is silenced comes back only where too few are left
+            self._keep_best([units.p + 2.0 * units.live for units in self.units_], self.density)
+
+    def _score(self, units: Units) -> torch.Tensor:
+        if self.scores == "random":
+            return torch.rand(units.live.shape, generator=self.rng_).to(units.p)
+        size = units.magnitude(self.weights_)
+        mean = size[units.live].mean() if units.live.any() else size.mean()
+        heard = units.heard() * torch.where(units.live, 1.0, mean)
+        return importance(size, heard, units.age, units.live, self.alpha, self.beta)
+
+    def _threshold(self, scores: Sequence[torch.Tensor], epoch: int) -> float:
+        live = [units.live for units in self.units_]
+        if self.threshold == "paper":
+            if self.tau_ is None:
+                pooled = torch.cat([score[alive] for score, alive in zip(scores, live, strict=True)])
+                return float(pooled.mean() + 0.5 * pooled.std())
+            return live_threshold(scores, live, 0.5)
+        target = live_target(epoch + 1, self.first, self.last, self.density)
+        return live_threshold(scores, live, min(_CAP, max(0.0, 1.0 - target / self.share)))
+
+    def _express(self, units: Units, u: torch.Tensor) -> None:
+        if self.expression is None:
+            units.p.copy_((u >= 1).to(units.p))
+            now = u >= 1
+        else:
+            m, p = self.expression.step(units.m, units.p, u, mean=units.p.mean())
+            units.m.copy_(m)
+            units.p.copy_(p)
+            now = gated(units.live, p)
+        missing = self._floor(units) - int(now.sum())
+        if missing > 0:
+            order = torch.where(now, -math.inf, units.p + u * 1e-3).flatten()
+            now.view(-1)[torch.topk(order, missing).indices] = True
+        units.live.copy_(now)
+
+    def _rewire(self, scores: Sequence[torch.Tensor], epoch: int) -> None:
+        sigma = spread_of(epoch, self.last, self.sigma)
+        count = round(self.rewiring * (sigma / self.sigma if self.sigma else 1.0) * self._count())
+        gone = torch.cat([~units.live.flatten() for units in self.units_])
+        places = torch.nonzero(gone).flatten()
+        missing = shortfall(torch.cat([score.flatten() for score in scores])[places], self.tau_)
+        back = places[regrown(missing.cpu(), sigma, count, self.rng_).to(places.device)]
+        if not len(back):
+            return
+        proteins = torch.cat([units.p.flatten() for units in self.units_])
+        ages = torch.cat([units.age.flatten() for units in self.units_])
+        free = torch.nonzero(~gone & (ages >= _OLD)).flatten()
+        leaving = free[torch.topk(-proteins[free], min(len(back), len(free))).indices]
+        back = back[: len(leaving)]
+        flat_scores = torch.cat([score.flatten() for score in scores])
+        start = 0
+        for units in self.units_:
+            stop = start + units.n
+            came, left = (part[(part >= start) & (part < stop)] - start for part in (back, leaving))
+            live, m, p = (part.view(-1) for part in (units.live, units.m, units.p))
+            # a layer that is at its floor gives nothing away
+            left = left[: max(0, int(units.live.sum()) + len(came) - self._floor(units))]
+            live[came], live[left] = True, False
+            u = flat_scores[start:stop][came] / max(self.tau_, 1e-12)
+            m[came] = (self.expression or _GENES).level(u)
+            p[came] = _REBORN
+            start = stop
+        self.came_back_ = len(back)
+
+
+class OneShotPruner(Pruner):
+    """Everything is decided before the first epoch: by size, or by chance.
+
+    Parameters
+    ----------
+    density, epochs, first, last, seed
+        As :class:`Pruner`.
+    by : {'magnitude', 'random'}
+    """
+
+    def __init__(self, *arguments: Any, by: str = "magnitude", **options: Any):
+        super().__init__(*arguments, **options)
+        self.by = by
+
+    def begin(self) -> None:
+        """Keep the largest units of all, or any of each layer."""
+        if self.by == "magnitude":
+            self._keep_best(self._sizes(), self.density)
+            return
+        for units in self.units_:
+            _keep(units, torch.rand(units.live.shape, generator=self.rng_), max(1, round(self.density * units.n)))
+
+
+class GradualPruner(Pruner):
+    """The smallest units go, more of them after each epoch, and never come back (Zhu & Gupta 2017)."""
+
+    def between(self, epoch: int) -> None:
+        """Follow the falling target."""
+        if self.first <= epoch <= self.last:
+            sizes = [s.masked_fill(~u.live, -1.0) for s, u in zip(self._sizes(), self.units_, strict=True)]
+            self._keep_best(sizes, live_target(epoch, self.first, self.last, self.density))
+
+
+class SETPruner(Pruner):
+    """Sparse from the beginning; after each epoch the smallest go and others come back by chance (Mocanu et al. 2018).
+
+    Parameters
+    ----------
+    density, epochs, first, last, seed
+        As :class:`Pruner`.
+    share_changed : float
+        Of the live units of each layer, after each epoch.
+    trained : bool
+        Whether the network was trained before: then the largest units of each layer are live at first.
+    """
+
+    def __init__(self, *arguments: Any, share_changed: float = 0.3, trained: bool = False, **options: Any):
+        super().__init__(*arguments, **options)
+        self.share_changed, self.trained = share_changed, trained
+
+    def begin(self) -> None:
+        """Give each layer its density."""
+        densities = layer_densities([tuple(units.live.shape) for units in self.units_], self.density)
+        for units, density in zip(self.units_, densities, strict=True):
+            drawn = torch.rand(units.live.shape, generator=self.rng_)
+            scores = units.magnitude(self.weights_) if self.trained else drawn
+            _keep(units, scores, max(1, round(density * units.n)))
+
+    def between(self, epoch: int) -> None:
+        """Exchange units, except after the last epochs."""
+        if epoch < settled_at(self.first, self.last, self.epochs):
+            self._exchange(self.share_changed, lambda units: torch.rand(units.live.shape, generator=self.rng_))
+
+    def _exchange(self, share: float, growth: Callable[[Units], torch.Tensor]) -> None:
+        for units in self.units_:
+            count = min(round(share * int(units.live.sum())), int((~units.live).sum()))
+            if not count:
+                continue
+            size = units.magnitude(self.weights_).masked_fill(~units.live, math.inf).flatten()
+            back = growth(units).to(size).masked_fill(units.live, -math.inf).flatten()
+            live = units.live.view(-1)
+            came, left = torch.topk(back, count).indices, torch.topk(-size, count).indices
+            live[came], live[left] = True, False
+            self.came_back_ += count
+
+
+class RigLPruner(SETPruner):
+    """As SET, but what comes back has the largest gradient, every so many steps (Evci et al. 2020).
+
+    Parameters
+    ----------
+    density, epochs, first, last, seed, share_changed, trained
+        As :class:`SETPruner`; the share falls to 0 as half a cosine.
+    every : int
+        Steps between two exchanges.
+    steps : int
+        Steps of the whole training; exchanges end at three quarters of it.
+    """
+
+    def __init__(self, *arguments: Any, every: int = 100, steps: int = 1000, **options: Any):
+        super().__init__(*arguments, **options)
+        self.every, self.steps = every, steps
+
+    def between(self, epoch: int) -> None:
+        """Decide nothing: steps do."""
+
+    def after_batch(self, step: int) -> bool:
+        """Exchange units by the gradient of this batch."""
+        end = 0.75 * self.steps
+        if step % self.every or step >= end:
+            return False
+        for units in self.units_:
+            units.forget()
+            units.listen(self.weights_)
+        self._exchange(self.share_changed / 2 * (1 + math.cos(math.pi * step / end)), Units.heard)
+        return True
+
+
+#: Rivals of the regulation by name.
+PRUNERS = {
+    "gene": GenePruner,
+    "magnitude": OneShotPruner,
+    "random": OneShotPruner,
+    "gradual": GradualPruner,
+    "set": SETPruner,
+    "rigl": RigLPruner,
+}
+
+
+def layer_densities(shapes: Sequence[tuple[int, ...]], density: float) -> list[float]:
+    """Return the density of each layer: higher for small ones (Erdős-Rényi kernel, Evci et al. 2020), all alike in 1d.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple
+        Of the weights; channels have one axis.
+    density : float
+        Of all together.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    raw = [sum(shape) / math.prod(shape) if len(shape) > 1 else 1.0 for shape in shapes]
+    dense: set[int] = set()
+    while True:
+        rest = [k for k in range(len(shapes)) if k not in dense]
+        left = density * sum(sizes) - sum(sizes[k] for k in dense)
+        factor = left / sum(raw[k] * sizes[k] for k in rest) if rest else 0.0
+        full = {k for k in rest if factor * raw[k] > 1}
+        if not full:
+            return [1.0 if k in dense else factor * raw[k] for k in range(len(shapes))]
+        dense |= full
+
+
+def _keep(units: Units, scores: torch.Tensor, count: int) -> None:
+    """Leave the units with the highest scores live."""
+    units.live.zero_()
+    units.live.view(-1)[torch.topk(scores.flatten().to(units.p), count).indices] = True

@@ -1,0 +1,132 @@
+"""Networks that lose units while they learn."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from thymos.base.checkpoints import kept_in
+from thymos.base.errors import InputError
+from thymos.models import FaceCNN, MLPClassifier, PhysioLSTM, PrunedClassifier
+from thymos.nn.sparsity import channel_units
+from thymos.training.channels import channels_of, compacted
+
+SMALL = {"hidden": (16, 16), "dropout": 0.0, "lr": 2e-2, "max_epochs": 8, "random_state": 0}
+METHODS = ("gene", "magnitude", "random", "gradual", "set", "rigl")
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(240, 12)).astype(np.float32)
+    y = np.array(["a", "b", "c"])[(X @ rng.normal(size=(12, 3))).argmax(axis=1)]
+    return X[:180], y[:180], (X[180:], y[180:])
+
+
+def pruned(**options):
+    return PrunedClassifier(MLPClassifier(**SMALL), **{"random_state": 0, **options})
+
+
+@pytest.mark.parametrize("granularity", ["connection", "channel", "mixed"])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_silenced_is_0_in_the_network_that_is_left(method, granularity, data):
+    X, y, held = data
+    made = pruned(method=method, granularity=granularity).fit(X, y, validation=held)
+    share = made.regulation_[-1]["share"]
+    assert share == pytest.approx(0.5, abs=0.02)
+    weights = dict(made.estimator_.module_.named_parameters())
+    for units in made.units_:
+        if units["kind"] == "connection":
+            assert (weights[units["layer"]][~torch.tensor(units["live"])] == 0).all()
+    zero = sum(int((w == 0).sum()) for name, w in weights.items() if w.dim() > 1)
+    total = sum(w.numel() for w in weights.values() if w.dim() > 1)
+    silenced = round((1 - made.live_) * total)  # of a channel that came back and is not used yet some are 0 too
+    assert silenced == zero if granularity == "connection" else 0 < silenced <= zero
+    assert made.n_parameters_ == sum(w.numel() for w in weights.values()) - silenced
+    assert not hasattr(made.estimator_.module_, "units")
+    assert np.mean(made.predict(held[0]) == held[1]) > 0.5
+
+
+def test_the_network_that_is_kept_is_one_of_those_with_settled_masks(data):
+    X, y, held = data
+    made = pruned(density=0.3).fit(X, y, validation=held)
+    assert made.estimator_.best_epoch_ > 6
+    assert made.live_ == pytest.approx(0.3, abs=0.01)
+    dense = pruned(method="dense").fit(X, y, validation=held)
+    assert (dense.live_, dense.regulation_, dense.units_) == (1.0, [], [])
+
+
+def test_channels_that_are_silenced_can_be_taken_out(data):
+    X, y, held = data
+    made = pruned(granularity="channel", density=0.4).fit(X, y, validation=held)
+    network, x = made.estimator_.module_, torch.from_numpy(X[:16])
+    gone = {u["layer"]: np.flatnonzero(~np.array(u["live"])).tolist() for u in made.units_}
+    small = compacted(network, x, gone)
+    assert torch.allclose(network(x), small(x), atol=1e-5)
+    assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in network.parameters()) * 0.6
+
+
+def test_methods_share_an_equal_training_before(data, tmp_path, monkeypatch):
+    X, y, held = data
+    with kept_in(tmp_path):
+        first = pruned(dense_epochs=3, method="random").fit(X, y, validation=held)
+        assert len(list(tmp_path.iterdir())) == 1
+        calls = []
+        original = MLPClassifier.fit_prepared
+        monkeypatch.setattr(MLPClassifier, "fit_prepared", lambda self, ready: calls.append(1) or original(self, ready))
+        again = pruned(dense_epochs=3, method="random").fit(X, y, validation=held)
+        other = pruned(dense_epochs=3, method="gradual").fit(X, y, validation=held)
+    assert len(calls) == 2, "the training before was done again"
+    assert np.array_equal(first.predict_proba(X), again.predict_proba(X))
+    assert [epoch["stage"] for epoch in other.history_] == ["dense"] * 3 + ["pruned"] * 8
+    assert other.history_[0]["train_loss"] == pytest.approx(first.history_[0]["train_loss"])
+    without = pruned(dense_epochs=3, method="random").fit(X, y, validation=held)
+    assert np.array_equal(first.predict_proba(X), without.predict_proba(X)), "a state from disk changes the result"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shape"),
+    [
+        (FaceCNN(width=4, max_epochs=4, random_state=0), (1, 16, 16)),
+        (PhysioLSTM(hidden=(6, 6), max_epochs=4, random_state=0), (2, 20)),
+    ],
+)
+def test_convolutions_and_recurrent_layers_too(estimator, shape):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 255, (60, *shape)).astype(np.uint8 if len(shape) == 3 else np.float32)
+    made = PrunedClassifier(estimator, random_state=0).fit(X, np.arange(60) % 2)
+    assert made.live_ == pytest.approx(0.5, abs=0.02)
+    assert {u["layer"].rpartition(".")[2] for u in made.units_} >= (
+        {"weight"} if len(shape) == 3 else {"weight_ih_l0", "weight_hh_l0"}
+    )
+
+
+def test_masks_and_genes_are_stored_with_the_network_while_it_learns():
+    made = MLPClassifier(**SMALL)
+    made.shape_ = (12,)
+    network = made.build((12,), 3).eval()
+    groups = channels_of(network, torch.randn(2, 12), ["12"])
+    assert {key for units in channel_units(groups) for key in units.state_dict()} == {"live", "m", "p", "age"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "genes"}, "gene"),
+        ({"granularity": "chanel"}, "channel"),
+        ({"density": 0}, "density=0"),
+        ({"density": 1.5}, "density=1.5"),
+        ({"rewiring": 2}, "rewiring"),
+        ({"sigma": -1.0}, "sigma"),
+        ({"first": 5, "last": 3}, "first=5"),
+        ({"last": 8}, "some epochs left"),
+        ({"dense_epochs": 1.5}, "dense_epochs"),
+        ({"estimator": LogisticRegression()}, "LogisticRegression"),
+        ({"estimator": MLPClassifier(max_epochs=2)}, "four epochs"),
+        ({"estimator": PhysioLSTM(max_epochs=8), "granularity": "channel"}, "can be pruned by channel"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(options, words, data):
+    X, y, _ = data
+    with pytest.raises(InputError, match=words):
+        PrunedClassifier(**{"estimator": MLPClassifier(**SMALL), **options}).fit(X, y)

@@ -1,0 +1,223 @@
+"""What decides which units stay while a network learns."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from thymos.nn.regulation import Expression
+from thymos.nn.sparsity import connection_units, weights_of
+from thymos.training.pruning import (
+    GenePruner,
+    GradualPruner,
+    OneShotPruner,
+    RigLPruner,
+    SETPruner,
+    layer_densities,
+    settled_at,
+)
+
+FIRST, LAST, EPOCHS = 2, 12, 24
+
+
+class Net:
+    """As much of skorch's net as a pruner looks at, with a loss that wants given weights."""
+
+    def __init__(self, pruner, shapes=((6, 10), (4, 6)), seed=0, targets=None, lr=0.05):
+        torch.manual_seed(seed)
+        self.pruner, layers = pruner, [nn.Linear(s[1], s[0], bias=False) for s in shapes]
+        self.module_ = nn.Module()
+        self.module_.network = nn.Sequential(*layers)
+        self.module_.units = nn.ModuleList(connection_units(self.module_.network))
+        self.optimizer_ = torch.optim.Adam(self.module_.network.parameters(), lr=lr)
+        self.targets = [torch.randn(s) for s in shapes] if targets is None else targets
+        self.history, self.shares, self.moved, self.noise = [], [], 0.0, 0.0
+        pruner.on_train_begin(self)
+
+    @property
+    def units(self):
+        return list(self.module_.units)
+
+    @property
+    def weights(self):
+        return list(self.module_.network.parameters())
+
+    def epoch(self, batches=5):
+        self.history.append({})
+        self.pruner.on_epoch_begin(self)
+        for _ in range(batches):
+            self.optimizer_.zero_grad()
+            wanted = [t + self.noise * torch.randn(t.shape) for t in self.targets]
+            sum(((w - t) ** 2).sum() for w, t in zip(self.weights, wanted, strict=True)).backward()
+            self.pruner.on_grad_computed(self)
+            self.optimizer_.step()
+            for units, weight in zip(self.units, self.weights, strict=True):
+                self.moved = max(self.moved, float(weight.detach()[~units.live].abs().sum()))
+        self.shares.append(self.pruner.share)
+
+    def run(self, epochs=EPOCHS):
+        for _ in range(epochs):
+            self.epoch()
+        return self
+
+
+def gene(**options):
+    return GenePruner(0.5, EPOCHS, FIRST, LAST, **options)
+
+
+PRUNERS = {
+    "gene": gene,
+    "no memory": lambda **o: gene(expression=None, **o),
+    "no rewiring": lambda **o: gene(rewiring=0.0, **o),
+    "homeostasis": lambda **o: gene(expression=Expression(repression=0.7), **o),
+    "random scores": lambda **o: gene(scores="random", **o),
+    "magnitude": lambda **o: OneShotPruner(0.5, EPOCHS, FIRST, LAST, **o),
+    "random": lambda **o: OneShotPruner(0.5, EPOCHS, FIRST, LAST, by="random", **o),
+    "gradual": lambda **o: GradualPruner(0.5, EPOCHS, FIRST, LAST, **o),
+    "set": lambda **o: SETPruner(0.5, EPOCHS, FIRST, LAST, **o),
+    "rigl": lambda **o: RigLPruner(0.5, EPOCHS, FIRST, LAST, every=5, steps=5 * EPOCHS, **o),
+}
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_in_the_end_half_is_live_and_silenced_weights_never_move(name):
+    net = Net(PRUNERS[name]()).run()
+    assert net.shares[-1] == pytest.approx(0.5, abs=0.02)  # 84 units: one is 0.012
+    assert net.moved == 0.0
+    for units, weight in zip(net.units, net.weights, strict=True):
+        assert (weight[~units.live] == 0).all()
+        assert (weight[units.live] != 0).all()
+        assert units.live.any()
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_the_seed_decides(name):
+    one, same, other = (Net(PRUNERS[name](seed=s)).run() for s in (1, 1, 2))
+    masks = [torch.cat([u.live.flatten() for u in net.units]) for net in (one, same, other)]
+    assert torch.equal(masks[0], masks[1])
+    drawn = name not in ("no rewiring", "homeostasis", "magnitude", "gradual", "no memory", "gene", "rigl")
+    assert torch.equal(masks[0], masks[2]) != drawn or not drawn
+
+
+def test_regulation_follows_the_course():
+    net = Net(gene()).run()
+    assert net.shares[:FIRST] == [1.0, 1.0]
+    end = settled_at(FIRST, LAST, EPOCHS)
+    assert min(net.shares[:LAST]) >= 0.5 - 0.02, "silenced more than is wanted in the end"
+    assert len(set(net.shares[end:])) == 1, "masks change after they are settled"
+    came = [row["came_back"] for row in net.pruner.log_ if row["layer"] == "0.weight"]
+    assert any(came[FIRST:LAST])
+    assert not any(came[LAST:])
+    rises = [b - a for a, b in zip(net.shares[:end], net.shares[1 : end + 1], strict=False)]
+    most = [row["came_back"] / 84 for row in net.pruner.log_ if row["layer"] == "0.weight"][: len(rises)]
+    assert all(rise <= 0.1 + extra for rise, extra in zip(rises, most, strict=True))
+
+
+def test_large_wanted_weights_stay_and_small_ones_go():
+    torch.manual_seed(3)
+    targets = [torch.where(torch.rand(6, 10) < 0.5, 3.0, 0.01), torch.where(torch.rand(4, 6) < 0.5, 3.0, 0.01)]
+    for name, least in {"gene": 0.9, "gradual": 0.9, "no memory": 0.7}.items():
+        net = Net(PRUNERS[name](), targets=targets).run()
+        wanted = torch.cat([t.flatten() > 1 for t in targets])
+        live = torch.cat([u.live.flatten() for u in net.units])
+        assert (wanted == live).float().mean() > least, name
+    net = Net(PRUNERS["random"](), targets=targets).run()
+    assert (wanted == torch.cat([u.live.flatten() for u in net.units])).float().mean() < 0.65
+
+
+def plant(sigma, wanted, seed):
+    """Silence one connection that the loss wants at `wanted`; return after how many epochs it is back and how long."""
+    targets = [torch.full((6, 10), 0.3), torch.full((4, 6), 0.3)]
+    net = Net(gene(sigma=sigma, seed=seed), targets=targets, seed=seed)
+    net.noise = 1.0  # otherwise live weights have no gradient, and every silenced one is important beside them
+    for _ in range(FIRST + 2):
+        net.epoch()
+    units = net.units[0]
+    with torch.no_grad():  # several go, so that something is left to choose from
+        units.live[:, :5], units.p[:, :5], units.m[:, :5] = False, 0.0, 0.0
+        units.silence(weights_of(net.module_.network))
+    net.targets[0] = net.targets[0].clone()
+    net.targets[0][0, 0] = wanted
+    lives = []
+    for _ in range(7):
+        net.epoch()
+        lives.append(bool(units.live[0, 0]))
+    return lives
+
+
+def test_a_planted_connection_comes_back_if_chance_is_small_and_stays_two_epochs():
+    for seed in range(5):
+        lives = plant(0.05, 6.0, seed)
+        assert any(lives[:5]), f"seed {seed}: {lives}"
+        back = lives.index(True)
+        assert all(lives[back : back + 2]), "what came back is gone at once"
+
+
+def test_the_more_important_come_back_more_often():
+    often = [np.mean([any(plant(0.3, wanted, seed)[:3]) for seed in range(16)]) for wanted in (0.31, 6.0)]
+    assert often[0] < 0.75 * often[1], often
+
+
+def test_what_comes_back_begins_at_0_and_without_momentum():
+    net = Net(gene(), lr=0.05)
+    for _ in range(LAST):
+        before = [u.live.clone() for u in net.units]
+        net.history.append({})
+        net.pruner.on_epoch_begin(net)
+        for units, weight, old in zip(net.units, net.weights, before, strict=True):
+            back = units.live & ~old
+            state = net.optimizer_.state.get(weight, {})
+            assert (weight[back] == 0).all()
+            assert (units.age[back] == 0).all()
+            for moment in ("exp_avg", "exp_avg_sq"):
+                if moment in state:
+                    assert (state[moment][units.live != old] == 0).all()
+        net.history.pop()
+        net.epoch()
+
+
+def test_no_layer_is_emptied():
+    targets = [torch.full((6, 10), 3.0), torch.full((4, 6), 1e-4)]
+    for name in ("gene", "magnitude", "gradual", "no memory"):
+        net = Net(PRUNERS[name](), targets=targets).run()
+        assert int(net.units[1].live.sum()) >= math.ceil(0.1 * 24), name
+
+
+def test_the_threshold_of_the_paper_takes_more_than_half_at_once():
+    net = Net(GenePruner(0.5, EPOCHS, FIRST, LAST, expression=None, threshold="paper", rewiring=0.0))
+    for _ in range(FIRST + 1):
+        net.epoch()
+    assert net.shares[-1] < 0.5
+
+
+def test_after_half_the_units_are_gone_for_good_nothing_is_added_by_the_gradual_one():
+    net = Net(PRUNERS["gradual"]()).run()
+    assert net.shares == sorted(net.shares, reverse=True)
+
+
+def test_set_and_rigl_exchange_and_stay_as_dense_as_they_are():
+    for name in ("set", "rigl"):
+        net = Net(PRUNERS[name]())
+        first = torch.cat([u.live.flatten() for u in net.units])
+        net.run()
+        assert len(set(net.shares)) == 1
+        assert not torch.equal(first, torch.cat([u.live.flatten() for u in net.units]))
+
+
+def test_small_layers_are_denser_and_the_sum_is_right():
+    shapes = [(64, 3, 3, 3), (128, 64, 3, 3), (7, 128)]
+    made = layer_densities(shapes, 0.2)
+    sizes = [math.prod(shape) for shape in shapes]
+    assert sum(d * s for d, s in zip(made, sizes, strict=True)) / sum(sizes) == pytest.approx(0.2)
+    assert made[0] == 1.0 or made[0] > made[1]
+    assert made[2] > made[1]
+    assert layer_densities([(8,), (16,)], 0.3) == pytest.approx([0.3, 0.3])
+    assert layer_densities(shapes, 1.0) == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_masks_are_settled_before_the_end():
+    assert settled_at(5, 30, 50) == 35
+    assert settled_at(1, 5, 8) == 6
+    assert settled_at(1, 2, 4) == 3
