@@ -52,6 +52,7 @@ INSPECTIONS = Catalogue(
             f"{_LOOKS}.missing_modality:MissingModality", "fusion without each of its modalities, and with each alone"
         ),
         "lipschitz": Row(f"{_LOOKS}.lipschitz:Lipschitz", "measured, declared and proven Lipschitz constants"),
+        "regulation": Row(f"{_LOOKS}.regulation:Regulation", "units that a network lost while it learned"),
         "genotypes": Row(f"{_LOOKS}.genotypes:Genotypes", "networks that searches found, and how they went"),
         "relations": Row(f"{_LOOKS}.relations:Relations", "learnt weights between electrodes, by class"),
     },

@@ -32,6 +32,7 @@ from thymos.report.figures import (
 )
 from thymos.report.genotypes import genotypes
 from thymos.report.lipschitz import lipschitz
+from thymos.report.regulation import regulation
 from thymos.report.view import RunView, number
 
 __all__ = [
@@ -322,6 +323,7 @@ FIGURES: Mapping[str, Callable[[RunView, pd.DataFrame], list[Drawn]]] = {
     "missing_modality": missing_modality,
     "lipschitz": lipschitz,
     "genotypes": genotypes,
+    "regulation": regulation,
     "relations": relations,
 }
 
