@@ -101,6 +101,40 @@ def test_a_generator_that_returns_its_training_sequences_adds_nothing(rates, mon
     assert len(made) == len(X)
 
 
+def test_a_generator_that_copies_the_rare_class_alone_is_refused_too(monkeypatch):
+    from thymos.augmentation import sequences
+
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.array(["pos"] * 60 + ["neg"] * 20), 4)
+    times, beats = np.arange(40) / 4, rng.standard_normal((2, len(y), 12))
+    level = np.where(y == "pos", 1.0, 1.6)[:, None] + 0.05 * rng.standard_normal((len(y), 1))
+    known, new = (np.stack([np.interp(times, np.arange(12), 0.04 * b) for b in part]) + level for part in beats)
+    X, fresh = (np.stack([r, np.gradient(r, 0.25, axis=1)], axis=1).astype(np.float32) for r in (known, new))
+    meta = pd.DataFrame({"trial": np.repeat(np.arange(80), 4).astype(str)})
+
+    def copied(self, generator, codes, rng):
+        draw = np.random.default_rng(int(codes.sum()) + len(codes))
+        pools = [self.real(0), fresh[y == "pos"][:, :1]]  # copies of the rare class, new ones of the other
+        return np.stack([draw.choice(pools[int(code)]) for code in codes])
+
+    monkeypatch.setattr(sequences._Sequences, "made", copied)
+    with pytest.warns(UserWarning, match="trained on for class neg"):
+        made, *_ = SequenceRCGAN(NAMES, **SMALL).fit_resample(X, y, meta=meta)
+    assert len(made) == len(X)
+    monkeypatch.setattr(
+        sequences._Sequences,
+        "made",
+        lambda self, generator, codes, rng: np.stack(
+            [
+                np.random.default_rng(k).choice(fresh[y == ("neg", "pos")[int(code)]][:, :1])
+                for k, code in enumerate(codes)
+            ]
+        ),
+    )
+    made, *_ = SequenceRCGAN(NAMES, **SMALL).fit_resample(X, y, meta=meta)
+    assert len(made) > len(X)
+
+
 def test_held_back_trials_are_never_trained_on(rates):
     X, y, meta = rates
     sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False, validation=0.25)

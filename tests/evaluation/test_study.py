@@ -632,7 +632,7 @@ def pulses(tmp_path):
         (np.ones(1), 64.0, "1 rows of values"),
         (np.full(1600, np.nan), 64.0, "missing or infinite"),
         (np.where(np.arange(1600) == 7, np.inf, 0.0), 64.0, "missing or infinite"),
-        (np.zeros(1600), 64.0, "2 of 2 samples of 's0-1-t0' are incomplete: fewer than two intervals"),
+        (np.zeros(1600), 64.0, "2 of 2 samples of 's0-1-t0' are incomplete: no beats were found in 100%"),
         (np.sin(np.arange(1600)), 1.0, "at least 32 Hz to find beats"),
     ],
 )

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import InputError
@@ -66,7 +67,9 @@ def test_independent_views_are_combined_as_bayes_would(parts):
     (X, y), held, (X_test, _) = parts
     model = small("independent").fit(X, y, validation=held)
     a, b = (
-        Calibration(model.temperatures_[name]).apply(model.encoders_[name].predict_proba(X_test[name]))
+        Calibration(model.temperatures_[name], tuple(model.biases_[name])).apply(
+            model.encoders_[name].predict_proba(X_test[name])
+        )
         for name in ("a", "b")
     )
     known = a * b / model.prior_
@@ -75,6 +78,50 @@ def test_independent_views_are_combined_as_bayes_would(parts):
     a, b = (mean.encoders_[name].predict_proba(X_test[name]) for name in ("a", "b"))
     known = np.sqrt(a * b)
     assert np.allclose(mean.predict_proba(X_test), known / known.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_a_useless_view_beside_a_good_one_changes_nothing_though_classes_are_unequal():
+    rng = np.random.default_rng(0)
+    n, priors = 3000, [0.6, 0.3, 0.1]
+    y = rng.choice(3, n, p=priors)
+    X = {"good": rng.normal(size=(n, 3)) + 1.2 * np.eye(3)[y], "useless": rng.normal(size=(n, 8))}
+    train, held, test = np.split(np.arange(n), [800, 1800])
+    sure = RandomForestClassifier(30, min_samples_leaf=2, random_state=0)  # knows its training samples by heart
+    encoders = [("good", LogisticRegression()), ("useless", sure)]
+    model = HybridFusionClassifier(encoders, "independent").fit(cut(X, train), y[train], (cut(X, held), y[held]))
+    alone = np.mean(model.encoders_["good"].predict(X["good"][test]) == y[test])
+    assert model.score(cut(X, test), y[test]) == pytest.approx(alone, abs=0.012)
+    rare = np.mean(model.predict(cut(X, test)) == 2)
+    assert rare < 0.12
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda X: {**X, "a": np.where(np.arange(X["a"].shape[1]) == 0, np.nan, X["a"])}, "beside others"),
+        (lambda X: {**X, "a": np.where(np.arange(X["a"].shape[1]) == 0, np.inf, X["a"])}, "infinite"),
+        (lambda X: {**X, "a": X["a"][:-1]}, "Lengths differ"),
+        (lambda X: {**X, "a": X["a"][:, :-1]}, "as in training"),
+    ],
+)
+def test_broken_values_and_other_shapes_are_refused_when_it_predicts(change, words, parts):
+    (X, y), _, (X_test, _) = parts
+    for fusion in ("concat", "average"):
+        model = small(fusion).fit(X, y)
+        with pytest.raises(InputError, match=words):
+            model.predict(change(X_test))
+
+
+def test_pictures_of_another_scale_are_no_pictures_of_training():
+    rng = np.random.default_rng(0)
+    faces, y = rng.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8), np.arange(40) % 2
+    X = {"face": faces, "b": rng.normal(size=(40, 3)).astype(np.float32)}
+    encoders = [("face", FaceCNN(width=2, max_epochs=1)), ("b", MLPClassifier(hidden=(4,), max_epochs=1))]
+    model = HybridFusionClassifier(encoders, frozen_epochs=1, finetune_epochs=0, hidden=4, random_state=0).fit(X, y)
+    same = model.predict_proba({**X, "face": faces.astype(np.float32)})
+    assert np.allclose(same, model.predict_proba(X))
+    with pytest.raises(InputError, match="whole numbers from 0 to 255"):
+        model.predict({**X, "face": faces.astype(np.float32) / 255})
 
 
 @pytest.mark.parametrize("fusion", [*JOINED, *COMBINED])

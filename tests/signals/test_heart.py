@@ -209,6 +209,20 @@ def test_the_rate_follows_the_heart_and_its_slope_is_its_derivative():
     assert np.isnan(heart_rate(np.zeros(640), 64.0)).all()
 
 
+def test_where_no_beats_are_found_for_some_seconds_there_is_no_rate():
+    beats = np.concatenate([np.arange(0.4, 20, 0.8), np.arange(40.4, 60, 0.8)])
+    made = heart_rate(pulse(beats, 64.0, 60.0), 64.0)
+    t = np.arange(240) / 4
+    gone = np.isnan(made).all(axis=0)
+    assert not gone[(t < 22) | (t > 39)].any()
+    assert gone[(t > 24) & (t < 36)].all()
+    assert np.array_equal(np.isnan(made[0]), np.isnan(made[1]))
+    short = np.delete(np.arange(0.4, 60, 0.8), slice(30, 33))  # three beats are bridged
+    assert np.isfinite(heart_rate(pulse(short, 64.0, 60.0), 64.0)).all()
+    signal = heart_rate_signal(Signal(pulse(beats, 64.0, 60.0)[None], 64.0, ("BVP",), "none"))
+    assert "no beats were found in 2" in signal.notes[-1]
+
+
 def test_the_transformer_gives_reasons_in_words_where_it_gives_no_features():
     rng = np.random.default_rng(0)
     good = pulse(np.arange(0.4, 44, 0.8), 64.0, 44.0)

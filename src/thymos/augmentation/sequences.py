@@ -33,6 +33,8 @@ __all__ = ["SequenceRCGAN"]
 
 _JUDGED = 512  # sequences at most that a checkpoint is judged on
 _FEWEST = 4  # sequences held back, of which fewer say nothing
+_COMPARED = 64  # generated sequences of a class that are compared with training at least
+_COPIES = 0.1  # share of them that are nearer to training sequences than nearly all of these are to each other
 _LEAST = 0.1  # share of drawn sequences that must pass the filter
 _RATE, _SLOPE = "hr", "hr_slope"  # channels that are a heart rate in Hz and its slope in Hz/s
 _BEATS, _CHANGE = (40 / 60, 180 / 60), 30 / 60  # Hz; Hz/s: what a heart does
@@ -95,7 +97,8 @@ class SequenceRCGAN(Augmenter):
     acceptance_ : dict
         Share of drawn sequences that passed the filter, for each class and rule.
     memorised_ : dict
-        What the test for memorisation found; empty without trials held back, and without a filter.
+        What the test for memorisation found for the ``class`` that is nearest to its training sequences; empty without
+        trials held back, and without a filter.
     refused_ : str
         Why nothing is added; empty if something is.
 
@@ -295,18 +298,29 @@ class SequenceRCGAN(Augmenter):
         return rules
 
     def _test_memory(self) -> None:
-        play = self._play
-        rng = torch.Generator()
+        """Refuse a generator that returns training sequences of any class: rare ones may be all that is added."""
+        play, rng, worst = self._play, torch.Generator(), np.inf
         rng.manual_seed(play.seed)
-        codes = torch.as_tensor(play.codes[play.held]).repeat(2)[:_JUDGED]
-        made = play.made(self.generator_, codes, rng)
-        parts = [_flat(play.scaled(part)) for part in (play.raw[play.train], play.raw[play.held], made)]
-        self.memorised_ = found = memorisation(*parts, self._trials[play.held], play.seed)
-        if found["memorised"]:
-            self._refuse(
-                f"it returns what it was trained on (distance to the nearest training sequence over that to the "
-                f"nearest held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g})"
-            )
+        for code, label in enumerate(self.classes_):
+            train, held = (rows[play.codes[rows] == code] for rows in (play.train, play.held))
+            held = held if len(held) >= _FEWEST else play.held
+            if len(train) < 2:
+                continue
+            count = max(_COMPARED, min(_JUDGED, 2 * len(held)))
+            made = play.made(self.generator_, torch.full((count,), code), rng)
+            parts = [_flat(play.scaled(part)) for part in (play.raw[train], play.raw[held], made)]
+            found = memorisation(*parts, self._trials[held], play.seed)
+            copies = found["close"] > _COPIES and found["close"] > 5 * found["close_new"]
+            found |= {"class": str(label), "memorised": found["memorised"] or copies}
+            if self.refused_ or (not found["memorised"] and found["ratio"] >= worst):
+                continue
+            self.memorised_, worst = found, found["ratio"]
+            if found["memorised"]:
+                self._refuse(
+                    f"it returns what it was trained on for class {label!s} (distance to the nearest training sequence "
+                    f"over that to the nearest held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g}; "
+                    f"{found['close']:.0%} are as close as copies)"
+                )
 
 
 class _Sequences(Game):

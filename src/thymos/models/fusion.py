@@ -59,8 +59,9 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         ``concat`` (as published), ``gated``, ``attention``: as :class:`thymos.nn.fusion.FusionHead`. ``average``: mean
         log-probability. ``independent``: the product of the probabilities over that of the classes in training,
         which is right where modalities are independent given the class, and the most that pairing by label can give.
-        ``stacking``: logistic regression on log-probabilities of the validation part. The latter two temper the
-        probabilities of each encoder on the validation part first.
+        ``stacking``: logistic regression on log-probabilities of the validation part. The latter two calibrate the
+        probabilities of each encoder on the validation part first, by a temperature and a bias of each class: a
+        temperature alone draws an unsure encoder towards classes that are all alike, which they are not.
     hidden, dropout, modality_dropout
         As :class:`thymos.nn.fusion.FusionHead`.
     frozen_epochs : int
@@ -84,8 +85,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         Epochs of all trainings one after the other, with a column ``stage``: a modality, ``joined`` or ``together``.
     selection_ : str
         How the epoch of the joined network was chosen, in words.
-    temperatures_ : dict of str to float
-        What probabilities are tempered with, before they are combined.
+    temperatures_, biases_ : dict of str to float, and to list of float
+        What probabilities of each encoder are calibrated with before they are combined.
     n_parameters_ : int
         Of the joined network.
     n_features_in_ : int
@@ -176,6 +177,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             whole, held = self._halved(*whole, codes, seed)
         self._fit_encoders(*whole, held, seed)
         self.temperatures_ = dict.fromkeys(self.encoders_, 1.0)
+        self.biases_ = {name: [0.0] * len(self.classes_) for name in self.encoders_}
         if self.fusion in JOINED:
             self._join(*whole[:2], held, child_seed(seed, "joined"))
         elif held is not None and self.fusion != "average":
@@ -211,6 +213,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
     def _fit_encoders(self, parts: _Parts, y: np.ndarray, meta: pd.DataFrame | None, held: Any, seed: int) -> None:
         self.encoders_, self.history_ = {}, []
         self._dtypes = {name: array.dtype.name for name, array in parts.items()}
+        self._sizes = {name: array.shape[1:] for name, array in parts.items()}
         for name, encoder in self.encoders or [(name, MLPClassifier()) for name in parts]:
             encoder, rows, validation = clone(encoder), _there(parts[name]), None
             if len(np.unique(y[rows])) < len(self.classes_):
@@ -273,12 +276,13 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         self.history_ += [{**epoch, "stage": stage, "epoch": done + k + 1} for k, epoch in enumerate(history)]
 
     def _temper(self, parts: _Parts, y: np.ndarray) -> None:
-        """Fit temperatures, and the regression of stacking, on the validation part."""
+        """Fit calibrations, and the regression of stacking, on the validation part."""
         codes = np.searchsorted(self.classes_, y)
         raw, there = self._log_probabilities(parts)
         for name, logs, mine in zip(self.encoders_, raw, there, strict=True):
             if mine.any():
-                self.temperatures_[name] = fit_calibration(np.exp(logs[mine]), codes[mine]).temperature
+                found = fit_calibration(np.exp(logs[mine]), codes[mine], bias=True)
+                self.temperatures_[name], self.biases_[name] = found.temperature, list(found.bias)
         if self.fusion == "stacking":
             evidence = self._evidence(*self._log_probabilities(parts))
             if len(np.unique(codes)) < len(self.classes_):
@@ -286,14 +290,15 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             self.stacked_ = LogisticRegression(max_iter=1000).fit(evidence, y)
 
     def _log_probabilities(self, parts: _Parts) -> tuple[np.ndarray, np.ndarray]:
-        """Return tempered log-probabilities, (n_modalities, n_samples, n_classes), and what is there."""
+        """Return calibrated log-probabilities, (n_modalities, n_samples, n_classes), and what is there."""
         there = np.stack([_there(parts[name]) for name in self.encoders_])
         logs = np.zeros((*there.shape, len(self.classes_)))
         names = [str(c) for c in self.classes_]
         for k, (name, encoder) in enumerate(self.encoders_.items()):
             if there[k].any():
                 made = predict_all(encoder, self._typed(name, parts[name][there[k]]), names)
-                logs[k, there[k]] = log_probabilities(Calibration(self.temperatures_[name]).apply(made))
+                calibration = Calibration(self.temperatures_[name], tuple(self.biases_[name]))
+                logs[k, there[k]] = log_probabilities(calibration.apply(made))
         return logs, there
 
     def _evidence(self, logs: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -302,7 +307,13 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _typed(self, name: str, X: np.ndarray) -> np.ndarray:
         """Return samples that are there as training had them: pictures beside missing ones came with broken numbers."""
-        return X.astype(self._dtypes[name], copy=False)
+        wanted = np.dtype(self._dtypes[name])
+        if wanted.kind == "u" and X.dtype.kind == "f" and not (np.rint(X).clip(0, np.iinfo(wanted).max) == X).all():
+            raise InputError(
+                f"{name!r} came with values from {X.min():.3g} to {X.max():.3g} that are not whole.",
+                fits=f"whole numbers from 0 to {np.iinfo(wanted).max}, as in training",
+            )
+        return X.astype(wanted, copy=False)
 
     def _packed(self, parts: _Parts) -> np.ndarray:
         """Return rows that hold the samples of all modalities, and behind them which are there."""
@@ -352,6 +363,19 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             if hasattr(self, "encoders_"):
                 X = validate_data(self, X, reset=False, allow_nd=True, dtype=[np.float32, np.float64, np.uint8])
             parts = {named[0] if named else _ONE: X}
+        lengths = {name: len(array) for name, array in parts.items()}
+        if len(set(lengths.values())) != 1:
+            raise InputError(f"Lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}.")
+        for name, array in parts.items():
+            known = getattr(self, "_sizes", {}).get(name, array.shape[1:])
+            if array.shape[1:] != known:
+                raise InputError(f"{name!r} came with samples of shape {array.shape[1:]}.", f"{known}, as in training")
+            odd = _there(array) & ~_whole(array)
+            if odd.any():
+                raise InputError(
+                    f"{int(odd.sum())} samples have missing or infinite values of {name!r} beside others.",
+                    fits="finite values, or NaN in all values of a modality that a sample lacks",
+                )
         alone = ~np.any([_there(array) for array in parts.values()], axis=0)
         if alone.any():
             raise InputError(
@@ -513,6 +537,11 @@ def _through(net: nn.Module, X: np.ndarray, function: str = "forward") -> np.nda
     device = next(net.parameters()).device
     call = getattr(net.eval(), function)
     return np.concatenate([call(part.to(device)).cpu().numpy() for part in torch.from_numpy(X).split(_AT_ONCE)])
+
+
+def _whole(X: np.ndarray) -> np.ndarray:
+    """Say which samples have finite values only."""
+    return np.ones(len(X), dtype=bool) if X.dtype.kind != "f" else np.isfinite(X.reshape(len(X), -1)).all(axis=1)
 
 
 def _there(X: np.ndarray) -> np.ndarray:

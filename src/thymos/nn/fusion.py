@@ -32,7 +32,7 @@ class FusionHead(nn.Module):
     dropout : float
         Before the last layer.
     modality_dropout : float
-        Probability that a modality of a training sample is left out; the last one that is there never is.
+        Share of the training samples that one of their modalities is left out of; the last one never is.
     """
 
     def __init__(
@@ -84,13 +84,12 @@ class FusionHead(nn.Module):
         return ((each + seen) * there[..., None]).sum(dim=1) / there.sum(dim=1, keepdim=True)
 
     def _kept(self, there: torch.Tensor) -> torch.Tensor:
-        """Leave out modalities at random while training, and never the last one."""
+        """Leave out one modality of some samples while training, and never the last one."""
         if not self.training or not self.modality_dropout:
             return there
-        kept = there * (torch.rand_like(there) >= self.modality_dropout)
+        hit = (torch.rand_like(there[:, 0]) < self.modality_dropout) & (there.sum(dim=1) > 1)
         one = torch.rand_like(there).masked_fill(there == 0, -1.0).argmax(dim=1)
-        alone = torch.zeros_like(there).scatter_(1, one[:, None], 1.0)
-        return torch.where(kept.sum(dim=1, keepdim=True) > 0, kept, alone)
+        return there * (1.0 - nn.functional.one_hot(one, there.shape[1]).to(there) * hit[:, None])
 
 
 class FusionNet(nn.Module):
@@ -122,7 +121,7 @@ class FusionNet(nn.Module):
         """Return features of all modalities, and behind them which are there; what is missing is zeros."""
         lengths = [int(torch.tensor(shape).prod()) for shape in self.shapes]
         *parts, there = x.split([*lengths, len(lengths)], dim=1)
-        made = []
+        made, there = [], there.clone()
         for k, (encoder, part) in enumerate(zip(self.encoders, parts, strict=True)):
             features = x.new_zeros(len(x), self.head.sizes[k])
             rows = there[:, k].nonzero()[:, 0]
@@ -130,6 +129,8 @@ class FusionNet(nn.Module):
             if len(rows) > (1 if self.training else 0):
                 given = part[rows].reshape(len(rows), *self.shapes[k])
                 features[rows] = encoder(given.to(torch.uint8) if self.whole[k] else given).to(features)
+            else:  # what was not looked at is not there
+                there[:, k] = 0.0
             made.append(features)
         return torch.cat([*made, there], dim=1)
 

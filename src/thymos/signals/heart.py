@@ -27,6 +27,7 @@ from thymos.signals.events import (
 from thymos.signals.transformer import WindowFeatures
 
 __all__ = [
+    "GAP",
     "HEART_FEATURES",
     "HeartFeatures",
     "clean_intervals",
@@ -56,6 +57,9 @@ HEART_FEATURES = (
     "covered",
     "beats",
 )
+
+#: Seconds from the nearest accepted interval beyond which there is no heart rate.
+GAP = 3.5
 
 _SLOWEST = {"bvp": 32.0, "ecg": 50.0}  # Hz, of sampling
 KINDS = tuple(_SLOWEST)
@@ -288,9 +292,9 @@ def heart_rate(x: np.ndarray, sfreq: float, kind: str = "bvp", rate: float = 4.0
     -------
     ndarray, shape (2, round(n_times * rate / sfreq)), float32 (float64 for float64)
         Heart rate in Hz (beats per second) and its slope in Hz/s, the first sample at that of `x`. One over each
-        accepted interval, placed in its middle, with a monotone cubic (PCHIP) between them, which also bridges
-        intervals that were not accepted, and the first and last value held towards the ends. NaN throughout where fewer
-        than two intervals were accepted.
+        accepted interval, placed in its middle, with a monotone cubic (PCHIP) between them, which also bridges a few
+        intervals that were not accepted, and the first and last value held towards the ends. NaN where the nearest
+        accepted interval is more than :data:`GAP` away, and throughout where fewer than two were accepted.
 
     Raises
     ------
@@ -308,7 +312,11 @@ def heart_rate(x: np.ndarray, sfreq: float, kind: str = "bvp", rate: float = 4.0
     middle, beats = (ends - intervals / 2)[there], 1 / intervals[there]
     curve = PchipInterpolator(middle, beats, extrapolate=False)
     slope = np.nan_to_num(curve.derivative()(t))  # 0 where a value is held
-    return np.stack([curve(np.clip(t, middle[0], middle[-1])), slope]).astype(dtype)
+    made = np.stack([curve(np.clip(t, middle[0], middle[-1])), slope]).astype(dtype)
+    after = np.searchsorted(middle, t).clip(1, len(middle) - 1)
+    away = np.minimum(np.abs(t - middle[after - 1]), np.abs(t - middle[after]))
+    made[:, away > GAP] = np.nan
+    return made
 
 
 def heart_rate_signal(signal: Signal, kind: str = "bvp", rate: float = 4.0) -> Signal:
@@ -328,7 +336,8 @@ def heart_rate_signal(signal: Signal, kind: str = "bvp", rate: float = 4.0) -> S
         raise InputError(f"A signal with the channels {', '.join(signal.ch_names)} came.", fits="one channel")
     data = heart_rate(signal.data[0], signal.sfreq, kind, rate)
     if np.isnan(data).any():
-        signal = signal.replace(notes=(*signal.notes, "fewer than two intervals between beats were found"))
+        share = np.isnan(data[0]).mean()
+        signal = signal.replace(notes=(*signal.notes, f"no beats were found in {share:.0%} of it"))
     return signal.replace(data=data, sfreq=float(rate), ch_names=("hr", "hr_slope"), unit="Hz")
 
 
