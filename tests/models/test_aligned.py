@@ -11,7 +11,7 @@ from thymos.models import DomainAlignedClassifier, MLPClassifier
 from thymos.nn.alignment import AlignedNet, coral_distance
 from thymos.training.estimator import TorchClassifier
 
-SMALL = {"hidden": (16,), "dropout": 0.0, "lr": 1e-2, "max_epochs": 30, "random_state": 0}
+SMALL = {"hidden": (16,), "dropout": 0.0, "lr": 1e-2, "max_epochs": 30, "random_state": 0, "batch_size": 32}
 
 
 def shifted(n=240, n_domains=3, seed=0):
@@ -138,3 +138,19 @@ def test_weighted_samples_are_refused():
     X, y, meta = shifted(60)
     with pytest.raises(InputError, match="Weighted samples"):
         DomainAlignedClassifier().fit(X, y, meta=meta.assign(sample_weight=np.where(np.arange(60) < 9, 0.5, 1.0)))
+
+
+def test_generated_samples_are_of_no_domain():
+    X, y, meta = shifted()
+    none = meta.assign(subject=np.where(np.arange(len(y)) < 20, "", meta["subject"]))
+    for method in ("coral", "dann"):
+        made = DomainAlignedClassifier(MLPClassifier(**SMALL), method).fit(X, y, meta=none)
+        assert made.domains_ == ["s0", "s1", "s2"]
+        assert np.isfinite([epoch["train_loss"] for epoch in made.history_]).all()
+
+
+def test_batches_with_few_samples_of_a_domain_are_warned_of():
+    X, y, _ = shifted()
+    many = pd.DataFrame({"subject": [f"s{k % 24}" for k in range(len(y))]})
+    with pytest.warns(UserWarning, match=r"1\.3 samples of each of 24 domains.*batch_size=192"):
+        DomainAlignedClassifier(MLPClassifier(**{**SMALL, "max_epochs": 1})).fit(X, y, meta=many)

@@ -112,6 +112,29 @@ def test_what_cannot_be_predicted_is_said_in_words(bundle, recordings):
     assert any("shorter than a window of 10 s" in text for _, text in notes)
 
 
+def test_one_recording_without_a_heart_rate_does_not_take_the_others_along(bundle, recordings):
+    signal = recordings[0].signal("bvp")
+    odd = Recording({**recordings[0].signals, "bvp": signal.replace(data=0 * signal.data)}, recordings[0].meta)
+    bare = bundle.replace(recipe=_without_amplitude(bundle.recipe))
+    notes = []
+    table = bare.predict([odd, recordings[1]], notes)
+    assert table["trial"].tolist() == [recordings[1].meta["trial"]]
+    assert any("no beats were found" in text and "no prediction" in text for _, text in notes)
+    lenient = bare.replace(recipe=bare.recipe.model_copy(update={"missing": "keep"}))
+    notes.clear()
+    both = lenient.predict([odd, recordings[1]], notes)
+    assert any("no signal of a window" in text for _, text in notes), notes
+    assert len(both) == 1
+
+
+def _without_amplitude(recipe):
+    """Return a recipe that does not compare the amplitude with that of training, which a flat signal fails."""
+    mine = {
+        n: r.model_copy(update={"spread": 0.0}) if hasattr(r, "spread") else r for n, r in recipe.modalities.items()
+    }
+    return recipe.model_copy(update={"modalities": mine})
+
+
 def test_it_is_calibrated_by_recordings_that_it_has_not_seen(study, bundle):
     new = list(make_source(parse_study({**STUDY, "source": {"simulated": {**SOURCE, "random_state": 5}}}), None).load())
     new = [recording for recording in new if recording.meta["subject"] == "s01"]

@@ -86,7 +86,8 @@ class Pairing(ABC):
         Samples
             Of all modalities; the label is that of the first side. Metadata say ``pairing``, ``draw``, ``part``
             (``training``, ``validation``, ``test``), and which samples were paired: ``first`` and ``second``. The
-            subject is the second side's.
+            subject is that of the first side, which has the label, where both sides are the same samples, else the
+            second side's. ``info`` counts samples of the first side for which there was no partner (``alone``).
 
         Raises
         ------
@@ -96,7 +97,7 @@ class Pairing(ABC):
         _check_sides(first, second)
         of_same = second_folds is None
         second_folds = first_folds if of_same else second_folds
-        rows, places = [], []
+        rows, places, alone = [], [], 0
         for draw in range(self.draws):
             folds = first_folds[draw % len(first_folds)], second_folds[draw % len(second_folds)]
             for part, name in _PARTS.items():
@@ -104,10 +105,13 @@ class Pairing(ABC):
                 mine, theirs = (getattr(fold, name) for fold in folds)
                 if not len(mine) or not len(theirs):
                     continue
-                mine = np.sort(rng.permutation(mine)[: self.most])
+                # the same samples of the first side for every kind of pairing, which are compared
+                drawn = generator(self.random_state, "first side", draw, part).permutation(mine)[: self.most]
+                mine = np.sort(drawn)
                 same = np.searchsorted(theirs, mine) if of_same else None
                 chosen = self.partners(_text(first.y[mine]), _text(second.y[theirs]), same, rng)
                 there = chosen >= 0
+                alone += int((~there).sum())
                 rows.append(np.stack([mine[there], theirs[chosen[there]]]))
                 places += [(draw, part, k) for k in range(int(there.sum()))]
         if not places:
@@ -119,16 +123,18 @@ class Pairing(ABC):
         a, b = np.concatenate(rows, axis=1)
         X = {name: array[a] for name, array in first.X.items()} | {name: array[b] for name, array in second.X.items()}
         info = {side: part.info.get("modalities", {}) for side, part in (("a", first), ("b", second))}
-        return Samples(
-            X, first.y[a], self._metadata(first, second, a, b, places), {"modalities": info["a"] | info["b"]}
-        )
+        told = {"modalities": info["a"] | info["b"], "alone": {self.name: alone}}
+        return Samples(X, first.y[a], self._metadata(first, second, a, b, places, of_same), told)
 
-    def _metadata(self, first: Samples, second: Samples, a: np.ndarray, b: np.ndarray, places: list) -> pd.DataFrame:
+    def _metadata(
+        self, first: Samples, second: Samples, a: np.ndarray, b: np.ndarray, places: list, of_same: bool
+    ) -> pd.DataFrame:
+        subject = first.meta["subject"].to_numpy()[a] if of_same else second.meta["subject"].to_numpy()[b]
         names = [f"{self.name}-{draw}-{part}-{k}" for draw, part, k in places]
         return pd.DataFrame(
             {
                 "source": "paired",
-                "subject": second.meta["subject"].to_numpy()[b],
+                "subject": subject,
                 "session": "1",
                 "trial": names,
                 "recording": names,

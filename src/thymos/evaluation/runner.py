@@ -422,7 +422,7 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
         "cautions": [
             *_simulated(samples),
             *_left_out(samples.info),
-            *_paired(study),
+            *_paired(study, samples.info),
             *_divided(study, samples),
             *getattr(row, "cautions", ()),
             *study.cautions,
@@ -476,17 +476,32 @@ def _prepared(study: Study, info: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def _paired(study: Study) -> list[str]:
-    """Return a caution where pairs are tested: what was paired by label are independent views of the answer."""
+def _paired(study: Study, info: Mapping[str, Any]) -> list[str]:
+    """Return cautions where pairs are tested: what was paired by label are independent views of the answer."""
     if study.pairing is None:
         return []
     spec = study.pairing
     partner = f"the source {spec.other.source.name}" if spec.other else f"the same samples ({', '.join(spec.second)})"
-    return [
-        f"Every number here is of pairs, formed after the split inside each part, {spec.draws} times anew; partners "
-        f"come from {partner}. What is paired by label are independent views of the answer: a fusion of them is better "
-        "than either by that alone."
+    whose = spec.names[1] if spec.other else "the side that is not taken from the partner"
+    told = [
+        f"Every number here is of pairs, formed after the split inside each part, in {spec.draws} draws, each of its "
+        f"own fold of the sides; partners come from {partner}. What is paired by label are independent views of the "
+        "answer: a fusion of them is better than either by that alone.",
+        f"Intervals over people are over those of {whose}; of a method that looks at the other side alone they say "
+        "little.",
     ]
+    alone = {kind: n for kind, n in info.get("alone", {}).items() if n}
+    told += [
+        f"Paired by {kind}, {n} samples of the first side have no partner and are left out."
+        for kind, n in alone.items()
+    ]
+    if spec.other:
+        other = resolve(spec.other.source.name, "source")
+        told += [f"{spec.other.source.name}: {text}" for text in (*getattr(other, "cautions", ()),)]
+        told += [f"{spec.other.source.name} is to be cited too: {other.citation}"] if other.citation else []
+        licence = getattr(other, "licence", "")
+        told += [f"Licence of {spec.other.source.name}: {licence}"] if licence else []
+    return told
 
 
 def _told(steps: list[Step], kind: str, info: Mapping[str, Any] | None = None) -> list[str]:

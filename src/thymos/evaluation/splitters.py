@@ -798,8 +798,9 @@ class PairedSplit(OfficialSplit):
     ----------
     pairing : {'label', 'trial', 'random'}
         Which pairs, of those that there are.
-    validation, inner, random_state, train_share
-        As :class:`OfficialSplit`.
+    random_state, train_share
+        As :class:`OfficialSplit`. The validation part is that of the sides, and there are no inner folds: pairs of
+        training share one of their two halves.
     """
 
     name = "paired"
@@ -809,12 +810,10 @@ class PairedSplit(OfficialSplit):
     def __init__(
         self,
         pairing: str = "label",
-        validation: float = 0.2,
-        inner: int = 0,
         random_state: int = 0,
         train_share: float = 1.0,
     ):
-        super().__init__("first", "test", validation, inner, random_state, train_share)
+        super().__init__("first", "test", 0.0, 0, random_state, train_share)
         if pairing not in _PAIRED:
             raise InputError(f"pairing={pairing!r} came.", fits=", ".join(_PAIRED))
         self.pairing = pairing

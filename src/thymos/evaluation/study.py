@@ -286,8 +286,12 @@ class PairingSpec(_Strict):
             raise ValueError("other, second: one of the two, another source or modalities of the same samples")
         if self.other is not None and "trial" in self.kinds:
             raise ValueError("kinds: samples of two sources have no trial in common")
-        if self.protocol.split is None or (self.other is not None and self.other.protocol.split is None):
-            raise ValueError("protocol: write {split: name, parameters: {...}}")
+        sides = [self.protocol] if self.other is None else [self.protocol, self.other.protocol]
+        for spec in sides:
+            if spec.split is None:
+                raise ValueError("protocol: write {split: name, parameters: {...}}")
+            if resolve(spec.split, "protocol").load().leaky:
+                raise ValueError(f"protocol: {spec.split} leaks; what is paired after it would pass for honest")
         return self
 
 
@@ -333,13 +337,27 @@ class Method(_Strict):
 
 
 class Claim(_Strict):
-    """A published number, set beside ours."""
+    """A published number, set beside ours.
+
+    Parameters
+    ----------
+    text, source : str
+    value : float
+    protocol, method : str
+        Whose result it is set beside.
+    stated : bool
+        Whether its source says that samples were divided so; else an honest protocol is the nearest thing here.
+    metric : str, optional
+        What was published; the study's metric by default.
+    """
 
     text: str
     value: float
     source: str
     protocol: str = ""
     method: str = ""
+    stated: bool = True
+    metric: str = ""
 
 
 class InspectionSpec(_Strict):
@@ -521,6 +539,9 @@ class Study(_Strict):
             raise ValueError(
                 "windows.seconds: null, subtract_baseline: true and keep_signals: true are for studies with features"
             )
+        targets = [self.target, *([self.pairing.other.target] if self.pairing and self.pairing.other else [])]
+        if self.pairing and any("median" in (target.above, target.at_least) for target in targets):
+            raise ValueError("target: the median of training is not known before pairs are formed; give a number")
         if self.keep_signals and (whole or self.incomplete == "drop"):
             raise ValueError("keep_signals: true wants windows of some seconds, all of which have features")
         for name, spec in self.protocols.items():
@@ -901,11 +922,11 @@ def _paired(study: Study, samples: Samples, data: Any, cache: Any, progress: Any
 
     spec, samples = study.pairing, settled(samples)
     first, second = _named(samples, spec.names[0]), None
-    folds = [_protocol_of(spec.protocol, study.seed).folds(samples.meta, samples.y)]
+    folds = [_folds_of_side(spec.protocol, study.seed, samples)]
     if spec.other is not None:
         other = settled(make_samples(spec.other, data, cache, progress))
         second = _named(other, spec.names[1])
-        folds.append(_protocol_of(spec.other.protocol, study.seed).folds(other.meta, other.y))
+        folds.append(_folds_of_side(spec.other.protocol, study.seed, other))
     else:
         missing = [name for name in spec.second if name not in first.X]
         if missing or len(spec.second) == len(first.X):
@@ -917,9 +938,21 @@ def _paired(study: Study, samples: Samples, data: Any, cache: Any, progress: Any
         first = first.replace(X={name: array for name, array in first.X.items() if name not in spec.second})
     made = [PAIRINGS[kind](spec.draws, spec.most, study.seed).pair(first, second, *folds) for kind in spec.kinds]
     pairs = Samples.concatenate(made)
+    pairs.info["alone"] = {kind: n for part in made for kind, n in part.info["alone"].items()}
     if any(part.info.get("simulated") for part in (first, second)):
         pairs.info["simulated"] = True
     return pairs
+
+
+def _folds_of_side(spec: ProtocolSpec, seed: int, samples: Samples) -> list[Any]:
+    """Return how one side of pairs is split by itself, checked as any split is."""
+    from thymos.evaluation.audit import check_split
+
+    protocol = _protocol_of(spec, seed)
+    folds = protocol.folds(samples.meta, samples.y)
+    for fold in folds:
+        check_split(samples.meta, fold, (*protocol.keys, "trial"), protocol.guard)
+    return folds
 
 
 def _named(samples: Samples, name: str) -> Samples:

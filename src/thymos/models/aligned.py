@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,8 @@ from thymos.nn.fusion import last_dense
 from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["DomainAlignedClassifier"]
+
+_ENOUGH = 8  # samples of a domain in a batch
 
 
 class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
@@ -125,6 +128,14 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
                 "Weighted samples came to a network whose domains are aligned.", fits="samplers that give no weights"
             )
         if len(self.domains_) > 1 and self.strength:
+            each = network.batch_size / len(self.domains_)
+            if self.method == "coral" and each < _ENOUGH:
+                warnings.warn(
+                    f"A batch of {network.batch_size} holds {each:.1f} samples of each of {len(self.domains_)} domains: "
+                    f"covariances of so few are mostly noise. With batch_size={math.ceil(_ENOUGH * len(self.domains_))} "
+                    "there would be enough.",
+                    stacklevel=2,
+                )
             n_steps = network.max_epochs * math.ceil(len(X) / network.batch_size)
             ready = replace(
                 ready,
@@ -155,10 +166,12 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
                 f"domain={self.domain!r} came for metadata of {len(meta)} rows with {', '.join(meta)}.",
                 fits="a column of the metadata, one row for each sample",
             )
-        names, codes = np.unique(meta[self.domain].astype(str).to_numpy(dtype=str), return_inverse=True)
+        column = meta[self.domain].astype(str).to_numpy(dtype=str)
+        names = np.unique(column[column != ""])  # generated samples are of nobody
+        codes = np.where(column == "", -1, np.searchsorted(names, column))
         if len(names) < 2:
             raise InputError(
-                f"All samples of training are of one {self.domain}: {names[0]!r}.",
+                f"All samples of training are of one {self.domain}: {', '.join(names) or 'none'}.",
                 fits="two domains or more, or another column",
                 do="leave the alignment out where the training part is a single domain",
             )

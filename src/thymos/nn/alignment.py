@@ -93,16 +93,18 @@ class AlignedLoss(nn.Module):
         ----------
         outputs : Tensor, shape (batch, n_classes), in training (batch, n_classes + n_features or n_domains)
         y : Tensor of int, shape (batch,), in training (batch, 2)
-            Class, and domain.
+            Class, and domain; -1 for a sample of none, which is not aligned.
         """
         if y.dim() == 1:  # the validation part
             return self.classes(outputs, y)
         label, domain = y[:, 0], y[:, 1]
         logits, beside = outputs[:, : self.n_classes], outputs[:, self.n_classes :]
         loss = self.classes(logits, label)
-        if self.kind == "dann":
-            return loss + self.strength * nn.functional.cross_entropy(beside, domain)
-        return loss + self.strength * coral_distance(beside, domain)
+        known = domain >= 0
+        if not known.any():
+            return loss
+        price = nn.functional.cross_entropy if self.kind == "dann" else coral_distance
+        return loss + self.strength * price(beside[known], domain[known])
 
 
 def coral_distance(features: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:

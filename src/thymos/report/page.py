@@ -18,7 +18,7 @@ from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
 from thymos.report.inspections import draw_inspections
 from thymos.report.panels import draw_panels
-from thymos.report.view import RunView, number
+from thymos.report.view import RunView, number, title_of
 
 __all__ = ["percent", "verdict", "write_page", "write_report", "write_tables"]
 
@@ -150,16 +150,20 @@ def _claimed(view: RunView, claim: dict[str, Any], say: Callable[[float | None],
     card, method = view.protocols.get(claim["protocol"]), view.methods.get(claim["method"])
     if card is None or method is None:
         return ""
-    here = view.cell(card.name, claim["method"])
-    honest = view.cell(card.twin_of, claim["method"]) if card.leaky else here
+    metric = claim.get("metric") or view.metric  # older runs have none
+    here = view.cell(card.name, claim["method"], metric)
+    honest = view.cell(card.twin_of, claim["method"], metric) if card.leaky else here
     if here.value is None or honest.value is None:
         return ""
     words = f"(95 % interval {say(honest.low)} to {say(honest.high)}, chance {say(honest.chance)})"
-    reached = (
-        f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches {say(here.value)} here"
-    )
+    of = "" if metric == view.metric else f" {title_of(metric)}"
+    reached = f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
+    reached += f"{say(here.value)}{of} here"
     if not card.leaky:
-        return f"{reached} {words} under {card.name}, which the claim states."
+        which = (
+            ", which the claim states" if claim.get("stated", True) else "; how the claim divided samples is not known"
+        )
+        return f"{reached} {words} under {card.name}{which}."
     return f"{reached} under the leaky protocol {card.name}, and {say(honest.value)} {words} under {card.twin_of}."
 
 

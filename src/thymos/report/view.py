@@ -86,6 +86,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
+def title_of(metric: str) -> str:
+    """Return a metric in words."""
+    return _TITLES.get(metric, metric.replace("_", " "))
+
+
 class RunView:
     """Everything a report shows, from the folder of a run.
 
@@ -140,7 +145,7 @@ class RunView:
     @property
     def metric_title(self) -> str:
         """The metric shown first, in words."""
-        return _TITLES.get(self.metric, self.metric.replace("_", " "))
+        return title_of(self.metric)
 
     @property
     def rating(self) -> bool:

@@ -36,7 +36,7 @@ from thymos.serving.store import decode, encode
 from thymos.signals.frames import frames_digest
 from thymos.signals.processing import signal_digest
 from thymos.signals.stream import feature_blocks
-from thymos.signals.windows import joined, window_blocks
+from thymos.signals.windows import IncompleteError, joined, window_blocks
 
 __all__ = ["FILES", "FORMAT", "KIND", "Bundle", "key_of"]
 
@@ -422,7 +422,11 @@ class Bundle:
             made = feature_blocks([fitted], features, **cut, subtract_baseline=recipe.subtract_baseline)
         else:
             made = window_blocks([fitted], **cut)
-        blocks = list(made)
+        try:
+            blocks = list(made)
+        except IncompleteError as error:  # the others are predicted all the same
+            words.append(f"{error.came.rstrip('.')}: no prediction")
+            return []
         left = blocks[-1].info["left_out"] if blocks else 0
         words += (
             [f"{left} windows have no value of some {'feature' if features else 'channel'}: no prediction for them"]

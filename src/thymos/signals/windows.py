@@ -17,6 +17,7 @@ from thymos.base.writer import Block
 __all__ = [
     "INCOMPLETE",
     "Incomplete",
+    "IncompleteError",
     "blocks",
     "channels_last",
     "cut_windows",
@@ -160,6 +161,10 @@ def window_blocks(
     return gaps.counted(blocks(recordings, cut, seconds, step, modality, drop))
 
 
+class IncompleteError(InputError):
+    """No sample is without a missing value."""
+
+
 class Incomplete:
     """Decides about samples in which a value is missing, and counts what is left out.
 
@@ -214,7 +219,7 @@ class Incomplete:
         except InputError:
             if not self.lost or told:
                 raise
-            raise InputError(
+            raise IncompleteError(
                 f"All {sum(self.lost.values())} samples are incomplete; the first: {next(iter(self.lost))}.",
                 fits="samples without missing values",
                 do=_DO,
