@@ -1,11 +1,13 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from thymos.base.errors import StudyError, ThymosError
+from thymos.base.errors import InputError, StudyError, ThymosError
+from thymos.evaluation import study as study_module
 from thymos.evaluation.fit import seed_estimator
 from thymos.evaluation.study import (
     load_study,
@@ -648,3 +650,38 @@ def test_pulses_without_beats_and_short_ones_can_be_left_out_and_are_counted(pul
     assert (len(flat), flat.info["left_out"], flat.info["too_short"]) == (6, 2, 0)
     short = pulses(np.sin(2 * np.pi * np.arange(320) / 64))
     assert (len(short), short.info["left_out"], short.info["too_short"]) == (6, 0, 1)
+
+
+def test_pseudo_labels_are_words_nearest_to_the_ratings_and_missing_ratings_are_left_out(pulses, monkeypatch):
+    beats = np.sin(2 * np.pi * np.arange(1600) / 64)
+    original = study_module.make_source
+
+    def rated_source(study, data=None):
+        source = original(study, data)
+        load = source.load
+        ratings = {"t0": (9, 7, 7), "t1": (2, 3, 4), "t2": (5, 5, 5), "t3": (2, 8, np.nan)}
+
+        def loaded(*given):
+            recordings = load(*given)
+            made = [
+                replace(
+                    r, meta={**r.meta, **dict(zip("vad", ratings[r.meta["trial"].rpartition("-")[2]], strict=True))}
+                )
+                for r in recordings
+            ]
+            return type(recordings)(lambda *_: iter(made))
+
+        source.load = loaded
+        return source
+
+    monkeypatch.setattr(study_module, "make_source", rated_source)
+    target = {"label": "word", "prototypes": {"columns": ["v", "a", "d"], "scale": [1, 9]}}
+    with pytest.raises(InputError, match="have no 'd'"):
+        pulses(beats, target=target)
+    samples = pulses(beats, target={**target, "missing": "drop"})
+    words = samples.meta.assign(word=samples.y).groupby("trial")["word"].unique()
+    assert {name.rpartition("-")[2]: list(found) for name, found in words.items()} == {
+        "t0": ["happiness"],
+        "t1": ["sadness"],
+        "t2": ["neutral"],
+    }

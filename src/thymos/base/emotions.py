@@ -40,5 +40,7 @@ def nearest(points: np.ndarray) -> np.ndarray:
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or points.shape[1] not in (2, 3):
         raise InputError(f"Points of shape {points.shape} came.", fits="(n, 2) or (n, 3): valence, arousal, dominance")
+    if not np.isfinite(points).all():
+        raise InputError(f"{np.isnan(points).any(axis=1).sum()} points have missing ratings.", fits="ratings of all")
     places = np.array(list(PROTOTYPES.values()))[:, : points.shape[1]]
     return np.array(list(PROTOTYPES))[np.square(points[:, None] - places).sum(axis=-1).argmin(axis=1)]

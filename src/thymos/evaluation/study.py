@@ -1005,11 +1005,13 @@ def _labelled(samples: Samples, target: Target) -> Samples:
     """Give samples the study's target as their labels."""
     from thymos.evaluation.fit import discrete, rated  # scikit-learn, which listing studies does not need
 
-    if target.missing == "drop" and target.label in samples.meta:
-        values = samples.meta[target.label]
-        there = (values.notna() & (values.astype(str) != "")).to_numpy()
+    columns = list(target.prototypes.columns) if target.prototypes else [target.label]
+    if target.missing == "drop" and set(columns) <= set(samples.meta):
+        values = samples.meta[columns]
+        there = (values.notna() & (values.astype(str) != "")).all(axis=1).to_numpy()
         if not there.any():
-            raise InputError(f"No sample has the label {target.label!r}.", do="choose another label of the source")
+            named = ", ".join(map(repr, columns))
+            raise InputError(f"No sample has the label {named}.", do="choose another label of the source")
         samples = samples[there] if not there.all() else samples
     if target.prototypes:
         return _worded(samples, target.prototypes)

@@ -130,10 +130,10 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
         if len(self.domains_) > 1 and self.strength:
             each = network.batch_size / len(self.domains_)
             if self.method == "coral" and each < _ENOUGH:
+                wanted = math.ceil(_ENOUGH * len(self.domains_))
                 warnings.warn(
-                    f"A batch of {network.batch_size} holds {each:.1f} samples of each of {len(self.domains_)} domains: "
-                    f"covariances of so few are mostly noise. With batch_size={math.ceil(_ENOUGH * len(self.domains_))} "
-                    "there would be enough.",
+                    f"A batch of {network.batch_size} holds {each:.1f} samples of each of {len(self.domains_)} "
+                    f"domains, of which covariances are mostly noise: batch_size={wanted} would be enough.",
                     stacklevel=2,
                 )
             n_steps = network.max_epochs * math.ceil(len(X) / network.batch_size)
