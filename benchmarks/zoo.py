@@ -4,8 +4,9 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
      thymos run zoo-muse --data DIR --out runs/zoo-muse
      python benchmarks/zoo.py runs/zoo-simulated runs/zoo-muse
      python benchmarks/zoo.py runs/lel-faced-d3 --against lel
+     python benchmarks/zoo.py runs/mgan-d3 --planned
 
-Every pair of methods, or one method and each of its rivals, is compared by `thymos.evaluation.compare_methods`: paired
+Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by `thymos.evaluation.compare_methods`: paired
 differences of values for each subject (for Muse, with four persons, each recording), sign-flip test, corrected after
 Holm for all pairs compared. Intervals are those of the report (bootstrap over the same units). Results are named after
 the folders of the runs.
@@ -27,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--against", help="compare this method with each other one, and nothing else")
+    parser.add_argument("--planned", action="store_true", help="compare what the study says, and nothing else")
     parser.add_argument("--but", nargs="*", default=[], help="methods that are no rivals, such as variants")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
@@ -47,6 +49,9 @@ def main() -> None:
             wanted = itertools.combinations(rivals, 2)
             if options.against:
                 wanted = [(options.against, name) for name in rivals if name != options.against]
+            if options.planned:
+                planned = view.study["comparisons"].items()
+                wanted = [(a, b) for a, others in planned for b in others if {a, b} <= set(rivals)]
             predictions = view.predictions[view.predictions["protocol"] == protocol]
             pairs = compare_methods(predictions, view.classes, view.metric, view.level, wanted)
             pairs = pairs.drop(columns=["protocol", "detectable"])
@@ -59,7 +64,7 @@ def main() -> None:
                 "pairs": len(pairs),
                 "median_sd": sd,
                 "detectable": detectable(sd, n),
-                **({"compared": pairs.round(4).to_dict("records")} if options.against else {}),
+                **({"compared": pairs.round(4).to_dict("records")} if options.against or options.planned else {}),
                 "significant": pairs.query("p_holm < 0.05").round(4).to_dict("records"),
                 "uncorrected": int((pairs["p"] < 0.05).sum()),
             }
