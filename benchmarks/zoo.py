@@ -6,10 +6,10 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
      python benchmarks/zoo.py runs/lel-faced-d3 --against lel
      python benchmarks/zoo.py runs/mgan-d3 --planned
 
-Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by `thymos.evaluation.compare_methods`: paired
-differences of values for each subject (for Muse, with four persons, each recording), sign-flip test, corrected after
-Holm for all pairs compared. Intervals are those of the report (bootstrap over the same units). Results are named after
-the folders of the runs.
+Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by
+`thymos.evaluation.compare_methods`: paired differences of values for each subject (for Muse, with four persons, each
+recording), sign-flip test, corrected after Holm for all pairs compared. Intervals are those of the report (bootstrap
+over the same units). Results are named after the folders of the runs.
 """
 
 from __future__ import annotations
