@@ -15,6 +15,8 @@ __all__ = ["regulation"]
 def regulation(view: RunView, table: pd.DataFrame) -> list[Drawn]:
     """Draw the course of all units for every method, and the density of each layer of one fit."""
     methods = methods_in(view, table)
+    if not methods:
+        return []
     return [
         Drawn("Live units and returns", _courses(view, table, methods), _words(view, table, methods)),
         Drawn(
