@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from thymos.base.catalogue import near
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
-from thymos.models.mlp import MLPClassifier
+from thymos.models.wrapped import WrappedNetwork
 from thymos.nn.alignment import ALIGNMENTS, AlignedLoss, AlignedNet
 from thymos.nn.fusion import last_dense
-from thymos.training.estimator import TorchClassifier, check_layers
+from thymos.training.estimator import check_layers
 
 __all__ = ["DomainAlignedClassifier"]
 
 _ENOUGH = 8  # samples of a domain in a batch
 
 
-class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
+class DomainAlignedClassifier(WrappedNetwork):
     """A network trained so that what its last layer sees is distributed alike in all domains of the training part.
 
     Nothing of the test part is seen, labelled or not: this is generalisation to domains that nobody knows yet. Methods
@@ -76,9 +73,6 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
     training domains and none of the test after Gulrajani and Lopez-Paz (2021).
     """
 
-    #: Parameters that a study writes as steps, and the kinds that they may be.
-    steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"estimator": ("model",)}
-
     def __init__(
         self,
         estimator: Any = None,
@@ -113,14 +107,7 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
             )
         check_number("strength", self.strength)
         check_layers({"hidden": self.hidden})
-        check_classification_targets(y)
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=None)
-        network = MLPClassifier() if self.estimator is None else clone(self.estimator)
-        if not isinstance(network, TorchClassifier):
-            raise InputError(
-                f"{type(network).__name__} came as the estimator.", fits="a network of Thymos, such as mlp or dgcnn"
-            )
-        self.classes_ = np.unique(y)
+        network, X, y = self._begin(X, y)
         self.domains_, codes = self._domains(meta, len(X))
         ready = network.prepare(X, y, validation, meta)
         if ready.weight is not None:
@@ -146,16 +133,6 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
         self.estimator_ = network.fit_prepared(ready)
         self.history_, self.n_parameters_ = network.history_, network.n_parameters_
         return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return class probabilities, shape (n_samples, n_classes)."""
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(validate_data(self, X, reset=False, allow_nd=True, dtype=None))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the most probable class of each sample, shape (n_samples,)."""
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def _domains(self, meta: pd.DataFrame | None, n_samples: int) -> tuple[list[str], np.ndarray]:
         """Return the names of the domains, and the number of the domain of each sample."""
@@ -189,8 +166,3 @@ class DomainAlignedClassifier(ClassifierMixin, BaseEstimator):
             )
         layer = network.get_submodule(head)
         return AlignedNet(network, layer, self.method, len(self.domains_), self.hidden, n_steps)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

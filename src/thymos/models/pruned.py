@@ -8,22 +8,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from thymos.base.catalogue import near
 from thymos.base.checkpoints import checkpoint
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
-from thymos.models.mlp import MLPClassifier
+from thymos.models.wrapped import WrappedNetwork
 from thymos.nn.fusion import last_dense
 from thymos.nn.regulation import Expression
 from thymos.nn.sparsity import Units, channel_units, connection_units, masked_weights
@@ -40,7 +37,7 @@ _CHOICES = {"granularity": _GRANULARITIES, "method": _METHODS, "threshold": ("sc
 _CHOICES["scores"] = ("importance", "random")
 
 
-class PrunedClassifier(ClassifierMixin, BaseEstimator):
+class PrunedClassifier(WrappedNetwork):
     """A network that learns, loses units while it learns, and goes on learning without them.
 
     Units are single weights of dense, convolutional and recurrent layers, or channels with all that hangs on them,
@@ -109,9 +106,6 @@ class PrunedClassifier(ClassifierMixin, BaseEstimator):
     Arato (2025), Gene-network-inspired dynamic pruning and rewiring; corrected as in methods B3.2.
     """
 
-    #: Parameters that a study writes as steps, and the kinds that they may be.
-    steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"estimator": ("model",)}
-
     def __init__(
         self,
         estimator: Any = None,
@@ -161,14 +155,8 @@ class PrunedClassifier(ClassifierMixin, BaseEstimator):
             As :meth:`thymos.training.estimator.TorchEstimator.fit`.
         """
         self._check()
-        check_classification_targets(y)
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=None)
-        network = MLPClassifier() if self.estimator is None else clone(self.estimator)
-        if not isinstance(network, TorchClassifier):
-            raise InputError(
-                f"{type(network).__name__} came as the estimator.", fits="a network of Thymos, such as mlp or face_cnn"
-            )
-        self.classes_, seed = np.unique(y), check_random_state(self.random_state).randint(2**31)
+        network, X, y = self._begin(X, y)
+        seed = check_random_state(self.random_state).randint(2**31)
         ready = network.prepare(X, y, validation, meta)
         start, history = self._dense(network, ready)
         first, last = self._course(network.max_epochs)
@@ -187,16 +175,6 @@ class PrunedClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = [{"stage": "dense", **epoch} for epoch in history]
         self.history_ += [{"stage": "pruned", **epoch} for epoch in network.history_]
         return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return class probabilities, shape (n_samples, n_classes)."""
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(validate_data(self, X, reset=False, allow_nd=True, dtype=None))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the most probable class of each sample, shape (n_samples,)."""
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def _check(self) -> None:
         for name, known in _CHOICES.items():
@@ -289,11 +267,6 @@ class PrunedClassifier(ClassifierMixin, BaseEstimator):
             {"layer": u.name, "kind": "channel" if u.makers else "connection", "live": u.live.cpu().tolist()}
             for u in units
         ]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
 
 
 class _WithUnits(nn.Module):
