@@ -398,3 +398,38 @@ def test_copies_and_speeds_of_faces_and_intervals_are_the_stored_ones():
     assert f"among {across['training']} of training" in page
     for name, row in json.loads((ROOT / "results" / "intervals.json").read_text()).items():
         assert row["ratio"] > 3, f"{name}: own code that is not several times as fast"
+
+
+def test_what_searched_networks_and_generated_samples_show_is_stored():
+    page = " ".join((ROOT / "docs" / "generation-search.md").read_text().split())
+    stored = pd.read_csv(ROOT / "results" / "mgan-d3.quick.csv")
+    table = stored.query("labels == 'true' and level == 'trial' and metric == 'accuracy'").set_index("method")
+    names = {
+        **{"RBF-SVM on differential entropy": "svm", "DGCNN": "dgcnn", "EEGNet on signals": "eegnet"},
+        **{"random architectures": "random", "shared architecture": "population", "personal architectures": "personal"},
+    }
+    shown = {title: cells for title, cells in rows_of("generation-search.md", 3).items() if title in names}
+    assert set(shown) == set(names)
+    for title, method in names.items():
+        for cell, name in zip(shown[title], (method, f"{method}_gan"), strict=True):
+            if cell:
+                value, low, high = map(float, re.findall(r"\d\.\d+", cell))
+                row = table.loc[name]
+                assert [value, low, high] == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
+                assert value == pytest.approx(row["value"], abs=5.1e-4)
+            else:
+                assert name not in table.index
+    for words, method in {"repeated samples reach": "personal_oversample", "no electrode": "personal_unmasked"}.items():
+        row = table.loc[method]
+        assert f"{words} {row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]" in page
+    assert (table["p"] > 0.05).all(), "the page says that nothing is above chance"
+    assert table["chance"].drop("majority").round(2).between(0.53, 0.55).all()
+    compared = json.loads((ROOT / "results" / "mgan-d3.quick.json").read_text())["stimulus"]
+    differences = {(pair["a"], pair["b"]): pair for pair in compared["compared"]}
+    assert f"personal less shared {differences['personal', 'population']['difference']:.3f}" in page
+    assert f"less random {differences['personal', 'random']['difference']:.3f}" in page
+    assert f"less DGCNN {differences['personal', 'dgcnn']['difference']:.3f}" in page
+    assert f"shared less random {differences['population', 'random']['difference']:.3f}" in page
+    assert f"without generated samples {differences['personal_gan', 'personal']['difference']:.3f}" in page
+    assert min(pair["p"] for pair in compared["compared"]) > 0.05
+    assert f"standard deviation {compared['median_sd']:.3f}, of which {compared['detectable']:.3f}" in page
