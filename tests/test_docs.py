@@ -432,4 +432,6 @@ def test_what_searched_networks_and_generated_samples_show_is_stored():
     assert f"shared less random {differences['population', 'random']['difference']:.3f}" in page
     assert f"without generated samples {differences['personal_gan', 'personal']['difference']:.3f}" in page
     assert min(pair["p"] for pair in compared["compared"]) > 0.05
+    seconds = compared["fit_seconds_of_a_seed"]
+    assert f"{seconds['personal']:.0f} s a seed against {seconds['random']:.0f} s" in page
     assert f"standard deviation {compared['median_sd']:.3f}, of which {compared['detectable']:.3f}" in page

@@ -213,7 +213,8 @@ class PrunedClassifier(WrappedNetwork):
         plain = copy.copy(network)
         plain.max_epochs = self.dense_epochs
         held = ready.held or (np.empty(0), np.empty(0))
-        path = checkpoint("dense", ready.X, ready.y, *held, repr(plain), ready.seed)
+        weight = np.empty(0) if ready.weight is None else ready.weight
+        path = checkpoint("dense", ready.X, ready.y, weight, *held, plain.get_params(), ready.seed)
         state = None if path is None else load_state(path)
         if state is None:
             plain.fit_prepared(ready)

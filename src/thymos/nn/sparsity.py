@@ -173,7 +173,7 @@ def weights_of(network: nn.Module) -> dict[str, nn.Parameter]:
 
 def masked_weights(network: nn.Module, units: Sequence[Units]) -> tuple[int, int]:
     """Return how many weights of dense, convolutional and recurrent layers are silenced, and how many there are."""
-    weights, silenced = weights_of(network), 0
+    weights = weights_of(network)
     masks: dict[str, torch.Tensor] = {}
     for group in units:
         for place in group.places:

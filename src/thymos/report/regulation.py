@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from thymos.report.figures import BLUE, GREY, STYLE, Drawn, grid, legend, methods_in, short, svg
 from thymos.report.view import RunView
@@ -47,6 +48,7 @@ def _courses(view: RunView, table: pd.DataFrame, methods: list[str]) -> str:
         axes[0].set_ylabel("share of units")
         for ax in axes:
             ax.set_xlabel("epoch")
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         legend(fig, axes[0])
         return svg(fig)
 
@@ -65,6 +67,7 @@ def _layers(view: RunView, table: pd.DataFrame, methods: list[str]) -> str:
             ax.set_title(short(view.methods[method]), fontsize=9)
             ax.set_ylim(0, 1.03)
             ax.set_xlabel("epoch")
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes[0].set_ylabel("share of a layer's units")
         return svg(fig)
 

@@ -187,11 +187,11 @@ class Incomplete:
         self.lost: dict[str, int] = {}
         self.short = 0
 
-    def kept(self, X: np.ndarray, trial: str, why: str) -> np.ndarray:
-        """Return which samples of a recording stay, as a mask."""
+    def kept(self, X: np.ndarray, trial: str, why: str) -> np.ndarray | slice:
+        """Return which samples of a recording stay, as an index."""
         bad = np.isnan(X).any(axis=tuple(range(1, X.ndim)))
         if not bad.any() or self.wanted == "keep":
-            return np.ones(len(X), dtype=bool)
+            return slice(None)  # nothing is copied
         if self.wanted == "error":
             raise InputError(
                 f"{bad.sum()} of {len(bad)} samples of {trial!r} are incomplete: {why}.",

@@ -135,10 +135,11 @@ def _can_go(network: nn.Module, example: torch.Tensor, group: Channels) -> bool:
         return False
     order = torch.randperm(group.n, generator=torch.Generator().manual_seed(group.n))
     masked, gone = copy.deepcopy(network), sorted(order[: group.n // 2].tolist())
+    rng = torch.Generator().manual_seed(group.n)
     for module in masked.modules():  # statistics of no training would hide a difference
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.running_mean.normal_()
-            module.bias.normal_() if module.bias is not None else None
+            module.running_mean.normal_(generator=rng)
+            module.bias.normal_(generator=rng) if module.bias is not None else None
     for place in group.consumers:
         weight = masked.get_parameter(place.weight)
         weight[:, torch.isin(torch.tensor(place.index), torch.tensor(gone))] = 0

@@ -73,6 +73,8 @@ class Pruner(Callback):
         self.units_, self.weights_ = list(net.module_.units), weights_of(net.module_.network)
         self.rng_ = torch.Generator().manual_seed(self.seed)
         self.log_, self.steps_, self.came_back_ = [], 0, 0
+        for units in self.units_:
+            units.forget()  # on the device that they are on by now
         with torch.no_grad():
             self.begin()
             self._apply(net, [torch.ones_like(u.live) for u in self.units_])
