@@ -269,3 +269,43 @@ def test_labels_that_mean_nothing_do_not_calibrate(names, expected, place, model
     status, _, said = thymos("calibrate", model, *files, "--labels", labels, "--out", tmp_path / "new")
     assert (status, expected in said) == (2, True), said
     assert not (tmp_path / "new").exists()
+
+
+def test_an_exported_model_predicts_the_same(place, model, thymos, tmp_path):
+    files = sorted(place.glob("dora-*.csv"))
+    status, printed, said = thymos("export", model, *files, "--int8", "--out", tmp_path / "onnx")
+    assert status == 0, said
+    for words in (
+        "before it, by Thymos: windowstatistics",
+        "in the graph: flattening",
+        "samples of recordings",
+        "eight",
+    ):
+        assert words in printed
+    head = json.loads((tmp_path / "onnx" / "export.json").read_text())
+    assert {row["model"] for row in head["costs"]} == {"trained", "model.onnx", "model.int8.onnx"}
+    assert all(row["p50_1"] > 0 for row in head["costs"])
+    assert set(head["window"]) == {"trained", "model.onnx"}
+    tables = []
+    for more in ((), ("--onnx", tmp_path / "onnx" / "model.onnx")):
+        status, printed, said = thymos("predict", model, *files, *more)
+        assert status == 0, said
+        tables.append(pd.read_csv(io.StringIO(printed)))
+    columns = ["p_calm", "p_tense"]
+    assert tables[0].drop(columns=columns).equals(tables[1].drop(columns=columns))
+    assert np.allclose(tables[0][columns], tables[1][columns], atol=1e-5)
+    assert not np.array_equal(tables[0][columns], tables[1][columns]), "ONNX Runtime computes in single precision"
+
+
+def test_an_export_of_another_bundle_or_to_a_folder_of_something_else_is_refused(place, model, thymos, tmp_path):
+    Bundle.load(model).replace(calibration=Calibration(3.0)).save(tmp_path / "other")
+    assert thymos("export", tmp_path / "other", "--out", tmp_path / "onnx")[0] == 0
+    dora = sorted(place.glob("dora-*.csv"))[0]
+    status, _, said = thymos("predict", model, dora, "--onnx", tmp_path / "onnx" / "model.onnx")
+    assert status == 2
+    assert "was not exported from this bundle" in said
+    assert thymos("export", model, "--format", "tflite")[0] == 2
+    status, _, said = thymos("export", model, "--out", place, "--overwrite")
+    assert status == 2
+    assert "a folder that holds an exported model" in said
+    assert (place / "study.yaml").exists()

@@ -390,6 +390,9 @@ def predict(
     source: Annotated[str | None, typer.Option("--source", help="Recordings of a corpus instead of files.")] = None,
     data: Data = None,
     subject: Annotated[list[str] | None, typer.Option("--subject", help="Of the corpus; all by default.")] = None,
+    onnx: Annotated[
+        Path | None, typer.Option("--onnx", help="Predict with this exported model of DIR (thymos export).")
+    ] = None,
     overwrite: Overwrite = False,
     trust: Trust = None,
 ) -> None:
@@ -414,6 +417,10 @@ def predict(
     if out is not None and any(out.resolve() == path.resolve() for path in files or ()):
         raise InputError(f"{out} is one of the files that are read.", fits="another name")
     model = Bundle.load(bundle, trust or ())
+    if onnx is not None:
+        from thymos.serving.exported import on_onnx
+
+        model = on_onnx(model, onnx)
     with nullcontext() if out is None else whole_file(out, overwrite) as fresh:
         notes, failures = [("the model", text) for text in model.notes], {}
         parts = [model.predict([])]
@@ -551,6 +558,80 @@ def _prediction_text(
         )
         + "\n"
     )
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a model.", metavar="DIR")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Recordings whose samples stand for all; noise without.", metavar="[FILE]..."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; DIR-onnx by default.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    int8: Annotated[bool, typer.Option("--int8", help="Also in eight bits.")] = False,
+    source: Annotated[str | None, typer.Option("--source", help="Recordings of a corpus instead of files.")] = None,
+    data: Data = None,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Of the corpus; all by default.")] = None,
+    overwrite: Overwrite = False,
+    trust: Trust = None,
+) -> None:
+    """Write a model as ONNX with its scaling and calibration, see that it predicts the same, and what it costs."""
+    from thymos.base.errors import InputError
+    from thymos.base.folders import check_place
+    from thymos.serving.bundle import Bundle
+    from thymos.serving.exported import FILES, KIND, export_bundle
+
+    if kind != "onnx":
+        raise InputError(f"--format {kind} came.", fits="onnx")
+    model, place = Bundle.load(bundle, trust or ()), out or bundle.with_name(f"{bundle.resolve().name}-onnx")
+    check_place(place, FILES, KIND, overwrite)
+    notes: list[tuple[str, str]] = []
+    failures: dict[str, str] = {}
+    recordings = None
+    if files or source:
+        recordings = list(_recordings_of(model, files, source, data, subject, notes, failures))
+    _print_notes(notes)
+    for words in failures.values():
+        print(f"thymos: {words}", file=sys.stderr)
+    if failures and not recordings:
+        raise typer.Exit(2)
+    made = export_bundle(model, place, recordings, int8, overwrite)
+    _print_export(made)
+    _console().print(f"written: {place}", highlight=False, soft_wrap=True)
+
+
+def _print_export(made: Mapping[str, Any]) -> None:
+    """Print what an export holds, how near it is to the trained model, and what both cost."""
+    from rich.table import Table
+
+    console = _console()
+
+    def say(words: str) -> None:
+        console.print(words, highlight=False, soft_wrap=True, markup=False)
+
+    graph, what = made["graph"], "a probability" if made["classes"] else "a rating, in units of their spread"
+    say(f"in the graph: {'; '.join(graph['inside'])}")
+    if graph["outside"]:
+        say(f"before it, by Thymos: {', '.join(graph['outside'])}")
+    of = f"{made['samples']['compared']} variations of {made['samples']['n']} samples of {made['samples']['of']}"
+    say(f"largest difference of {what}: {graph['difference']:.1g} ({of})")
+    if made["int8"]:
+        alike = f", {made['int8']['same']:.1%} decided alike" if made["classes"] else ""
+        say(f"in eight bits ({made['int8']['kind']}): {made['int8']['difference']:.2g}{alike}")
+    table = Table(box=None, header_style="bold")
+    columns = ("", "parameters", "MFLOP", "KiB", "memory, MiB", "1 sample, ms", "99 %", "64 samples, ms", "99 %")
+    for name in columns:
+        table.add_column(name, justify="right" if name else "left")
+    for row in made["costs"]:
+        scaled = (("parameters", 1), ("operations", 1e6), ("bytes", 1024), ("memory", 2**20))
+        cells = ["" if row[key] is None else f"{row[key] / unit:,.{0 if unit == 1 else 2}f}" for key, unit in scaled]
+        times = [f"{1e3 * row[f'p{share}_{batch}']:.3g}" for batch in (1, 64) for share in (50, 99)]
+        table.add_row(row["model"], *cells, *times)
+    console.print(table)
+    parts = [f"{name} {1e3 * t['p50_1']:.3g} ms (99 %: {1e3 * t['p99_1']:.3g})" for name, t in made["window"].items()]
+    say(f"one window from the recording on, features included: {', '.join(parts)}")
+    say("one thread; memory: growth of a process of its own that predicts 64 samples at once")
 
 
 @app.command()

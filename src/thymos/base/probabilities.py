@@ -18,6 +18,7 @@ from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 
 __all__ = [
+    "TINY",
     "Calibration",
     "fit_calibration",
     "fit_temperature",
@@ -28,7 +29,8 @@ __all__ = [
     "trial_probabilities",
 ]
 
-_TINY = 1e-6  # probabilities are kept this far from 0, so that one certain miss does not make a loss infinite
+#: Probabilities are kept this far from 0, so that one certain miss does not make a loss infinite.
+TINY = 1e-6
 _LIMIT = np.log(100.0)  # of the logarithm of a temperature
 
 
@@ -69,7 +71,7 @@ def log_loss(codes: np.ndarray, probabilities: np.ndarray) -> float:
         True class as index of a column.
     probabilities : ndarray, shape (n_samples, n_classes)
     """
-    return float(-np.log(np.clip(probabilities[np.arange(len(codes)), codes], _TINY, 1)).mean())
+    return float(-np.log(np.clip(probabilities[np.arange(len(codes)), codes], TINY, 1)).mean())
 
 
 def trial_probabilities(trials: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,4 +270,4 @@ def _loss(logits: np.ndarray, codes: np.ndarray) -> float:
 
 def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Return the logarithms of probabilities, none of them below that of 1e-6."""
-    return np.log(np.clip(probabilities, _TINY, 1))
+    return np.log(np.clip(probabilities, TINY, 1))

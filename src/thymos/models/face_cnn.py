@@ -12,7 +12,7 @@ from torch.nn import functional
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.nn.cnn_lstm import BatchNorm
-from thymos.nn.images import ImageAugmentation, Pixels, ResidualBlock
+from thymos.nn.images import ImageAugmentation, Mirrored, Pixels, ResidualBlock
 from thymos.training.estimator import TorchClassifier, check_layers
 
 __all__ = ["CompactFaceNet", "FaceCNN", "ThreeBlockCNN"]
@@ -245,6 +245,11 @@ class FaceCNN(TorchClassifier):
                 f"Samples of shape {X.shape[1:]} came.", fits="images: (1 or 3, height, width), or (height, width)"
             )
         return X.reshape(len(X), *(1,) * (4 - X.ndim), *X.shape[1:])
+
+    def predictor(self, module: nn.Module) -> nn.Module:
+        """Return a trained module with what makes probabilities of its outputs."""
+        made = super().predictor(module)
+        return Mirrored(made) if self.mirrored else made
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_samples, n_classes)."""

@@ -47,8 +47,10 @@ class FilterBank(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (batch, n_bands, n_channels, n_times) of `x`, shape (batch, n_channels, n_times)."""
-        spectrum = torch.fft.rfft(torch.cat([x, x.flip(-1)], dim=-1))
-        return torch.fft.irfft(spectrum[:, None] * self.gain[:, None], n=2 * x.shape[-1])[..., : x.shape[-1]]
+        # real and imaginary parts on an axis of their own: ONNX has no complex numbers
+        spectrum = torch.view_as_real(torch.fft.rfft(torch.cat([x, x.flip(-1)], dim=-1)))
+        passed = torch.view_as_complex(spectrum[:, None] * self.gain[:, None, :, None])
+        return torch.fft.irfft(passed, n=2 * x.shape[-1])[..., : x.shape[-1]]
 
 
 class FBCNet(nn.Module):

@@ -55,7 +55,7 @@ class TransformerNet(nn.Module):
         """Return logits of shape (batch, n_outputs); `x` of shape (batch, n_steps, n_features)."""
         tokens = self.embedding(x) + self.position
         if self.token is not None:
-            tokens = torch.cat([self.token.expand(len(x), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.token.expand(x.shape[0], -1, -1), tokens], dim=1)
         encoded = self.encoder(self.dropout(tokens))
         return self.final_layer(encoded.mean(dim=1) if self.token is None else encoded[:, 0])
 

@@ -123,7 +123,7 @@ class FusionNet(nn.Module):
         *parts, there = x.split([*lengths, len(lengths)], dim=1)
         made, there = [], there.clone()
         for k, (encoder, part) in enumerate(zip(self.encoders, parts, strict=True)):
-            features = x.new_zeros(len(x), self.head.sizes[k])
+            features = x.new_zeros(x.shape[0], self.head.sizes[k])
             rows = there[:, k].nonzero()[:, 0]
             # a batch normalisation cannot learn from a single sample
             if len(rows) > (1 if self.training else 0):

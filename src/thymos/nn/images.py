@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["ImageAugmentation", "Pixels", "ResidualBlock", "SqueezeExcite", "StochasticDepth"]
+__all__ = ["ImageAugmentation", "Mirrored", "Pixels", "ResidualBlock", "SqueezeExcite", "StochasticDepth"]
 
 _AREA, _ASPECT = (0.02, 0.2), (0.3, 1 / 0.3)  # of what is erased: share of the image, and width over height
 
@@ -41,6 +41,24 @@ class Pixels(nn.Module):
         variance = sum(part.square().sum(dim=(0, 2, 3)) for part in away) / count
         self.mean.copy_(mean[:, None, None])
         self.scale.copy_(variance.sqrt().where(variance > 0, torch.ones_like(variance))[:, None, None])
+
+
+class Mirrored(nn.Module):
+    """The mean of what a network says of images and of their mirror images.
+
+    Parameters
+    ----------
+    network : Module
+        From images (batch, n_channels, height, width) to outputs that may be averaged.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the mean outputs."""
+        return (self.network(x) + self.network(x.flip(-1))) / 2
 
 
 class ImageAugmentation(nn.Module):

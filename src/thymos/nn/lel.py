@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from thymos.nn.attention import LGCA, make_attention, positions
 from thymos.nn.cnn_lstm import BatchNorm
 from thymos.nn.lipschitz import LGCN, SpectralLinear, standardised
 
-__all__ = ["BRANCHES", "LGCBE", "Bands", "Fusion", "LELNet", "Settings", "Spectrum", "fit_fusion"]
+__all__ = ["BRANCHES", "LGCBE", "Bands", "Branches", "Fusion", "LELNet", "Settings", "Spectrum", "fit_fusion"]
 
 #: Branches by name, in the order of the paper, with their titles.
 BRANCHES = {
@@ -132,25 +132,32 @@ class Spectrum(nn.Module):
         self.scale.copy_(_alive((x - self.mean).square().mean(dim=(0, 2)).sqrt(), 1e-3)[:, None])
         bins = [self(self.standardised(part)) for part in x.split(256)]
         self.energy.copy_(_alive(torch.cat([self.energies(b) for b in bins]).median(dim=0).values, 1e-6))
-        self.magnitude.copy_(_alive(torch.cat([b.abs() for b in bins]).median(dim=0).values, 1e-3))
+        self.magnitude.copy_(_alive(torch.cat([self.sizes(b) for b in bins]).median(dim=0).values, 1e-3))
 
     def standardised(self, x: torch.Tensor) -> torch.Tensor:
         """Return windows, as they came, less the mean of each channel and divided by its deviation."""
         return (x - self.mean) / self.scale
 
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
-        """Return the bins in use of standardised windows, complex, shape (batch, n_channels, n_used)."""
-        return torch.fft.rfft(waves, norm="ortho")[..., self.used] * self.twice
+        """Return the bins in use of standardised windows, shape (batch, n_channels, n_used, 2).
+
+        Real and imaginary part are an axis of their own, because ONNX has no complex numbers.
+        """
+        return torch.view_as_real(torch.fft.rfft(waves, norm="ortho"))[..., self.used, :] * self.twice[:, None]
+
+    def sizes(self, bins: torch.Tensor) -> torch.Tensor:
+        """Return the size of each bin, whose gradient is 0 where it is, shape (batch, n_channels, n_used)."""
+        return torch.view_as_complex(bins).abs()
 
     def energies(self, bins: torch.Tensor) -> torch.Tensor:
         """Return the energy of each channel and band, shape (batch, n_channels, n_bands)."""
-        return (bins.real.square() + bins.imag.square()) @ self.masks.T
+        return bins.square().sum(dim=-1) @ self.masks.T
 
     def waves(self, bins: torch.Tensor) -> torch.Tensor:
         """Return the windows with this spectrum, shape (batch, n_channels, n_times)."""
-        whole = bins.new_zeros(*bins.shape[:-1], self.n_times // 2 + 1)
-        whole[..., self.used] = bins / self.twice
-        return torch.fft.irfft(whole, n=self.n_times, norm="ortho")
+        whole = bins.new_zeros(*bins.shape[:-2], self.n_times // 2 + 1, 2)
+        whole[..., self.used, :] = bins / self.twice[:, None]
+        return torch.fft.irfft(torch.view_as_complex(whole), n=self.n_times, norm="ortho")
 
 
 @dataclass(frozen=True)
@@ -214,7 +221,7 @@ class LGCBE(nn.Module):
         if self.norm is not None:
             share = self.gate.sigmoid()
             waves = share * self.norm(self.rebuilt(bins, channel, spectral)) + (1 - share) * waves
-        magnitude = (bins.abs() / self.spectrum.magnitude).log1p().flatten(1)
+        magnitude = (self.spectrum.sizes(bins) / self.spectrum.magnitude).log1p().flatten(1)
         return Bands(waves, energy, channel, spectral, magnitude)
 
     def weights(self, energy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -232,7 +239,8 @@ class LGCBE(nn.Module):
 
     def rebuilt(self, bins: torch.Tensor, channel: torch.Tensor, spectral: torch.Tensor) -> torch.Tensor:
         """Return the weighted sum of the bands as windows (equation 8), shape (batch, n_channels, n_times)."""
-        return self.spectrum.waves(bins * (spectral @ self.spectrum.masks)[:, None] * channel[..., None])
+        weights = (spectral @ self.spectrum.masks)[:, None] * channel[..., None]
+        return self.spectrum.waves(bins * weights[..., None])
 
 
 class _Relations(nn.Module):
@@ -455,6 +463,35 @@ def fit_fusion(
     return fusion(logits).detach()
 
 
+class Branches(nn.ModuleDict):
+    """Branches by their names, one of which, `global`, is a word of Python.
+
+    Compilers and exporters write programmes that name a module's parts, and fail at that word; so the parts have
+    another name inside.
+
+    Parameters
+    ----------
+    branches : mapping of str to Module
+    """
+
+    _INSIDE = "_branch"
+
+    def __init__(self, branches: Mapping[str, nn.Module]):
+        super().__init__({name + self._INSIDE: branch for name, branch in branches.items()})
+
+    def __getitem__(self, name: str) -> nn.Module:
+        """Return the branch of a name."""
+        return super().__getitem__(name + self._INSIDE)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a branch of this name."""
+        return f"{name}{self._INSIDE}" in self._modules
+
+    def items(self) -> list[tuple[str, nn.Module]]:
+        """Return names and branches."""
+        return [(name.removesuffix(self._INSIDE), branch) for name, branch in self._modules.items()]
+
+
 class LELNet(nn.Module):
     """Four branches on one band extraction, and their fusion.
 
@@ -491,7 +528,7 @@ class LELNet(nn.Module):
             "features": lambda: _Features(settings),
             "magnitude": lambda: _Magnitude(settings, n_bins),
         }
-        self.branches = nn.ModuleDict({name: makers[name]() for name in branches})
+        self.branches = Branches({name: makers[name]() for name in branches})
         self.fusion = Fusion(len(self.branches), fusion)
         self.logit_norm, self.noise = logit_norm, noise
 

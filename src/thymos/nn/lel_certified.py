@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from thymos.nn.attention import L2SelfAttention, positions
-from thymos.nn.lel import BRANCHES, Fusion, Settings, Spectrum
+from thymos.nn.lel import BRANCHES, Branches, Fusion, Settings, Spectrum
 from thymos.nn.lipschitz import CenterNorm, FixedNorm, SpectralConv1d, SpectralLinear, dropout_bound
 
 __all__ = ["CertifiedLEL"]
@@ -271,7 +271,7 @@ class CertifiedLEL(nn.Module):
             "features": lambda: _Features(settings, bound),
             "magnitude": lambda: _Magnitude(settings, settings.n_channels * len(self.spectrum.used), bound),
         }
-        self.branches = nn.ModuleDict({name: makers[name]() for name in branches})
+        self.branches = Branches({name: makers[name]() for name in branches})
         self.fusion = Fusion(len(self.branches), fusion, logits=True)
         self.noise = noise
 
@@ -296,7 +296,7 @@ class CertifiedLEL(nn.Module):
         bins = spectrum(waves)
         # ln(1 + r / r_0) of root energies r changes no faster than r / r_0; the gradient of a root has no value at 0
         roots = ((spectrum.energies(bins) + 1e-12).sqrt() / spectrum.energy.sqrt()).log1p()
-        magnitudes = (bins.abs() / spectrum.magnitude).log1p().flatten(1)
+        magnitudes = (spectrum.sizes(bins) / spectrum.magnitude).log1p().flatten(1)
         given = {"global": waves, "energy": roots, "features": roots, "magnitude": magnitudes}
         return [branch.features(given[name]) for name, branch in self.branches.items()]
 
@@ -318,7 +318,7 @@ class CertifiedLEL(nn.Module):
     def relations(self, x: torch.Tensor) -> torch.Tensor:
         """Return the learnt adjacency of the electrodes, the same for every window, as absolute weights."""
         weight = self.branches["energy"].graph.function.nodes.weight.abs()
-        return (weight / weight.sum(dim=1, keepdim=True)).expand(len(x), -1, -1)
+        return (weight / weight.sum(dim=1, keepdim=True)).expand(x.shape[0], -1, -1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits of the branches while training, those of the ensemble otherwise."""

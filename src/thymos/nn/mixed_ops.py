@@ -230,7 +230,7 @@ class _Spatial(_Operation):
     def forward(self, x: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
         active = self.thinned(active)
         flat = active.flatten(3).unflatten(1, (self.groups, -1))  # (models, groups, features, channels, rest)
-        apart, shared = (part.unflatten(0, (len(x), -1))[:, :, None] for part in (self.apart, self.shared))
+        apart, shared = (part.unflatten(0, (x.shape[0], -1))[:, :, None] for part in (self.apart, self.shared))
         mixed = flat + apart @ (shared @ flat)
         return self.norm(self.mix(mixed.reshape(active.shape)))
 

@@ -81,4 +81,4 @@ class PhysioNet(nn.Module):
         return self.shape[0] * self.shape[1]
 
     def _sequence(self, x: torch.Tensor) -> torch.Tensor:
-        return x[:, : self._length].reshape(len(x), *self.shape)
+        return x[:, : self._length].unflatten(1, self.shape)

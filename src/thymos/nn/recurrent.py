@@ -75,8 +75,8 @@ class RecurrentNet(nn.Module):
                 inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
                 states = states * inside[..., None]
             return self.final_layer(self.dropout(states.flatten(1)))
-        last = x.shape[1] - 1 if lengths is None else lengths - 1
-        return self.final_layer(self.dropout(states[torch.arange(len(x), device=x.device), last]))
+        last = states[:, -1] if lengths is None else states[torch.arange(len(x), device=x.device), lengths - 1]
+        return self.final_layer(self.dropout(last))
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -5,9 +5,26 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-__all__ = ["SCALINGS", "SequenceScale"]
+__all__ = ["SCALINGS", "Affine", "SequenceScale"]
 
 SCALINGS = ("minmax", "zscore", "window", "none")
+
+
+class Affine(nn.Module):
+    """Outputs in a unit of their own: multiplied by a scale, then shifted.
+
+    Parameters
+    ----------
+    scale, shift : float
+    """
+
+    def __init__(self, scale: float, shift: float):
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return values of the same shape."""
+        return x * self.scale + self.shift
 
 
 class SequenceScale(nn.Module):

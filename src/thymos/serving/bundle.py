@@ -72,6 +72,8 @@ class Bundle:
         prediction for it says nothing about new ones.
     notes : tuple of str
         What is remarkable about this copy; set by :meth:`load`.
+    digest : str
+        Hash of the folder that it was read from; set by :meth:`load`.
     """
 
     pipeline: Any
@@ -82,6 +84,7 @@ class Bundle:
     card: Mapping[str, Any] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    digest: str = ""
 
     def replace(self, **changes: Any) -> Bundle:
         """Return a copy with some fields changed."""
@@ -382,7 +385,7 @@ class Bundle:
                 f"the bundle was made by other code (Thymos {head.get('thymos')}) than this ({thymos.__version__}): "
                 "predictions may differ"
             )
-        return cls(pipeline, recipe, classes, level, calibration, card, known, tuple(notes))
+        return cls(pipeline, recipe, classes, level, calibration, card, known, tuple(notes), str(head["checksum"]))
 
     def _blocks(self, recording: Recording, processes: Any, features: Any, words: list[str]) -> list[Block]:
         """Return the samples of one recording; what there is to say about it is added to `words`."""

@@ -16,6 +16,7 @@ from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import channels_last, in_blocks, sliding_windows
 
 __all__ = [
+    "FLOOR",
     "BandPower",
     "DifferentialEntropy",
     "PowerSpectralDensity",
@@ -24,9 +25,11 @@ __all__ = [
     "differential_entropy",
     "frequencies",
     "power_spectral_density",
+    "spectral_matrices",
 ]
 
-_FLOOR = 1e-20  # V^2, that is 1e-8 uV^2: far below the noise of any amplifier
+#: Smallest variance in V^2 of which a logarithm is taken, 1e-8 uV^2: far below the noise of any amplifier.
+FLOOR = 1e-20
 _SCALES = ("power", "decibel", "relative")
 _SIGNALS = 8  # signals filtered at once, so that they fit a cache
 _SHORT = 512  # samples of a window up to which a matrix is faster than a Fourier transform
@@ -40,7 +43,7 @@ def differential_entropy(
     method: str = "spectral",
     window: float | None = None,
     step: float | None = None,
-    floor: float = _FLOOR,
+    floor: float = FLOOR,
 ) -> np.ndarray:
     """Differential entropy ``0.5 ln(2 pi e variance)`` in each band and window.
 
@@ -135,9 +138,9 @@ def band_power(
     """
     power = band_variance(x, sfreq, bands, method, window, step)
     if scale == "decibel":
-        power = 10 * np.log10(np.maximum(power, _FLOOR))
+        power = 10 * np.log10(np.maximum(power, FLOOR))
     elif scale == "relative":
-        power = power / np.maximum(power.sum(axis=-3, keepdims=True), _FLOOR)
+        power = power / np.maximum(power.sum(axis=-3, keepdims=True), FLOOR)
     elif scale != "power":
         raise InputError(f"There is no scale {scale!r}.{near(scale, _SCALES)}", fits=", ".join(_SCALES))
     return power.astype(floating(x))
@@ -215,12 +218,8 @@ def _pooling(
     For short windows the discrete Fourier transform of the bins in use is one matrix product, with the subtraction of
     the mean folded into the matrix: several times faster than an FFT of all bins.
     """
-    members = band_members(size, sfreq, limits)
-    used = np.flatnonzero(members.any(axis=0))
-    hann = np.hanning(size + 1)[:-1]
-    one_sided = np.where((used == 0) | (2 * used == size), 1.0, 2.0) / (size * np.sum(hann**2))
-    pool = (members[:, used] * one_sided).T
     if size > _SHORT:
+        hann, used, pool = _bins(size, sfreq, limits)
         taper = hann.astype(dtype)
 
         def transformed(windows: np.ndarray) -> np.ndarray:
@@ -229,16 +228,47 @@ def _pooling(
             return (np.square(spectrum.real, dtype=np.float64) + np.square(spectrum.imag, dtype=np.float64)) @ pool
 
         return transformed
-    phase = 2 * np.pi * np.outer(np.arange(size), used) / size
-    basis = hann[:, None] * np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
-    basis = (basis - basis.mean(axis=0)).astype(dtype)
-    both = np.concatenate([pool, pool])  # the same for real and imaginary parts
+    basis, both = spectral_matrices(size, sfreq, limits)
+    basis = basis.astype(dtype)
 
     def multiplied(windows: np.ndarray) -> np.ndarray:
         spectrum = windows.reshape(-1, size) @ basis
         return (np.square(spectrum, dtype=np.float64) @ both).reshape(*windows.shape[:-1], -1)
 
     return multiplied
+
+
+def spectral_matrices(size: int, sfreq: float, limits: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two matrices of which power in bands is made: ``(window @ basis) ** 2 @ pool``.
+
+    Parameters
+    ----------
+    size : int
+        Samples of a window.
+    sfreq : float
+        In Hz.
+    limits : list of (float, float)
+        Bands in Hz.
+
+    Returns
+    -------
+    basis : ndarray, shape (size, 2 * n_bins)
+        Real and imaginary parts of the bins in use of the Hann-windowed window without its mean.
+    pool : ndarray, shape (2 * n_bins, n_bands)
+    """
+    hann, used, pool = _bins(size, sfreq, limits)
+    phase = 2 * np.pi * np.outer(np.arange(size), used) / size
+    basis = hann[:, None] * np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
+    return basis - basis.mean(axis=0), np.concatenate([pool, pool])  # the same for real and imaginary parts
+
+
+def _bins(size: int, sfreq: float, limits: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the taper, the bins of the spectrum in use, and what each of them adds to each band."""
+    members = band_members(size, sfreq, limits)
+    used = np.flatnonzero(members.any(axis=0))
+    hann = np.hanning(size + 1)[:-1]
+    one_sided = np.where((used == 0) | (2 * used == size), 1.0, 2.0) / (size * np.sum(hann**2))
+    return hann, used, (members[:, used] * one_sided).T
 
 
 def _filtered_variance(

@@ -35,6 +35,7 @@ from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 from thymos.nn.losses import ConcordanceLoss
+from thymos.nn.scaling import Affine
 
 __all__ = [
     "MONITORS",
@@ -282,6 +283,10 @@ class TorchEstimator(BaseEstimator):
 
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let a new module take what it wants from the arranged training samples before the first step; nothing."""
+
+    def predictor(self, module: nn.Module) -> nn.Module:
+        """Return a trained module with what makes predictions of its outputs, from arranged samples."""
+        return module
 
     def watchers(self, ready: Prepared) -> list[Callback]:
         """Return callbacks of skorch that act at the end of every epoch, before its weights are judged; none."""
@@ -575,6 +580,10 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
             weight = torch.as_tensor(weight, dtype=torch.float32, device=device)
         return functools.partial(loss, weight=weight, label_smoothing=self.label_smoothing)
 
+    def predictor(self, module: nn.Module) -> nn.Module:
+        """Return a trained module with the softmax behind it."""
+        return nn.Sequential(module, nn.Softmax(dim=1))
+
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_samples, n_classes)."""
         return self._outputs(X).softmax(dim=1).numpy()
@@ -620,6 +629,10 @@ class TorchRegressor(RegressorMixin, TorchEstimator):
     """
 
     losses = {"mse": nn.MSELoss, "ccc": ConcordanceLoss}  # noqa: RUF012
+
+    def predictor(self, module: nn.Module) -> nn.Module:
+        """Return a trained module that puts out ratings in their own unit."""
+        return nn.Sequential(module, Affine(self.scale_, self.mean_))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the rating of each sample, shape (n_samples,), in the unit of the training ratings."""

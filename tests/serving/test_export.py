@@ -1,0 +1,184 @@
+"""An exported model predicts what the trained one predicts, or says why not. All of them: benchmarks/exported.py."""
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+
+from thymos.base.errors import InputError
+from thymos.base.probabilities import Calibration
+from thymos.models import (
+    CalibratedSVC,
+    FaceCNN,
+    FBCNetClassifier,
+    MLPClassifier,
+    PerSubject,
+    PrunedClassifier,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
+from thymos.serving.export import OnnxPipeline, export_onnx, network_of, quantised
+from thymos.signals.scaling import ChannelScaler, Flatten
+from thymos.signals.spectral import BandPower, DifferentialEntropy
+from thymos.training.pipeline import make_pipeline
+
+BANDS = {"slow": (1.0, 8.0), "fast": (13.0, 30.0)}
+
+
+def noise(*shape, n=40, seed=0):
+    return (1e-5 * np.random.default_rng(seed).standard_normal((n, *shape))).astype(np.float32)
+
+
+def labels(n=40, classes="ab"):
+    return np.array(list(classes))[np.arange(n) % len(classes)]
+
+
+def faces(n=40):
+    return np.random.default_rng(0).integers(0, 256, (n, 1, 16, 16), dtype=np.uint8)
+
+
+def exported(pipeline, X, tmp_path, **options):
+    facts = export_onnx(pipeline, X, tmp_path / "m.onnx", **options)
+    return facts, OnnxPipeline(tmp_path / "m.onnx", pipeline)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        RecurrentClassifier(max_epochs=1, hidden=4, random_state=0),
+        FBCNetClassifier(max_epochs=1, spatial=2, sfreq=64.0, bands=((4.0, 12.0),), random_state=0),
+    ],
+    ids=["recurrent", "fourier"],
+)
+def test_networks_of_raw_windows_at_any_number_of_samples(last, tmp_path):
+    X, y = noise(3, 64), labels(classes="abc")
+    pipeline = make_pipeline(ChannelScaler(), last).fit(X, y)
+    calibration = Calibration(1.5, (0.2, 0.0, -0.2))
+    facts, model = exported(pipeline, X, tmp_path, calibration=calibration)
+    assert facts["difference"] < 1e-5
+    assert facts["same"] == 1.0
+    assert facts["outside"] == []
+    assert facts["inside"][0] == "scaling of each channel"
+    assert facts["inside"][-1] == "calibration"
+    other = noise(3, 64, seed=1)
+    for n in (1, 7):
+        known = calibration.apply(pipeline.predict_proba(other[:n]))
+        assert np.allclose(model.predict_proba(other[:n]), known, atol=1e-5)
+    chosen = calibration.apply(pipeline.predict_proba(other)).argmax(axis=1)
+    assert (model.predict(other) == np.array(["a", "b", "c"])[chosen]).all()
+
+
+@pytest.mark.parametrize("classes", ["ab", "abc"])
+@pytest.mark.parametrize("kind", ["lda", "logistic", "svm"])
+def test_classifiers_behind_spectral_features_of_raw_windows(kind, classes, tmp_path):
+    X, y = noise(2, 64), labels(classes=classes)
+    X[y == "a"] *= 2
+    last = {"lda": LinearDiscriminantAnalysis(), "logistic": LogisticRegression(), "svm": CalibratedSVC()}[kind]
+    features = BandPower(64.0, BANDS, window=0.5) if kind == "svm" else DifferentialEntropy(64.0, BANDS, window=0.5)
+    pipeline = make_pipeline(features, Flatten(), ChannelScaler(), last).fit(X, y)
+    facts, model = exported(pipeline, X, tmp_path)
+    assert facts["inside"][:3] == [
+        "power in bands" if kind == "svm" else "differential entropy",
+        "flattening",
+        "scaling of each channel",
+    ]
+    assert np.abs(model.predict_proba(X) - pipeline.predict_proba(X)).max() < 1e-4
+    assert np.ptp(pipeline.predict_proba(X)[:, 0]) > 0.1, "the check would be of one number"
+
+
+@pytest.mark.parametrize("scale", ["power", "relative"])
+def test_other_scales_of_power(scale, tmp_path):
+    X = noise(2, 64)
+    pipeline = make_pipeline(BandPower(64.0, BANDS, scale=scale), Flatten(), ChannelScaler(), LogisticRegression())
+    assert exported(pipeline.fit(X, labels()), X, tmp_path)[0]["difference"] < 1e-4
+
+
+def test_what_has_no_counterpart_stays_outside_with_all_before_it(tmp_path):
+    X = noise(2, 64)
+    filtered = DifferentialEntropy(64.0, BANDS, method="filter", window=0.5)
+    pipeline = make_pipeline(ChannelScaler(), filtered, Flatten(), LogisticRegression()).fit(X, labels())
+    facts, model = exported(pipeline, X, tmp_path)
+    assert facts["outside"] == ["channelscaler", "differentialentropy"]
+    assert facts["input"]["shape"] == ["batch", 2, 2, 2]
+    assert np.allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+    with pytest.raises(InputError, match="begins behind the steps channelscaler, differentialentropy"):
+        OnnxPipeline(tmp_path / "m.onnx")
+
+
+def test_ratings_come_in_their_own_unit(tmp_path):
+    X, y = noise(2, 20), 5 + np.random.default_rng(1).standard_normal(40)
+    pipeline = make_pipeline(ChannelScaler(), RecurrentRegressor(max_epochs=1, hidden=4, random_state=0)).fit(X, y)
+    facts, model = exported(pipeline, X, tmp_path)
+    assert facts["classes"] == []
+    assert facts["same"] is None
+    assert np.allclose(model.predict(X), pipeline.predict(X), atol=1e-4)
+    assert abs(model.predict(X).mean() - 5) < 1
+
+
+def test_faces_and_their_mirror_images_and_no_silenced_channel(tmp_path):
+    X, y = faces(), labels()
+    inner = FaceCNN(width=8, max_epochs=4, mirrored=True, device="cpu", random_state=0)
+    pruned = PrunedClassifier(inner, granularity="channel", density=0.5, random_state=0).fit(X, y)
+    facts, model = exported(pruned, X, tmp_path)
+    left, before = (
+        sum(p.numel() for p in n.parameters()) for n in (network_of(pruned, X)[0], pruned.estimator_.module_)
+    )
+    assert left < 0.7 * before
+    assert facts["inside"] == [f"FaceCNN of {left} parameters ({before} before)"]
+    assert facts["input"]["type"] == "uint8"
+    assert np.allclose(model.predict_proba(X), pruned.predict_proba(X), atol=1e-5)
+    bytes_of = quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pruned, X)
+    assert bytes_of["kind"] == "static"
+    assert 0 < bytes_of["difference"] < 0.1
+    assert (tmp_path / "q.onnx").stat().st_size < (tmp_path / "m.onnx").stat().st_size
+
+
+def test_dense_layers_in_eight_bits_need_no_ranges(tmp_path):
+    X = noise(30)
+    pipeline = make_pipeline(ChannelScaler(), MLPClassifier(max_epochs=1, random_state=0)).fit(X, labels())
+    exported(pipeline, X, tmp_path)
+    made = quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
+    assert made["kind"] == "dynamic"
+    assert 0 < made["difference"] < 0.1
+    assert made["same"] > 0.9
+
+
+def test_classes_that_training_lacked_have_no_probability(tmp_path):
+    X = noise(30)
+    pipeline = make_pipeline(ChannelScaler(), LogisticRegression()).fit(X, labels(classes="ca"))
+    facts, model = exported(pipeline, X, tmp_path, classes=["a", "b", "c"])
+    assert "order of the classes" in facts["inside"]
+    assert (model.predict_proba(X)[:, 1] == 0).all()
+    assert np.allclose(model.predict_proba(X)[:, [0, 2]], pipeline.predict_proba(X), atol=1e-5)
+
+
+def test_what_cannot_be_exported_says_why(tmp_path):
+    X, y = noise(30), labels()
+    for_all = PerSubject(LogisticRegression()).fit(X, y)
+    with pytest.raises(InputError, match="a network for each person"):
+        export_onnx(for_all, X, tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="1 samples came as examples"):
+        export_onnx(LogisticRegression().fit(X, y), X[:1], tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_model_is_noticed(tmp_path, monkeypatch):
+    from thymos.serving import export
+
+    X = noise(30)
+    model = LogisticRegression().fit(X, labels())
+    wrong = export.LinearProbabilities
+    monkeypatch.setattr(export, "LinearProbabilities", lambda weight, bias: wrong(weight, bias + 1))
+    with pytest.raises(InputError, match="differs from the trained one by 0"):
+        export_onnx(model, X, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_no_exported_model_are_refused(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be used as an exported model"):
+        OnnxPipeline(tmp_path / "m.onnx")
+    X = noise(30)
+    model = exported(LogisticRegression().fit(X, labels()), X, tmp_path / "other")[1]
+    with pytest.raises(InputError, match=r"Samples of shape \(31,\) came"):
+        model.predict_proba(noise(31))
