@@ -27,6 +27,12 @@ def pruned(**options):
     return PrunedClassifier(MLPClassifier(**SMALL), **{"random_state": 0, **options})
 
 
+def smaller(made, X):
+    """Return the network of a pruned one without its silenced channels."""
+    gone = {u["layer"]: np.flatnonzero(~np.array(u["live"])).tolist() for u in made.units_ if u["kind"] == "channel"}
+    return compacted(made.estimator_.module_, torch.from_numpy(made.estimator_.arrange(X[:4])), gone)
+
+
 @pytest.mark.parametrize("granularity", ["connection", "channel", "mixed"])
 @pytest.mark.parametrize("method", METHODS)
 def test_what_was_silenced_is_0_in_the_network_that_is_left(method, granularity, data):
@@ -40,8 +46,13 @@ def test_what_was_silenced_is_0_in_the_network_that_is_left(method, granularity,
             assert (weights[units["layer"]][~torch.tensor(units["live"])] == 0).all()
     zero = sum(int((w == 0).sum()) for name, w in weights.items() if w.dim() > 1)
     total = sum(w.numel() for w in weights.values() if w.dim() > 1)
-    silenced = round((1 - made.live_) * total)  # of a channel that came back and is not used yet some are 0 too
-    assert silenced == zero if granularity == "connection" else 0 < silenced <= zero
+    silenced = round((1 - made.live_) * total)
+    if granularity == "connection":
+        assert silenced == zero
+    elif granularity == "channel":
+        left = smaller(made, X).parameters()
+        assert silenced == total - sum(w.numel() for w in left if w.dim() > 1)
+    assert silenced > 0
     assert made.n_parameters_ == sum(w.numel() for w in weights.values()) - silenced
     assert not hasattr(made.estimator_.module_, "units")
     assert np.mean(made.predict(held[0]) == held[1]) > 0.5
@@ -59,11 +70,21 @@ def test_the_network_that_is_kept_is_one_of_those_with_settled_masks(data):
 def test_channels_that_are_silenced_can_be_taken_out(data):
     X, y, held = data
     made = pruned(granularity="channel", density=0.4).fit(X, y, validation=held)
-    network, x = made.estimator_.module_, torch.from_numpy(X[:16])
-    gone = {u["layer"]: np.flatnonzero(~np.array(u["live"])).tolist() for u in made.units_}
-    small = compacted(network, x, gone)
+    network, x, small = made.estimator_.module_, torch.from_numpy(X[:16]), smaller(made, X)
     assert torch.allclose(network(x), small(x), atol=1e-5)
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in network.parameters()) * 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_half_of_the_weights_is_what_is_left_without_the_channels(method):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 255, (60, 1, 16, 16)).astype(np.uint8)
+    inner = FaceCNN(width=16, max_epochs=4, device="cpu", random_state=0)
+    options = {"granularity": "channel", "density_of": "weights", "random_state": 0}
+    made = PrunedClassifier(inner, method, 0.5, **options).fit(X, np.arange(60) % 2)
+    left, before = (sum(p.numel() for p in n.parameters()) for n in (smaller(made, X), made.estimator_.module_))
+    assert left / before == pytest.approx(0.5, abs=0.03)
+    assert np.mean([np.mean(u["live"]) for u in made.units_]) > 0.6, "half of the channels would be a quarter of it"
 
 
 def test_methods_share_an_equal_training_before(data, tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_a_silenced_channel_is_taken_in_by_nothing_and_still_made():
     with torch.no_grad():
         weights["0.weight"][1] += 5
     assert torch.equal(network(x), before)
-    assert masked_weights(network, [units]) == (16, 18 + 48 + 8)
+    assert masked_weights(network, [units]) == (16 + 6, 18 + 48 + 8), "what makes it does nothing either"
 
 
 def test_masks_of_several_kinds_on_one_weight_are_counted_once():
@@ -95,7 +95,7 @@ def test_masks_of_several_kinds_on_one_weight_are_counted_once():
     channels.live[0] = False
     connections[1].live[0] = False  # the first row of the dense layer
     silenced, total = masked_weights(network, [channels, *connections])
-    assert (silenced, total) == (16 + 12 - 4, 74)
+    assert (silenced, total) == (16 + 6 + 12 - 4, 74)
 
 
 def test_state_travels_with_the_network():

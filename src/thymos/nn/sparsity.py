@@ -172,11 +172,14 @@ def weights_of(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def masked_weights(network: nn.Module, units: Sequence[Units]) -> tuple[int, int]:
-    """Return how many weights of dense, convolutional and recurrent layers are silenced, and how many there are."""
+    """Return how many weights of dense, convolutional and recurrent layers do nothing, and how many there are.
+
+    Those do nothing that are silenced, and those that make silenced channels.
+    """
     weights = weights_of(network)
     masks: dict[str, torch.Tensor] = {}
     for group in units:
-        for place in group.places:
+        for place in (*group.places, *group.makers):
             weight = weights[place.weight]
             mask = torch.broadcast_to(group.mask(place, weight), weight.shape)
             masks[place.weight] = masks.get(place.weight, 1.0) * mask

@@ -24,7 +24,7 @@ from thymos.nn.regulation import (
     shortfall,
     spread_of,
 )
-from thymos.nn.sparsity import Units, weights_of
+from thymos.nn.sparsity import Units, masked_weights, weights_of
 
 __all__ = ["PRUNERS", "GenePruner", "GradualPruner", "OneShotPruner", "Pruner", "RigLPruner", "SETPruner", "settled_at"]
 
@@ -33,6 +33,7 @@ _CAP = 0.5  # share of the live units that the threshold may be above
 _OLD = 2  # epochs that a unit is left in peace after it came back
 _REBORN = 0.6  # protein of a unit that comes back
 _SETTLE = 5  # epochs with a fixed threshold after the last target
+_HALVINGS = 12  # of the interval in which a share of units is looked for
 _GENES = Expression()
 _ABOVE = 2.0  # importance over threshold from which all units begin
 
@@ -48,12 +49,15 @@ class Pruner(Callback):
     Parameters
     ----------
     density : float
-        Share of units that are live in the end.
+        Share that is live in the end, of all units or of their weights.
     epochs : int
         How many are trained.
     first, last : int
         After how many epochs units begin to be silenced, and until when the share falls.
     seed : int
+    of : {'units', 'weights'}
+        What shares are shares of. Channels of wide layers have more weights than others, and a layer loses with its own
+        channels and with those of the layer before it: half of the channels are a quarter of the weights.
 
     Attributes
     ----------
@@ -65,12 +69,13 @@ class Pruner(Callback):
 
     hears = False  # whether gradients of every batch are listened to
 
-    def __init__(self, density: float, epochs: int, first: int, last: int, seed: int = 0):
-        self.density, self.epochs, self.seed = density, epochs, seed
+    def __init__(self, density: float, epochs: int, first: int, last: int, seed: int = 0, of: str = "units"):
+        self.density, self.epochs, self.seed, self.of = density, epochs, seed, of
         self.first, self.last = first, last
 
     def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        self.units_, self.weights_ = list(net.module_.units), weights_of(net.module_.network)
+        self.units_, self.network_ = list(net.module_.units), net.module_.network
+        self.weights_ = weights_of(self.network_)
         self.rng_ = torch.Generator().manual_seed(self.seed)
         self.log_, self.steps_, self.came_back_ = [], 0, 0
         for units in self.units_:
@@ -117,8 +122,11 @@ class Pruner(Callback):
 
     @property
     def share(self) -> float:
-        """Share of all units that is live."""
-        return self._count() / sum(units.n for units in self.units_)
+        """Share of all units, or of their weights, that is live."""
+        if self.of == "units":
+            return self._count() / sum(units.n for units in self.units_)
+        silenced, total = masked_weights(self.network_, self.units_)
+        return 1.0 - silenced / total
 
     def _count(self) -> int:
         return sum(int(units.live.sum()) for units in self.units_)
@@ -130,8 +138,23 @@ class Pruner(Callback):
             s / s.mean().clamp(min=1e-12) if units.makers else s for s, units in zip(sizes, self.units_, strict=True)
         ]
 
+    def _reach(self, share: float, choose: Callable[[float], None]) -> None:
+        """Choose so large a share of the units that `share` is reached, which is of their weights perhaps."""
+        if self.of == "units":
+            choose(share)
+            return
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            choose(middle)
+            low, high = (middle, high) if self.share < share else (low, middle)
+        choose((low + high) / 2)
+
     def _keep_best(self, scores: Sequence[torch.Tensor], share: float) -> None:
-        """Leave so large a share of all units live, those with the highest scores, and a few in each layer."""
+        """Leave so large a share live, units with the highest scores, and a few in each layer."""
+        self._reach(share, lambda of_units: self._keep_units(scores, of_units))
+
+    def _keep_units(self, scores: Sequence[torch.Tensor], share: float) -> None:
         wanted = max(1, round(share * sum(units.n for units in self.units_)))
         pooled = torch.cat([self._with_floor(s, u).flatten() for s, u in zip(scores, self.units_, strict=True)])
         chosen = torch.zeros_like(pooled, dtype=torch.bool)
@@ -192,7 +215,7 @@ class GenePruner(Pruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed
+    density, epochs, first, last, seed, of
         As :class:`Pruner`.
     alpha, beta : float
         Weight of sensitivity and of youth in the importance.
@@ -224,8 +247,9 @@ class GenePruner(Pruner):
         sigma: float = 0.5,
         threshold: str = "schedule",
         scores: str = "importance",
+        of: str = "units",
     ):
-        super().__init__(density, epochs, first, last, seed)
+        super().__init__(density, epochs, first, last, seed, of)
         self.alpha, self.beta, self.expression = alpha, beta, expression
         self.rewiring, self.sigma, self.threshold, self.scores = rewiring, sigma, threshold, scores
 
@@ -322,7 +346,7 @@ class OneShotPruner(Pruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed
+    density, epochs, first, last, seed, of
         As :class:`Pruner`.
     by : {'magnitude', 'random'}
     """
@@ -336,8 +360,13 @@ class OneShotPruner(Pruner):
         if self.by == "magnitude":
             self._keep_best(self._sizes(), self.density)
             return
-        for units in self.units_:
-            _keep(units, torch.rand(units.live.shape, generator=self.rng_), max(1, round(self.density * units.n)))
+        drawn = [torch.rand(units.live.shape, generator=self.rng_) for units in self.units_]
+
+        def choose(share: float) -> None:
+            for units, scores in zip(self.units_, drawn, strict=True):
+                _keep(units, scores, max(1, round(share * units.n)))
+
+        self._reach(self.density, choose)
 
 
 class GradualPruner(Pruner):
@@ -355,7 +384,7 @@ class SETPruner(Pruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed
+    density, epochs, first, last, seed, of
         As :class:`Pruner`.
     share_changed : float
         Of the live units of each layer, after each epoch.
@@ -369,11 +398,16 @@ class SETPruner(Pruner):
 
     def begin(self) -> None:
         """Give each layer its density."""
-        densities = layer_densities([tuple(units.live.shape) for units in self.units_], self.density)
-        for units, density in zip(self.units_, densities, strict=True):
-            drawn = torch.rand(units.live.shape, generator=self.rng_)
-            scores = units.magnitude(self.weights_) if self.trained else drawn
-            _keep(units, scores, max(1, round(density * units.n)))
+        shapes = [tuple(units.live.shape) for units in self.units_]
+        drawn = [torch.rand(shape, generator=self.rng_) for shape in shapes]
+        sizes = [units.magnitude(self.weights_) for units in self.units_]
+
+        def choose(share: float) -> None:
+            densities = layer_densities(shapes, share)
+            for units, scores, density in zip(self.units_, sizes if self.trained else drawn, densities, strict=True):
+                _keep(units, scores, max(1, round(density * units.n)))
+
+        self._reach(self.density, choose)
 
     def between(self, epoch: int) -> None:
         """Exchange units, except after the last epochs."""
@@ -398,7 +432,7 @@ class RigLPruner(SETPruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed, share_changed, trained
+    density, epochs, first, last, seed, of, share_changed, trained
         As :class:`SETPruner`; the share falls to 0 as half a cosine.
     every : int
         Steps between two exchanges.
