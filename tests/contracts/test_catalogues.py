@@ -242,6 +242,8 @@ def source_on_fake_data(name, muse_folder, twin) -> Source:
     small = {
         "manifest": lambda cls: cls(write_manifest(muse_folder)),
         "simulated-eeg": lambda cls: cls(subjects=2, trials=4, seconds=4.0),
+        "digits": lambda cls: cls(most=20),
+        "waveforms": lambda cls: cls(n=6),
         "simulated-faces": lambda cls: cls(photos=8, people=4, size=24),
         "simulated": lambda cls: cls(subjects=1, trials=2, seconds=2.0),
     }

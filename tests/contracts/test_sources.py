@@ -577,7 +577,7 @@ def test_an_empty_folder_and_none_are_said_in_words(name, tmp_path, words):
 
 def test_every_layout_is_read_by_a_source_and_has_damage():
     assert set(LAYOUTS) <= set(SOURCES)
-    made = {"simulated", "simulated-eeg", "simulated-faces", "manifest"}
+    made = {"simulated", "simulated-eeg", "simulated-faces", "digits", "waveforms", "manifest"}
     assert set(SOURCES) - set(LAYOUTS) == made, "a new corpus needs a writer of its layout"
     assert len(KINDS) + len({kind for _, kind in OWN}) >= 40
     assert {name for names, *_ in KINDS.values() for name in names} | {name for name, _ in OWN} >= set(LAYOUTS)

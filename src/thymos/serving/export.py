@@ -207,6 +207,8 @@ def export_onnx(
             ],
         }
         model = onnx.load(fresh)
+        for part in (*model.graph.node, *model.graph.value_info, model.graph):
+            del part.metadata_props[:]  # where each operation was called from, more than many a network
         texts = {name: "\n".join(facts[name]) for name in ("classes", "outside", "inside")}
         onnx.helper.set_model_props(model, {name: str(text) for name, text in (texts | dict(properties or {})).items()})
         onnx.save(model, fresh)

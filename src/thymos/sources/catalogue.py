@@ -544,6 +544,31 @@ SOURCES = Catalogue(
                 "recognises emotions in people.",
             ),
         ),
+        "digits": SourceRow(
+            "thymos.sources.digits:Digits",
+            "handwritten digits, no emotion: what a method does elsewhere",
+            citation="E. Alpaydin, C. Kaynak: Cascading classifiers. Kybernetika 34 (4), 1998, 369-374",
+            licence="CC BY 4.0 (UCI machine learning repository); comes with scikit-learn",
+            obtain="comes with scikit-learn, nothing to download",
+            modalities=("features",),
+            labels=(Label("digit", "condition", "which digit was to be written", tuple("0123456789")),),
+            subjects=("unknown",),
+            trials=1797,
+            cautions=(
+                "Nobody says who wrote which digit: people are in training and test, and nothing measured here says "
+                "how well a new hand is read.",
+            ),
+        ),
+        "waveforms": SourceRow(
+            "thymos.sources.simulate.waveforms:Waveforms",
+            "sequences of three classes, no emotion, whose best possible accuracy is known",
+            citation="L. Breiman, J. H. Friedman, R. A. Olshen, C. J. Stone: Classification and Regression Trees, 1984",
+            licence="BSD-3-Clause, as Thymos",
+            obtain="made on use, nothing to download",
+            modalities=("features",),
+            labels=(Label("kind", "simulated", "which two triangles are mixed", ("first", "second", "third")),),
+            cautions=("Simulated, and about no people: sequences are drawn independently of each other.",),
+        ),
         "simulated-eeg": SourceRow(
             "thymos.sources.simulate.eeg:SimulatedEEG",
             "EEG with a known emotional effect, trial fingerprints and a null mode",

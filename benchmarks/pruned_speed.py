@@ -1,0 +1,97 @@
+"""What pruned channels are worth once they are taken out: size, operations, memory and time against the dense network.
+
+Run: python benchmarks/pruned_speed.py RUN [--repeats 400] [--out results/pruned-speed.csv]
+
+RUN is a finished run of a study with the inspection `regulation` and networks of faces, such as gene-pruning-fer. How
+many channels of each layer a method left is read from it; a network with so many is built, exported with ONNX and timed
+in turns with the dense one, one thread. Which channels they are, and what their weights, makes no difference to time.
+Networks that were small from the beginning are built as the study says. Medians of `repeats` at batch 1, a quarter as
+many at batch 64; `time_<batch>` is a share of that of the dense network, so that 0.65 is 35 % less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from thymos.models.catalogue import MODELS
+from thymos.report.view import RunView
+from thymos.serving.export import OnnxPipeline, export_onnx
+from thymos.serving.footprint import latencies, operations, peak_memory
+from thymos.training.channels import compacted
+
+_SHAPE, _CLASSES = (1, 48, 48), 7
+
+
+def estimator_of(step: dict[str, Any], gone: dict[str, list[int]]) -> Any:
+    """Return an untrained network of a method, without some channels, ready to be exported."""
+    inner = step["parameters"]["estimator"]
+    row = MODELS[inner["name"]]
+    made = row.load()(**{**row.parameters, **inner["parameters"], "device": "cpu"})
+    torch.manual_seed(0)
+    network = made.build(_SHAPE, _CLASSES).eval()
+    if gone:
+        network = compacted(network, torch.zeros(2, *_SHAPE), gone)
+    made.module_, made.shape_, made.n_features_in_ = network, _SHAPE, 1
+    made.classes_ = np.arange(_CLASSES)
+    return made
+
+
+def main() -> None:
+    """Measure, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--repeats", type=int, default=400)
+    parser.add_argument("--out", type=Path, default=Path("results/pruned-speed.csv"))
+    given = parser.parse_args()
+    view = RunView(given.run)
+    table = view.inspections["regulation"]
+    X = np.random.default_rng(0).integers(0, 256, (96, *_SHAPE), dtype=np.uint8)
+    rows, calls = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for method, spec in view.study["methods"].items():
+            step = spec["steps"][-1]
+            mine = table[(table["method"] == method) & (table["kind"] == "channel")]
+            for seed in sorted(mine["seed"].unique()) if len(mine) else [0]:
+                if not len(mine) and method not in ("dense", "small"):
+                    continue
+                one = mine[mine["seed"] == seed]
+                one = one[one["epoch"] == one["epoch"].max()].drop_duplicates("layer")
+                gone = {r.layer: list(range(int(r.live), int(r.n))) for r in one.itertuples()}
+                made, path = estimator_of(step, gone), Path(folder) / f"{method}-{seed}.onnx"
+                export_onnx(made, X, path)
+                calls[f"{method}-{seed}"] = OnnxPipeline(path).predict_proba
+                rows.append(
+                    {
+                        "method": method,
+                        "seed": seed,
+                        "parameters": sum(p.numel() for p in made.module_.parameters()),
+                        "operations": operations(made.module_, X),
+                        "bytes": path.stat().st_size,
+                        "memory": peak_memory(path, 64),
+                    }
+                )
+        times = latencies(calls, X, (1, 64), given.repeats)
+    found = pd.DataFrame(rows)
+    for batch in (1, 64):
+        for share in (50, 99):
+            found[f"p{share}_{batch}"] = [1e3 * times[name][f"p{share}_{batch}"] for name in calls]
+        found[f"time_{batch}"] = found[f"p50_{batch}"] / found.loc[found["method"] == "dense", f"p50_{batch}"].iloc[0]
+    for name in ("parameters", "operations", "bytes"):
+        found[f"{name}_share"] = found[name] / found.loc[found["method"] == "dense", name].iloc[0]
+    print(found.to_string(index=False, float_format="%.3g"))
+    found.to_csv(given.out, index=False, float_format="%.5g")
+
+
+if __name__ == "__main__":
+    main()
