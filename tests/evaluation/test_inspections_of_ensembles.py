@@ -13,6 +13,7 @@ from thymos.evaluation.inspections.base import Inspected, look
 from thymos.evaluation.inspections.branches import Branches
 from thymos.evaluation.inspections.breakdown import Breakdown
 from thymos.evaluation.inspections.lipschitz import Lipschitz
+from thymos.evaluation.inspections.missing_modality import MissingModality
 from thymos.evaluation.inspections.relations import Relations
 from thymos.evaluation.study import parse_study
 from thymos.models.lel import LELClassifier
@@ -220,6 +221,40 @@ def test_a_column_that_is_not_there_is_refused(inspected, words):
         with pytest.raises(InputError) as error:
             Breakdown(column)(looked)
         words(error.value, *expected)
+
+
+# --------------------------------------------------------------------------------------------- several modalities
+
+
+class TwoViews:
+    """Probabilities of what is there: `a` is always right, `b` always wrong, both together are `a`."""
+
+    classes_ = np.array(["calm", "tense"])
+
+    def __init__(self):
+        self.encoders_ = {"a": None, "b": None}
+
+    def predict_proba(self, X):
+        there = {name: ~np.isnan(array).any(axis=1) for name, array in X.items()}
+        assert (there["a"] | there["b"]).all(), "a sample without anything came"
+        right = np.where(there["a"], X["a"][:, 0], 1 - X["b"][:, 0])
+        return np.stack([1 - right, right], axis=1)
+
+
+def test_modalities_are_taken_away_one_after_the_other():
+    truth = np.arange(40) % 2
+    views = {name: truth[:, None].repeat(3, axis=1).astype(np.float32) for name in "ab"}
+    views["b"][:10] = np.nan  # these lack it
+    meta = pd.DataFrame({"trial": [f"t{k}" for k in range(40)]}).assign(**dict.fromkeys(("source", "subject"), "s"))
+    meta = meta.assign(session="1", stimulus="k", start=0.0, stop=1.0)
+    samples = Samples(views, np.array(["calm", "tense"])[truth], meta)
+    rows = np.arange(40)
+    table = MissingModality()(Inspected(TwoViews(), samples, rows[:0], rows[:0], rows, ["calm", "tense"], 0))
+    whole = table[(table["level"] == "window") & (table["subject"] == "all")].set_index("value")
+    assert whole["accuracy"].to_dict() == {"all": 1.0, "without a": 0.0, "without b": 1.0}
+    assert whole["n"].to_dict() == {"all": 40, "without a": 30, "without b": 40}
+    with pytest.raises(InputError, match="two or more"):
+        MissingModality()(Inspected(TwoViews(), samples.replace(X=views["a"]), rows[:0], rows[:0], rows, [], 0))
 
 
 # ------------------------------------------------------------------------------------------------ LEL itself

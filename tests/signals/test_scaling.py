@@ -80,3 +80,11 @@ def test_one_modality_of_several_is_picked_and_an_array_is_passed_on():
     assert np.array_equal(PickModality().fit(X["features"]).transform(X["features"]), X["features"])
     with pytest.raises(InputError, match=r"no modality 'signal'.*'signals'"):
         PickModality("signal").fit(X)
+
+
+def test_samples_that_lack_the_picked_modality_are_refused_in_words():
+    X = {"a": np.ones((5, 3), np.float32), "b": np.ones((5, 3), np.float32)}
+    X["a"][1:3] = np.nan
+    PickModality("b").fit(X)
+    with pytest.raises(InputError, match="2 of 5 samples lack the modality 'a'"):
+        PickModality("a").fit(X)

@@ -1,8 +1,9 @@
 """Whole trials are held back."""
 
 import numpy as np
+import pandas as pd
 
-from thymos.training.parts import held_trials
+from thymos.training.parts import held_trials, trials_of
 
 TRIALS = np.repeat([f"t{k:02}" for k in range(30)], 4)
 STRATA = np.repeat(np.arange(30) % 3, 4)
@@ -24,3 +25,10 @@ def test_one_trial_is_held_at_least_and_one_is_left():
         assert held[strata == 1].sum() == 4
         assert 4 <= held[strata == 2].sum() <= 4 * 26
     assert not held_trials(TRIALS, STRATA, 0.0, np.random.default_rng(0)).any()
+
+
+def test_copies_of_the_second_half_of_pairs_are_one_trial():
+    meta = pd.DataFrame({"trial": [f"pair-{k}" for k in range(8)], "second": [f"b{k % 2}" for k in range(8)]})
+    assert trials_of(meta, 8).tolist() == ["b0", "b1"] * 4
+    assert trials_of(meta.drop(columns="second"), 8).tolist() == meta["trial"].tolist()
+    assert trials_of(None, 3).tolist() == ["0", "1", "2"]

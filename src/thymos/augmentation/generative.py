@@ -25,7 +25,7 @@ from thymos.nn.masking import ElectrodeMasks
 from thymos.signals.topography import azimuthal, grid_places, lobes
 from thymos.training.adversarial import Game, Schedule, gradient_penalty, train_adversarial
 from thymos.training.estimator import check_layers, device_named, reproducible
-from thymos.training.parts import held_trials
+from thymos.training.parts import held_trials, trials_of
 
 __all__ = ["MaskedElectrodeGAN"]
 
@@ -173,7 +173,7 @@ class MaskedElectrodeGAN(Augmenter):
         wanted = ["trial", "subject"] if self.subjects else ["trial"]
         if meta is not None and not set(wanted) <= set(meta):
             raise InputError(f"Metadata with the columns {', '.join(meta)} came.", f"the columns {', '.join(wanted)}")
-        trials = np.arange(len(y)) if meta is None else meta["trial"].astype(str).to_numpy(dtype=str)
+        trials = trials_of(meta, len(y))
         names = np.zeros(len(y), dtype=int)
         self.subjects_ = np.empty(0, dtype=str)
         if self.subjects:

@@ -21,7 +21,7 @@ from thymos.models.face_cnn import FaceCNN
 from thymos.models.generators.dcgan import LATENT, PhotoDiscriminator, PhotoGenerator, changed_alike
 from thymos.training.adversarial import Game, Schedule, Trained, train_adversarial
 from thymos.training.estimator import check_layers, device_named, reproducible
-from thymos.training.parts import held_trials
+from thymos.training.parts import held_trials, trials_of
 
 __all__ = ["FaceDCGAN"]
 
@@ -136,7 +136,7 @@ class FaceDCGAN(Augmenter):
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._form = _Form.of(X)
         photos = self._form.bytes_of(X)
-        trials = np.arange(len(y)).astype(str) if meta is None else meta["trial"].astype(str).to_numpy(dtype=str)
+        trials = trials_of(meta, len(y))
         held = held_trials(trials, codes, self.validation, rng)
         held &= held.sum() >= _FEWEST
         seed = int(rng.integers(2**31))

@@ -27,7 +27,7 @@ from thymos.models.generators.recurrent import (
 from thymos.nn.scaling import SequenceScale
 from thymos.training.adversarial import Game, Schedule, train_adversarial
 from thymos.training.estimator import check_layers, device_named, reproducible
-from thymos.training.parts import held_trials
+from thymos.training.parts import held_trials, trials_of
 
 __all__ = ["SequenceRCGAN"]
 
@@ -174,7 +174,7 @@ class SequenceRCGAN(Augmenter):
         if meta is not None and "trial" not in meta:
             raise InputError(f"Metadata with the columns {', '.join(meta)} came.", fits="the column trial")
         self.classes_, codes = np.unique(y, return_inverse=True)
-        trials = np.arange(len(y)).astype(str) if meta is None else meta["trial"].astype(str).to_numpy(dtype=str)
+        trials = trials_of(meta, len(y))
         held = held_trials(trials, codes, 0.0 if meta is None else self.validation, rng)
         held &= held.sum() >= _FEWEST
         seed, device = int(rng.integers(2**31)), device_named(self.device)

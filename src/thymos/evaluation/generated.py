@@ -341,6 +341,9 @@ def _generated(
         notes.append("Parameters are those of the study; nothing was chosen from its grid or search.")
     notes += getattr(sampler, "remarks_", [])
     if not len(new_y):
+        shares = _acceptance(getattr(sampler, "acceptance_", None) or {}).to_dict("records")
+        passed = ", ".join(f"{one['class']}, {one['rule']}: {one['share']:.0%}" for one in shares)
+        notes += [f"Shares of what was drawn that passed: {passed}."] if passed else []
         raise InputError(
             f"{type(sampler).__name__} added no sample. {' '.join(notes)}".strip(),
             fits="a sampler that adds some; where classes are equal, not one that makes them equal",

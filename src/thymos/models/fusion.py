@@ -28,7 +28,7 @@ from thymos.base.samples import Samples
 from thymos.models.mlp import MLPClassifier
 from thymos.nn.fusion import HEADS, JOINED, FusionHead, FusionNet, without_head
 from thymos.training.estimator import TorchClassifier, TorchEstimator, check_layers, device_named, reproducible
-from thymos.training.parts import held_trials
+from thymos.training.parts import held_trials, trials_of
 from thymos.training.pipeline import Pipeline, arguments_of
 
 __all__ = ["HybridFusionClassifier"]
@@ -391,8 +391,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _halved(self, parts: _Parts, y: np.ndarray, meta: pd.DataFrame | None, codes: np.ndarray, seed: int) -> tuple:
         """Divide training samples into those of encoders and those of stacking, by trial."""
-        trials = np.arange(len(y)).astype(str) if meta is None else meta["trial"].astype(str).to_numpy(dtype=str)
-        held = held_trials(trials, codes, _STACKED, np.random.default_rng(seed))
+        held = held_trials(trials_of(meta, len(y)), codes, _STACKED, np.random.default_rng(seed))
         if len(np.unique(codes[held])) < len(self.classes_):
             raise InputError(
                 "Stacking has nothing to learn from: a class has a single trial.",

@@ -143,7 +143,13 @@ class PickModality(ArrayTransformer):
         return super().fit(self._picked(X))
 
     def transform(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the modality, shape (n_samples, ...)."""
+        """Return the modality, shape (n_samples, ...).
+
+        Raises
+        ------
+        InputError
+            If there is no such modality, or samples lack it.
+        """
         return self._checked(self._picked(X))
 
     def _picked(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
@@ -153,4 +159,12 @@ class PickModality(ArrayTransformer):
             raise InputError(
                 f"There is no modality {self.modality!r}.{near(str(self.modality), X)}", f"one of {', '.join(X)}"
             )
-        return X[self.modality]
+        values = X[self.modality]
+        lacking = np.isnan(values.reshape(len(values), -1)).all(axis=1).sum() if values.dtype.kind == "f" else 0
+        if lacking:
+            raise InputError(
+                f"{lacking} of {len(values)} samples lack the modality {self.modality!r}.",
+                fits="samples that have it, or a method that takes what is there, such as hybrid_fusion",
+                do="set `missing_modality: drop`",
+            )
+        return values

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-__all__ = ["held_trials"]
+__all__ = ["held_trials", "trials_of"]
+
+
+def trials_of(meta: pd.DataFrame | None, n_samples: int) -> np.ndarray:
+    """Return for each sample the name of what must not stand on both sides of a division, an array of str.
+
+    Its trial; of pairs of two samples the second one, of which there may be many copies beside different first ones.
+    Without metadata every sample is its own.
+
+    Parameters
+    ----------
+    meta : DataFrame or None
+        Metadata with the column ``trial``, for pairs ``second``.
+    n_samples : int
+    """
+    if meta is None:
+        return np.arange(n_samples).astype(str)
+    return meta["second" if "second" in meta else "trial"].astype(str).to_numpy(dtype=str)
 
 
 def held_trials(trials: np.ndarray, strata: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

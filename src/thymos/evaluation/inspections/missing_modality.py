@@ -15,7 +15,8 @@ __all__ = ["MissingModality"]
 class MissingModality(Inspection):
     """The metrics of the test part with all modalities, without each of them, and with each alone.
 
-    What is missing is NaN in all of its values, as :class:`thymos.models.fusion.HybridFusionClassifier` takes it.
+    What is missing is NaN in all of its values, as :class:`thymos.models.fusion.HybridFusionClassifier` takes it. Test
+    samples that have nothing left then, because they lacked a modality from the beginning, are left out of that set.
     """
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
@@ -46,9 +47,17 @@ class MissingModality(Inspection):
         tables = []
         for value, kept in sets.items():
             X = {name: array if name in kept or name not in names else _gone(array) for name, array in test.X.items()}
-            predicted = predict_all(inspected.estimator, test.replace(X=X), inspected.classes)
-            tables.append(inspected.scores(predicted).assign(column="given", value=value))
+            left = np.flatnonzero(np.any([_there(test.X[name]) for name in kept], axis=0))
+            if len(left):
+                predicted = predict_all(inspected.estimator, test.replace(X=X)[left], inspected.classes)
+                table = inspected.scores(predicted, inspected.test[left])
+                tables.append(table.assign(column="given", value=value))
         return pd.concat(tables, ignore_index=True)
+
+
+def _there(X: np.ndarray) -> np.ndarray:
+    """Return which samples have a modality."""
+    return ~np.isnan(X.reshape(len(X), -1)).all(axis=1) if X.dtype.kind == "f" else np.ones(len(X), dtype=bool)
 
 
 def _gone(X: np.ndarray) -> np.ndarray:
