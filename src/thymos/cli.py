@@ -380,7 +380,7 @@ def predict(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Signal files (EDF, BDF, FIF, ...) or manifests; photographs, folders or zip archives.",
+            help="Signal files (EDF, BDF, FIF, ...) or manifests; wav, flac; photographs, folders or zip archives.",
             metavar="FILE...",
         ),
     ] = None,
@@ -477,6 +477,7 @@ def _recordings_of(
     from thymos.sources.base import open_source
     from thymos.sources.own_files import own_files
     from thymos.sources.own_pictures import own_pictures
+    from thymos.sources.own_sounds import SOUNDS, own_sound
 
     if bool(files) == bool(source):
         raise InputError(
@@ -500,6 +501,14 @@ def _recordings_of(
                 failures[str(path)] = str(error)
         return
     for path in files or []:
+        if path.suffix.lower() in SOUNDS:
+            try:
+                recording, said = own_sound(path, model.recipe.modality)
+                notes += [(str(path), text) for text in said]
+                yield recording
+            except ThymosError as error:
+                failures[str(path)] = str(error)
+            continue
         try:
             for own in own_files(path, model.recipe.modality, model.recipe.channels):
                 try:

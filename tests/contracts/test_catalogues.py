@@ -59,6 +59,7 @@ FOR_CHECKS = {
     "lel_certified": {**_LEL, "max_epochs": 3},
     "face_cnn": {**_FACES, "max_epochs": 4},
     "compact_face_cnn": {**_FACES, "mirrored": False, "zoom": 0.0, "drop_path": 0.0, "depths": (1,), "max_epochs": 4},
+    "speech_cnn": {"lr": 3e-2, "max_epochs": 6, "dropout": 0.0, "hide": 0.0, "shift": 0.0, "blocks": 1},
     "per_subject": {"estimator": LogisticRegression()},
     "gene_pruned": {
         "estimator": MLPClassifier(lr=3e-2, hidden=(16,), dropout=0.0, max_epochs=6, random_state=0),
@@ -68,6 +69,7 @@ FOR_CHECKS = {
     "domain_aligned": {"estimator": MLPClassifier(lr=3e-2, hidden=(16,), dropout=0.0, max_epochs=4, random_state=0)},
     "eegnas": _NAS,
     "personalised_search": {**_NAS, "personal_epochs": 1},
+    "speech_attention": {"lr": 3e-2, "max_epochs": 8, "dropout": 0.0, "hide": 0.0, "shift": 0.0, "hidden": 16},
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
     "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "physio_lstm": {"lr": 3e-2, "max_epochs": 6, "hidden": (16, 16), "batch_size": 16},
@@ -95,7 +97,7 @@ EXCEPTIONS = {
     **dict.fromkeys(("physio_lstm", "physio_lstm_regressor", "hybrid_fusion"), _FLOAT32),
     **dict.fromkeys(("mlp", "dgcnn", "lggnet", "transformer"), _FLOAT32),
     **dict.fromkeys(("domain_aligned", "gene_pruned"), _FLOAT32),
-    **dict.fromkeys(("face_cnn", "compact_face_cnn"), _FLOAT32),
+    **dict.fromkeys(("face_cnn", "compact_face_cnn", "speech_cnn", "speech_attention"), _FLOAT32),
     **dict.fromkeys(("eegnas", "personalised_search"), _SEARCHED),
     "riemann": {"check_classifiers_train": "a table is one channel, whose variance does not tell the check's classes"},
     "fbcnet": {
@@ -206,7 +208,7 @@ def test_equal_seeds_give_equal_models(name, make_samples):
 FOR_PROCESSES = {"band_pass": {"low": 1.0, "high": 40.0}, "resample": {"to": 64.0}}
 
 #: Processes of other things than EEG, or to other things; their own tests say what they keep.
-OTHERS = ("heart_rate", "crop_faces", "normalise_faces")
+OTHERS = ("heart_rate", "crop_faces", "normalise_faces", "trim_silence", "fit_length")
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ TWINS = {
     "eav": {"subjects": 1, "turns": 20, "seconds": 1.0, "size": 32},
     "faced": {"subjects": 1, "seconds": 3.0},
     "hku956": {"subjects": 6, "trials": 8, "seconds": [20, 40], "shared": 0.25},
+    "ravdess": {"actors": 5, "repetitions": 1, "emotions": ["happy", "sad", "angry"], "sfreq": 16000.0},
     "seed": {"subjects": 1, "sessions": 1, "scale": 0.015},
 }
 

@@ -1,8 +1,10 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from thymos.base.samples import Samples
 from thymos.evaluation import RecordingSplit
 from thymos.evaluation.probes import PROBES, evidence, probe_folds
 from thymos.evaluation.statistics import summarise
@@ -93,3 +95,21 @@ def test_values_never_seen_get_the_share_of_all(make_samples):
     made = probe_folds(samples, folds, ["calm", "tense"])
     unseen = made[made["method"] == "subject"]
     assert np.allclose(unseen["p0"], 2 / 3)
+
+
+def test_features_that_tell_loudness_and_length_are_probed_by_their_names():
+    rng = np.random.default_rng(0)
+    names = ["f0_mean", "level_mean", "seconds"]
+    X = rng.standard_normal((20, 3, 1, 1)).astype(np.float32)
+    X[:, 2] = 3.0
+    meta = pd.DataFrame({"trial": [f"t{k}" for k in range(20)]}).assign(start=0.0, stop=1.0)
+    meta = meta.assign(**dict.fromkeys(("source", "subject", "session", "stimulus"), "s"))
+    info = {"features": ["Prosody()"], "feature_names": names}
+    alone = Samples(X, np.array(["a", "b"] * 10), meta, info)
+    several = alone.replace(
+        X={"tune": X, "mel": X[:, :1]}, info={"modalities": {"mel": {"feature_names": ["f0_mean"]}, "tune": info}}
+    )
+    for samples in (alone, several):
+        assert np.array_equal(PROBES["loudness"].features(samples), X[:, 1].reshape(20, 1))
+        assert PROBES["duration"].features(samples) is None, "all are of one length"
+    assert PROBES["loudness"].features(alone.replace(info={})) is None

@@ -543,3 +543,22 @@ def test_people_with_stimuli_of_their_own_are_tested_on_all_they_met(make_sample
     for wrong in (0, True, 1.0):
         with pytest.raises(InputError, match="n_splits"):
             SubjectStimulusSplit(wrong)
+
+
+def test_published_folds_are_tested_as_they_are_and_validation_is_cut_from_the_others():
+    who = np.repeat([f"a{k}" for k in range(12)], 4)
+    meta = pd.DataFrame({"source": "s", "subject": who, "session": "1", "trial": [f"t{k}" for k in range(48)]})
+    meta = meta.assign(stimulus="x", start=0.0, stop=1.0, actor=who, fold=[f"F{int(w[1:]) % 3}" for w in who])
+    y = np.array(["calm", "glad"] * 24)
+    folds = GroupSplit("actor", dealt_by="fold").folds(meta, y)
+    assert [fold.name for fold in folds] == ["F0", "F1", "F2"]
+    for fold in folds:
+        people = [set(meta["actor"].iloc[rows]) for rows in (fold.train, fold.validation, fold.test)]
+        assert set(meta["fold"].iloc[fold.test]) == {fold.name}
+        assert sum(map(len, people)) == len(set.union(*people)), "somebody is in two parts"
+        assert len(people[1]) in (1, 2), "a fifth of the eight others"
+    for column, words in (("part", "needs the metadata column part"), ("trial", "is in several")):
+        with pytest.raises(ProtocolError, match=words):
+            GroupSplit("actor", dealt_by=column).folds(meta, y)
+    with pytest.raises(InputError, match="folds that are given"):
+        GroupSplit("actor", dealt_by="fold", repeats=2)

@@ -199,6 +199,23 @@ def _column(*names: str) -> Callable[[Samples], np.ndarray | None]:
     return read
 
 
+def _feature(name: str) -> Callable[[Samples], np.ndarray | None]:
+    """Return a reader of one feature by its name, None where no modality has it or it has a single value."""
+
+    def read(samples: Samples) -> np.ndarray | None:
+        several = isinstance(samples.X, dict)
+        infos = samples.info.get("modalities", {}) if several else {"": samples.info}
+        for modality, info in infos.items():
+            names = info.get("feature_names", [])
+            if name in names:
+                values = (samples.X[modality] if several else samples.X)[:, names.index(name)]
+                values = values.reshape(len(values), -1)
+                return values if np.ptp(values) > 0 else None
+        return None
+
+    return read
+
+
 _REPORT = "say so beside every result, and record anew with this balanced over labels"
 
 #: What is probed for in every study.
@@ -224,6 +241,19 @@ PROBES = {
         log=True,
     ),
     "clipping": Probe("clipped or frozen stretches", _clipping, do="drop marked windows, in a study with windows.drop"),
+    "loudness": Probe(
+        "how loud the voice was recorded",
+        _feature("level_mean"),
+        do="bring all to one level (normalise_level), see what is left, and say so beside every result. Where emotion "
+        "itself changes the loudness, part of this is no shortcut",
+        unit=" dB",
+    ),
+    "duration": Probe(
+        "how long the utterance is",
+        _feature("seconds"),
+        do="see what is left with utterances of one length, and say so beside every result",
+        unit=" s",
+    ),
     "place in recording": Probe("the time since the recording began", _place, do=f"randomise the order; {_REPORT}"),
     "session": Probe("the session (recording day)", _column("session"), True, _REPORT),
     "session of a subject": Probe("the subject and the session", _column("subject", "session"), True, _REPORT),

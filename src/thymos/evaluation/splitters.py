@@ -523,6 +523,9 @@ class GroupSplit(Protocol):
         Metadata column of which no value may stand on both sides.
     within : str
         Split the values of this column one by one, such as ``subject`` for sessions.
+    dealt_by : str
+        Metadata column that says in which fold a group is tested, as published folds do; `n_splits` then has no effect.
+        The validation part is cut from the other groups as ever.
     **options
         As :class:`Protocol`.
     """
@@ -538,12 +541,44 @@ class GroupSplit(Protocol):
         random_state: int = 0,
         within: str = "",
         train_share: float = 1.0,
+        dealt_by: str = "",
     ):
         super().__init__(n_splits, validation, guard, repeats, inner, random_state, within, 0, train_share)
+        if dealt_by and (repeats > 1 or within):
+            raise InputError(
+                f"dealt_by={dealt_by!r} came with repeats={repeats!r} and within={within!r}.",
+                fits="folds that are given",
+            )
         self.column = column
+        self.dealt_by = dealt_by
         self.name = column
         self.keys = (column,)
         self.question = f"can a new {column} be recognised" + (f" of a known {within}?" if within else "?")
+
+    def groups(self, meta: pd.DataFrame) -> np.ndarray:
+        """Return the keys of each row and, where groups are dealt by a column, its values beside them."""
+        made = super().groups(meta)
+        if not self.dealt_by:
+            return made
+        if self.dealt_by not in meta:
+            raise ProtocolError(
+                f"The protocol {self.name!r} needs the metadata column {self.dealt_by}.",
+                fits=f"one of {', '.join(meta.columns)}",
+            )
+        dealt = meta[self.dealt_by].astype(str).to_numpy(dtype=str)
+        pairs = pd.DataFrame({"key": made[:, 0], "dealt": dealt}).drop_duplicates()
+        twice = pairs["key"][pairs["key"].duplicated()]
+        if len(twice) or pairs["dealt"].nunique() < 2:
+            came = f"The {self.column} {twice.iloc[0]!r} is in several" if len(twice) else "All rows are in one"
+            raise ProtocolError(f"{came} of the parts of {self.dealt_by}.", fits="parts that share nobody, two or more")
+        return np.column_stack([made, dealt])
+
+    def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
+        if not self.dealt_by:
+            yield from super()._deal(rows, groups, y, part, repeat)
+            return
+        dealt = groups[rows, -1]
+        yield from ((str(value), rows[dealt == value]) for value in np.unique(dealt))
 
 
 class TrialSplit(Protocol):

@@ -30,6 +30,21 @@ MODELS = Catalogue(
                 **{"batch_size": 96, "max_epochs": 60, "patience": 60, "monitor": "accuracy"},
             },
         ),
+        "speech_cnn": Row(
+            "thymos.models.speech_cnn:SpeechCNN",
+            "blocks of convolutions on log-mel spectrograms of speech",
+            citation="spectrograms hidden in bands while training: Park et al. 2019, SpecAugment",
+            parameters={"lr": 3e-3, "weight_decay": 1e-2, "schedule": "one_cycle", "max_epochs": 60, "patience": 60},
+        ),
+        "speech_attention": Row(
+            "thymos.models.speech_cnn:SpeechCNN",
+            "convolutions, a GRU in both directions and attention on log-mel spectrograms of speech",
+            citation="spectrograms hidden in bands while training: Park et al. 2019, SpecAugment",
+            parameters={
+                **{"architecture": "recurrent", "lr": 3e-3, "weight_decay": 1e-2, "schedule": "one_cycle"},
+                **{"max_epochs": 60, "patience": 60},
+            },
+        ),
         "majority": Row("sklearn.dummy:DummyClassifier", "the commonest class", parameters={"strategy": "prior"}),
         "logistic_regression": Row(
             "sklearn.linear_model:LogisticRegression", "linear, L2-penalised", parameters={"max_iter": 2000}

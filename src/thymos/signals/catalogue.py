@@ -51,6 +51,9 @@ PROCESSES = Catalogue(
             "heart rate and its slope at 4 Hz from a pulse or an electrocardiogram",
             citation="Orphanidou et al. 2015 (likeness of beats)",
         ),
+        "trim_silence": ProcessRow("thymos.signals.utterance:trim_silence", "cut off quiet ends of a sound"),
+        "normalise_level": ProcessRow("thymos.signals.utterance:normalise_level", "bring a sound to one level"),
+        "fit_length": ProcessRow("thymos.signals.utterance:fit_length", "cut a sound, or lengthen it with silence"),
         "crop_faces": ProcessRow(
             "thymos.signals.faces:crop_faces", "grey square around the largest face, followed through films"
         ),

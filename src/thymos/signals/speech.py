@@ -49,6 +49,7 @@ PROSODY = (
     "level_range",
     "pause_share",
     "peak_rate",
+    "seconds",
 )
 
 _WINDOW, _STEP = 0.025, 0.010  # s
@@ -273,6 +274,7 @@ def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0
     * ``level_mean``, ``level_sd`` and ``level_range`` (5 % to 95 %) in dB of the frames that sound; -100, 0 and 0 in
       digital silence.
     * ``pause_share``: share of frames that do not sound, before and after the utterance too.
+    * ``seconds``: how long it is.
     * ``peak_rate``: peaks of the level per second that sound and rise 2 dB above the dips beside them, a proxy of
       the rate of syllables.
 
@@ -319,6 +321,7 @@ def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0
         high - low,
         1 - sounds.mean(axis=-1),
         peaks * sfreq / x.shape[-1],
+        np.full(x.shape[:-1], x.shape[-1] / sfreq),
     ]
     return np.stack(rows, axis=-2).astype(x.dtype)
 
@@ -448,6 +451,8 @@ class Prosody(WindowFeatures):
         As :func:`prosody`.
     only : sequence of str, optional
         Names of the features that are wanted, in this order; all by default.
+    trim : bool
+        Leave out digital silence at both ends, as :func:`thymos.signals.utterance.fit_length` puts it there.
 
     Attributes
     ----------
@@ -460,12 +465,18 @@ class Prosody(WindowFeatures):
     every = PROSODY
 
     def __init__(
-        self, sfreq: float = 16_000.0, fmin: float = 75.0, fmax: float = 800.0, only: Sequence[str] | None = None
+        self,
+        sfreq: float = 16_000.0,
+        fmin: float = 75.0,
+        fmax: float = 800.0,
+        only: Sequence[str] | None = None,
+        trim: bool = False,
     ):
         self.sfreq = sfreq
         self.fmin = fmin
         self.fmax = fmax
         self.only = only
+        self.trim = trim
 
     def problems(self, X: np.ndarray) -> list[str]:
         """Return for each sample whether its pitch is missing; this takes as long as `transform`."""
@@ -473,7 +484,10 @@ class Prosody(WindowFeatures):
         return [f"fewer than {_VOICED} voiced frames, so no pitch" if lacks else "" for lacks in few]
 
     def _features(self, X: np.ndarray) -> np.ndarray:
-        return prosody(X, self.sfreq, self.fmin, self.fmax)[..., None]
+        if not self.trim:
+            return prosody(X, self.sfreq, self.fmin, self.fmax)[..., None]
+        made = [prosody(_sounding(x), self.sfreq, self.fmin, self.fmax) for x in X]
+        return np.stack(made).astype(X.dtype)[..., None]
 
 
 class EGeMAPS(WindowFeatures):
@@ -486,6 +500,8 @@ class EGeMAPS(WindowFeatures):
     ----------
     sfreq : float
         Sampling rate of the samples in Hz, at least 8000.
+    trim : bool
+        As :class:`Prosody`.
 
     Attributes
     ----------
@@ -501,8 +517,9 @@ class EGeMAPS(WindowFeatures):
 
     framed = False
 
-    def __init__(self, sfreq: float = 16_000.0):
+    def __init__(self, sfreq: float = 16_000.0, trim: bool = False):
         self.sfreq = sfreq
+        self.trim = trim
 
     def names(self) -> tuple[str, ...]:
         """Return openSMILE's names."""
@@ -519,8 +536,16 @@ class EGeMAPS(WindowFeatures):
         made = np.full((*X.shape[:-1], len(smile.feature_names)), np.nan, dtype=X.dtype)
         if X.shape[-1] >= _SHORTEST * self.sfreq:
             for at in np.ndindex(X.shape[:-1]):
-                made[at] = smile.process_signal(X[at].astype(np.float32), self.sfreq).to_numpy()[0]
+                x = _sounding(X[at][None])[0] if self.trim else X[at]
+                if len(x) >= _SHORTEST * self.sfreq:
+                    made[at] = smile.process_signal(x.astype(np.float32), self.sfreq).to_numpy()[0]
         return made.swapaxes(-1, -2)[..., None]
+
+
+def _sounding(x: np.ndarray) -> np.ndarray:
+    """Return channels, shape (n_channels, n_times), without the digital silence that all have at both ends."""
+    places = np.flatnonzero((x != 0).any(axis=0))
+    return x[:, places[0] : places[-1] + 1] if len(places) else x
 
 
 @lru_cache(maxsize=1)

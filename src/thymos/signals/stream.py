@@ -60,8 +60,9 @@ def feature_blocks(
     ------
     Block
         ``X`` of shape (n_samples, ..., n_windows), float32: as many windows as lie inside a sample. ``info`` names the
-        steps (``features``) and those of them that cannot be done on a stream (``offline``), and counts the samples
-        that were dropped (``left_out``) and recordings shorter than one (``too_short``).
+        steps (``features``), those of them that cannot be done on a stream (``offline``) and the second axis as far as
+        they tell (``feature_names``), and counts the samples that were dropped (``left_out``) and recordings shorter
+        than one (``too_short``).
 
     Raises
     ------
@@ -70,12 +71,12 @@ def feature_blocks(
         incomplete.
     """
     check_steps(steps)
-    gaps, channels = Incomplete(incomplete), None
+    gaps, channels, names = Incomplete(incomplete), None, ()
 
     def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        nonlocal channels
+        nonlocal channels, names
         found = featurise(recording, steps, seconds, step, modality, subtract_baseline)
-        channels = found.channels
+        channels, names = found.channels, found.names
         gaps.short += not len(found.X)
         keep = gaps.kept(found.X, recording.meta["trial"], found.problem or f"no value for {found.missing()}")
         return found.X[keep], found.start[keep], found.stop[keep]
@@ -88,7 +89,9 @@ def feature_blocks(
 
     def told(block: Block) -> Block:
         info = {key: value for key, value in block.info.items() if key not in {"sfreq", "unit", "ch_names"}}
-        return block._replace(info={**info, **({"ch_names": channels} if channels else {}), **features})
+        told = {"ch_names": channels} if channels else {}
+        told |= {"feature_names": list(names)} if names else {}
+        return block._replace(info={**info, **told, **features})
 
     return gaps.counted(told(block) for block in blocks(recordings, cut, seconds, step, modality, drop))
 

@@ -20,7 +20,7 @@ from thymos.sources.base import Note, Source
 from thymos.sources.safe.files import Tree, once
 from thymos.sources.safe.media import audio_facts, read_audio, read_video
 
-__all__ = ["ACTORS", "EMOTIONS", "FIELDS", "RAVDESS"]
+__all__ = ["ACTORS", "EMOTIONS", "FIELDS", "FOLDS", "RAVDESS"]
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 ACTORS = 24
@@ -34,6 +34,15 @@ FIELDS = {
     "statement": ("kids", "dogs"),
     "repetition": ("1", "2"),
     "actor": tuple(f"{k:02d}" for k in range(1, ACTORS + 1)),
+}
+
+#: Five parts of the actors, as published (Luna-Jiménez et al. 2022, Applied Sciences 12, 327).
+FOLDS = {
+    **dict.fromkeys(("02", "05", "14", "15", "16"), "F0"),
+    **dict.fromkeys(("03", "06", "07", "13", "18"), "F1"),
+    **dict.fromkeys(("10", "11", "12", "19", "20"), "F2"),
+    **dict.fromkeys(("08", "17", "21", "23", "24"), "F3"),
+    **dict.fromkeys(("01", "04", "09", "22"), "F4"),
 }
 
 _SOUND, _FILM = (".wav", ".flac"), (".mp4",)
@@ -50,7 +59,8 @@ class RAVDESS(Source):
     """24 actors, eight acted emotions, two sentences: modality ``speech``, and ``face`` where there are films.
 
     Sound and film of one utterance are one recording. Every file is read when it is asked for. Films come with sound
-    and without; the pictures are the same, and are read from one of the two.
+    and without; the pictures are the same, and are read from one of the two. The metadata ``fold`` are the published
+    parts of the actors (:data:`FOLDS`).
 
     Parameters
     ----------
@@ -152,6 +162,7 @@ class RAVDESS(Source):
             "recording": utterance,
             **fields,
             "sex": "male" if int(fields["actor"]) % 2 else "female",
+            "fold": FOLDS[fields["actor"]],
         }
 
     def _speech(self, path: Path) -> Signal:
