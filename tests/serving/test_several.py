@@ -85,7 +85,7 @@ def test_only_what_the_method_looks_at_has_to_be_there(study, bundle, recordings
     with pytest.raises(InputError, match="face"):
         bundle.predict([without(recordings[0], "face")])
     one = bundle_of(study, "one")
-    assert list(one.recipe.modalities) == ["pulse"]
+    assert one.recipe.modality == "bvp", "a method that picks one modality is a model of one"
     assert len(one.predict([without(recordings[0], "eeg", "face")])) == 1
 
 
@@ -145,7 +145,7 @@ def test_it_is_calibrated_by_recordings_that_it_has_not_seen(study, bundle):
         made.calibrated(new, labels)
 
 
-def test_signals_beside_features_are_two_recipes_of_one_modality():
+def test_signals_beside_features_are_models_of_one_or_the_other():
     kept = {
         **{key: value for key, value in STUDY.items() if key not in ("modalities", "methods")},
         **{"features": [{"differential_entropy": {"bands": "deap", "method": "filter", "window": 1.0}}]},
@@ -159,9 +159,9 @@ def test_signals_beside_features_are_two_recipes_of_one_modality():
     samples, recordings = make_samples(study), list(make_source(study, None).load())
     for method in ("features", "signals"):
         made = bundle_of(study, method)
-        assert list(made.recipe.modalities) == [method]
+        assert [step.name for step in made.recipe.features] == ["differential_entropy"][: method == "features"]
         found = made.predict(recordings)[["p_high", "p_low"]].to_numpy()
-        assert np.allclose(found, made.probabilities({method: samples.X[method]}), atol=1e-5)
+        assert np.allclose(found, made.probabilities(samples.X[method]), atol=1e-5)
 
 
 def test_pairs_are_no_recordings():

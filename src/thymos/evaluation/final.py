@@ -289,7 +289,8 @@ def _entry(
             recipes[name] = seen[spec.of or name].recipe(study, spec)
     for one in seen.values():
         trials |= one.trials
-    if not isinstance(samples.X, dict):
+    first = getattr(estimator, "steps", [("", estimator)])[0][1]
+    if not isinstance(samples.X, dict) or isinstance(first, PickModality):  # which passes on what is one array
         return next(iter(recipes.values())), trials
     shapes = {name: list(samples.X[name].shape[1:]) for name in parts}
     return {"modalities": recipes, "shapes": shapes, "missing": study.missing_modality}, trials
