@@ -468,3 +468,18 @@ def test_a_loss_of_a_whole_batch_knows_no_weights(words):
     with pytest.raises(InputError) as error:
         TorchRegressor(line, loss="ccc").fit(X, y, meta=counted(np.r_[0.5, np.ones(39)]))
     words(error.value, "the loss 'ccc'", "cross_entropy, mse")
+
+
+def test_each_group_counts_the_same_however_many_samples_it_has():
+    X, y = toy(40, noise=2.0)
+    meta = pd.DataFrame({"trial": "t", "domain": np.where(np.arange(40) < 30, "many", "few")})
+    options = {"lr": 1e-2, "max_epochs": 10, "batch_size": 200, "random_state": 0}
+    balanced = TorchClassifier(line, **options, balance="domain").fit(X, y, meta=meta)
+    times = np.where(meta["domain"] == "few", 3, 1)
+    weighted = TorchClassifier(line, **options).fit(X, y, meta=counted(times))
+    assert np.array_equal(balanced.predict_proba(X), weighted.predict_proba(X))
+    ready = balanced.prepare(X, y, meta=meta.assign(sample_weight=np.where(np.arange(40) == 39, 0.5, 1.0)))
+    assert ready.weight[[0, 35, 39]].tolist() == [1.0, 3.0, 0.5], "what is generated does not count in full"
+    for given in (None, meta.drop(columns="domain")):
+        with pytest.raises(InputError, match="balance='domain' came"):
+            TorchClassifier(line, balance="domain").fit(X, y, meta=given)

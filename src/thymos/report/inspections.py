@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from thymos.evaluation.domains import domain_gaps
 from thymos.evaluation.metrics import defined_mean
 from thymos.evaluation.statistics import MIN_SUBJECTS, interval
 from thymos.report.chords import relations
@@ -298,7 +299,26 @@ def breakdown(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         f"chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
         "trials, is not taken out."
     )
+    if not view.rating:
+        caption += _gaps(view, table.rename(columns={"of": "value"}), column)
     return [Drawn(f"Breakdown by {name}", drawn, caption)]
+
+
+def _gaps(view: RunView, table: pd.DataFrame, column: str) -> str:
+    """Say how far the best and the worst value lie apart for each method, and whether chance could do that."""
+    rows = domain_gaps(table, column).to_dict("records")
+    words = [
+        f"{view.methods[row['method']]} {row['gap']:.3f} [{row['low']:.2f}, {row['high']:.2f}] (worst {row['worst']} "
+        f"{row['worst_value']:.3f}, best {row['best']}; {_p(row['p'])})"
+        for row in rows
+    ]
+    text = "Gap between the best and the worst, with a 95 % bootstrap interval over subjects, which lies above 0 even "
+    text += "where all are alike, and how often a gap as large comes about by chance: "
+    return f" {text}{'; '.join(words)}." if words else ""
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
 
 
 def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:

@@ -174,6 +174,9 @@ class TorchEstimator(BaseEstimator):
     monitor : {'loss', 'accuracy', 'macro_f1'}
         Keep the weights of the lowest validation loss, or those of the highest accuracy or macro F1 of the validation
         part (classifiers only). Early stopping watches the loss in both cases.
+    balance : str
+        Metadata column, such as ``domain``, each value of which counts in the loss as much as any other, however many
+        samples it has; empty for none. `fit` needs the metadata then.
 
     Attributes
     ----------
@@ -223,6 +226,7 @@ class TorchEstimator(BaseEstimator):
         verbose: int = 0,
         loss: str = "auto",
         monitor: str = "loss",
+        balance: str = "",
     ):
         self.module = module
         self.sfreq = sfreq
@@ -242,6 +246,7 @@ class TorchEstimator(BaseEstimator):
         self.verbose = verbose
         self.loss = loss
         self.monitor = monitor
+        self.balance = balance
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Let a subclass name its own parameters and take those of training as ``**training``.
@@ -435,9 +440,22 @@ class TorchEstimator(BaseEstimator):
 
     def _weights(self, meta: pd.DataFrame | None, n_samples: int, loss: str) -> np.ndarray | None:
         """Return what each sample counts; None if all count the same."""
-        if meta is None or "sample_weight" not in meta:
+        if self.balance and (meta is None or self.balance not in meta):
+            raise InputError(
+                f"balance={self.balance!r} came, and the metadata have "
+                f"{'nothing' if meta is None else ', '.join(meta.columns)}.",
+                fits="a column of the metadata that fit is given",
+            )
+        if meta is None or not (self.balance or "sample_weight" in meta):
             return None
-        weight = pd.to_numeric(meta["sample_weight"], errors="coerce").to_numpy(np.float32)
+        weight = np.ones(n_samples, dtype=np.float32)
+        if "sample_weight" in meta:
+            weight = pd.to_numeric(meta["sample_weight"], errors="coerce").to_numpy(np.float32)
+        if self.balance and len(weight) == len(meta):
+            values = meta[self.balance].astype(str)
+            counts = values.map(values.value_counts()).to_numpy()
+            # no weight falls below 1, which says of a sample that it is generated and left out at the end
+            weight = np.where(weight >= 1, weight * (counts.max() / counts), weight).astype(np.float32)
         if len(weight) != n_samples or not (np.isfinite(weight) & (weight >= 0)).all() or not (weight >= 1).any():
             raise InputError(
                 f"{len(weight)} sample weights came for {n_samples} samples.",

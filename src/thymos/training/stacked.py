@@ -42,6 +42,8 @@ def why_not(estimator: TorchEstimator) -> str:
         return f"{type(estimator).__name__} is not declared to be faster as a stack"
     if estimator.mixup or estimator.amp:
         return "mixup and amp are the one-by-one loop's"
+    if estimator.balance:
+        return "what samples count depends on their metadata"
     if estimator.monitor not in ("loss", "accuracy"):
         return f"{estimator.monitor} is of a whole validation part"
     if estimator.schedule not in _SCHEDULES:

@@ -30,3 +30,10 @@ def test_one_subject_can_be_asked_for_and_nothing_is_remarkable():
 def test_impossible_domains_are_said(wrong):
     with pytest.raises(InputError):
         SimulatedFaces(**wrong)
+
+
+def test_domains_may_have_numbers_of_their_own():
+    table = SimulatedFaces(photos=[12, 6], people=3, domains=["plain", "eyes"], size=24).table()
+    assert table["domain"].value_counts().to_dict() == {"plain": 12, "eyes": 6}
+    with pytest.raises(InputError, match="a number for each"):
+        SimulatedFaces(photos=[12], domains=["plain", "eyes"])

@@ -35,7 +35,8 @@ class Breakdown(Inspection):
         Returns
         -------
         DataFrame
-            ``column``, ``value``, ``level``, ``subject``, ``n`` and metrics.
+            ``column``, ``value``, ``level``, ``subject``, ``n`` and metrics, for classes the calibration error
+            (``ece``) too.
 
         Raises
         ------
@@ -47,10 +48,10 @@ class Breakdown(Inspection):
         if self.column not in meta:
             raise InputError(f"The samples have no column {self.column!r}.", fits=f"one of {', '.join(meta.columns)}")
         values = meta[self.column].astype(str).to_numpy(dtype=str)[inspected.test]
-        tables = []
+        tables, metrics = [], ("accuracy", "balanced_accuracy", "ece") if inspected.classes else None
         predicted = predict_all(inspected.estimator, inspected.samples[inspected.test], inspected.classes)
         for value in np.unique(values):
             mine = values == value
-            table = inspected.scores(predicted[mine], inspected.test[mine])
+            table = inspected.scores(predicted[mine], inspected.test[mine], metrics)
             tables.append(table.assign(column=self.column, value=value))
         return pd.concat(tables, ignore_index=True)

@@ -22,8 +22,8 @@ class SimulatedFaces(PhotoSource):
 
     Parameters
     ----------
-    photos : int
-        In each domain; people take turns.
+    photos : int or sequence of int
+        In each domain, or in one after the other; people take turns.
     people : int
         In each domain.
     domains : sequence of str
@@ -47,7 +47,7 @@ class SimulatedFaces(PhotoSource):
 
     def __init__(
         self,
-        photos: int = 400,
+        photos: int | Sequence[int] = 400,
         people: int = 40,
         domains: Sequence[str] = ("plain",),
         size: int = 48,
@@ -59,15 +59,18 @@ class SimulatedFaces(PhotoSource):
         self.domains = tuple(known("domain", list(domains), DOMAINS))
         if not self.domains or len(set(self.domains)) < len(self.domains):
             raise InputError(f"domains={domains!r} came.", fits=f"some of {', '.join(DOMAINS)}, each once")
-        self.photos_each, self.people, self.size, self.effect = photos, people, size, effect
+        self.photos_each = tuple(photos) if isinstance(photos, Sequence) else (photos,) * len(self.domains)
+        if len(self.photos_each) != len(self.domains):
+            raise InputError(f"photos={photos!r} came for {len(self.domains)} domains.", fits="a number for each")
+        self.people, self.size, self.effect = people, size, effect
         self.null, self.flip, self.random_state = null, flip, random_state
 
     def photos(self) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the metadata, and the pictures, shape (n_photographs, 1, size, size)."""
         tables, pictures = [], []
-        for domain in self.domains:
+        for domain, photos in zip(self.domains, self.photos_each, strict=True):
             seed = child_seed(self.random_state, "photos", domain)
-            made = album(self.photos_each, self.people, seed, self.size, self.effect, self.null, self.flip, domain)
+            made = album(photos, self.people, seed, self.size, self.effect, self.null, self.flip, domain)
             who = np.array([f"{domain}-{name}" for name in numbered("p", self.people)])[made.person]
             trial = [f"{person}-{k}" for k, person in enumerate(who)]
             tables.append(

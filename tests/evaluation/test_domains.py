@@ -1,0 +1,56 @@
+"""Gaps between domains, with what chance gives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thymos.evaluation.domains import domain_gaps
+
+
+def people(shift, n=40, crossed=False, seed=0, spread=0.1):
+    """Return the accuracy of people, one third in each domain (or all in each), the last of which has a shift."""
+    rng, rows = np.random.default_rng(seed), []
+    for k in range(n):
+        level = 0.6 + spread * rng.standard_normal()
+        for d, domain in enumerate("abc"):
+            if crossed or k % 3 == d:
+                value = level + 0.05 * rng.standard_normal() + (shift if domain == "c" else 0.0)
+                rows.append({"method": "m", "subject": f"s{k}", "value": domain, "accuracy": value, "seed": 0})
+    rows.append({"method": "m", "subject": "all", "value": "a", "accuracy": 9.0, "seed": 0})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_a_domain_that_is_worse_is_found_with_its_distance(crossed):
+    (row,) = domain_gaps(people(-0.2, crossed=crossed), "accuracy").to_dict("records")
+    assert row["worst"] == "c"
+    assert row["gap"] == pytest.approx(0.2, abs=0.08)
+    assert row["low"] < row["gap"] < row["high"]
+    assert row["p"] < 0.01
+    assert row["n_subjects"] == 40
+    assert row["best_value"] - row["worst_value"] == pytest.approx(row["gap"])
+
+
+def test_crossed_people_tell_more_than_others():
+    width = {}
+    for crossed in (False, True):
+        (row,) = domain_gaps(people(-0.2, crossed=crossed), "accuracy").to_dict("records")
+        width[crossed] = row["high"] - row["low"]
+    assert width[True] < 0.6 * width[False]
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_equal_domains_are_told_apart_as_often_as_chance_allows(crossed):
+    p = [domain_gaps(people(0.0, 18, crossed, seed), "accuracy")["p"].iloc[0] for seed in range(30)]
+    assert np.mean(np.array(p) < 0.05) <= 0.2
+    assert 0.25 < np.mean(p) < 0.75
+
+
+def test_seeds_are_averaged_and_domains_of_few_people_left_out():
+    table = people(-0.2)
+    twice = pd.concat([table, table.assign(seed=1, accuracy=table["accuracy"] + 0.1)])
+    one, two = (domain_gaps(t, "accuracy").iloc[0] for t in (table, twice))
+    assert two["gap"] == pytest.approx(one["gap"])
+    assert two["best_value"] == pytest.approx(one["best_value"] + 0.05)
+    few = table[(table["value"] == "a") | table["subject"].isin(["s1", "s4"])]
+    assert domain_gaps(few, "accuracy").empty
