@@ -151,3 +151,17 @@ def test_what_makes_no_sense_is_refused_in_words(options, words, data):
     X, y, _ = data
     with pytest.raises(InputError, match=words):
         PrunedClassifier(**{"estimator": MLPClassifier(**SMALL), **options}).fit(X, y)
+
+
+def test_it_goes_on_with_weights_and_masks_of_another(data):
+    X, y, held = data
+    first = pruned(method="magnitude", density=0.3, dense_epochs=3).fit(X, y, validation=held)
+    on = pruned(method="set", density=0.3, rewiring=0.0).fit(X, y, validation=held, start=first)
+    assert on.history_[0]["stage"] == "pruned"
+    assert on.history_[0]["valid_loss"] < pruned(method="random").fit(X, y, validation=held).history_[0]["valid_loss"]
+    gene = PrunedClassifier(MLPClassifier(**{**SMALL, "max_epochs": 8, "lr": 1e-6}), density=0.3, rewiring=0.0)
+    gene.set_params(random_state=0, first=4, last=5).fit(X, y, start=first)
+    for before, after in zip(first.units_, gene.units_, strict=True):
+        assert np.mean(np.array(before["live"]) == np.array(after["live"])) > 0.95, "silenced ones did not stay so"
+    with pytest.raises(InputError, match="the same granularity"):
+        pruned(granularity="channel").fit(X, y, start=first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -149,7 +149,14 @@ class PrunedClassifier(WrappedNetwork):
         self.density_of = density_of
         self.random_state = random_state
 
-    def fit(self, X: np.ndarray, y: Any, validation: Any = None, meta: pd.DataFrame | None = None) -> PrunedClassifier:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: Any,
+        validation: Any = None,
+        meta: pd.DataFrame | None = None,
+        start: PrunedClassifier | None = None,
+    ) -> PrunedClassifier:
         """Train and prune.
 
         Parameters
@@ -160,15 +167,21 @@ class PrunedClassifier(WrappedNetwork):
             Decides which epoch is kept, of those after the masks are settled.
         meta : DataFrame, optional
             As :meth:`thymos.training.estimator.TorchEstimator.fit`.
+        start : PrunedClassifier, optional
+            A fitted one of the same network, granularity and classes whose weights and masks are gone on with, on other
+            samples perhaps; instead of the ordinary training.
         """
         self._check()
         network, X, y = self._begin(X, y)
         seed = check_random_state(self.random_state).randint(2**31)
         ready = network.prepare(X, y, validation, meta)
-        start, history = self._dense(network, ready)
+        if start is None:
+            (weights, history), live = self._dense(network, ready), []
+        else:
+            weights, history, live = self._from(start, network), [], start.units_
         first, last = self._course(network.max_epochs)
-        pruner = self._pruner(network, len(X), first, last, seed)
-        around = partial(self._around, start=start, example=torch.from_numpy(ready.X[:2]))
+        pruner = self._pruner(network, len(X), first, last, seed, weights is not None)
+        around = partial(self._around, start=weights, example=torch.from_numpy(ready.X[:2]), live=live)
         ends = {"gene": settled_at(first, last, network.max_epochs) + 1, "gradual": last + 1}
         network.fit_prepared(
             replace(
@@ -231,7 +244,20 @@ class PrunedClassifier(WrappedNetwork):
                 save_state(path, state)
         return state["weights"], state["history"]
 
-    def _around(self, network: nn.Module, start: Mapping | None, example: torch.Tensor) -> nn.Module:
+    def _from(self, start: PrunedClassifier, network: TorchClassifier) -> Mapping[str, torch.Tensor]:
+        """Return the weights of a fitted one that is gone on with."""
+        same = (self.granularity, type(network), network.shape_, self.classes_.tolist())
+        other = (start.granularity, type(start.estimator_), start.estimator_.shape_, start.classes_.tolist())
+        if same != other:
+            raise InputError(
+                f"It was to go on with {', '.join(map(str, other))}.",
+                fits=f"the same granularity, network, shape and classes: {', '.join(map(str, same))}",
+            )
+        return start.estimator_.module_.state_dict()
+
+    def _around(
+        self, network: nn.Module, start: Mapping | None, example: torch.Tensor, live: Sequence[Mapping] = ()
+    ) -> nn.Module:
         """Return the network with its units beside it."""
         if start is not None:
             network.load_state_dict(start)
@@ -246,10 +272,14 @@ class PrunedClassifier(WrappedNetwork):
                 fits="a network with dense or convolutional layers, whose channels can be taken out",
                 do="try granularity='connection'",
             )
+        for one, known in zip(units, live, strict=bool(live)):
+            one.live.copy_(torch.tensor(known["live"]))
         return _WithUnits(network, units)
 
-    def _pruner(self, network: TorchClassifier, n_samples: int, first: int, last: int, seed: int) -> Pruner | None:
-        """Return who decides."""
+    def _pruner(
+        self, network: TorchClassifier, n_samples: int, first: int, last: int, seed: int, trained: bool
+    ) -> Pruner | None:
+        """Return who decides; `trained` says whether the weights were trained before."""
         if self.method == "dense":
             return None
         epochs, options = network.max_epochs, {"of": self.density_of}
@@ -260,7 +290,7 @@ class PrunedClassifier(WrappedNetwork):
         elif self.method in ("magnitude", "random"):
             options |= {"by": self.method}
         elif self.method in ("set", "rigl"):
-            options |= {"trained": bool(self.dense_epochs)}
+            options |= {"trained": trained}
             if self.method == "rigl":
                 options["steps"] = epochs * math.ceil(n_samples / network.batch_size)
         return PRUNERS[self.method](self.density, epochs, first, last, seed, **options)

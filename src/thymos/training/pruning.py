@@ -254,11 +254,12 @@ class GenePruner(Pruner):
         self.rewiring, self.sigma, self.threshold, self.scores = rewiring, sigma, threshold, scores
 
     def begin(self) -> None:
-        """Let all units begin in the steady state of an importance of twice the threshold."""
-        level = float((self.expression or _GENES).level(torch.tensor(_ABOVE)))
+        """Let live units begin in the steady state of an importance of twice the threshold, others in that of none."""
+        genes = self.expression or _GENES
         for units in self.units_:
-            units.m.fill_(level)
-            units.p.fill_(level)
+            level = genes.level(torch.where(units.live, _ABOVE, 0.0))
+            units.m.copy_(level)
+            units.p.copy_(level)
             units.age.zero_()
         self.tau_ = None
 

@@ -1,0 +1,123 @@
+"""One group of people after the other: what is learnt, what is forgotten, and whether other units carry it.
+
+Run: python benchmarks/sequential.py [--seeds 3]
+
+Simulated faces of two domains, A (`plain`) and then B (`mouth`), whose people show emotions in ways of their own (800
+photographs of 40 people each; a quarter of the people is for testing, an eighth for validation). A network learns A,
+then goes on with B, half of its weights silenced or none. Beside it: the same network on both together, on B alone.
+
+plasticity   epochs on B until its validation accuracy is 95 % of that of training on both; none if it never is
+forgetting   accuracy on A's test part before B, minus that after
+changed      share of units whose mask changed from the end of A to the end of B
+overlap      units live after A alone and after B alone, over those live after either; chance for equally dense random
+             masks is density / (2 - density), layer by layer
+
+One thread. Results: results/sequential.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from thymos.base.random import generator
+from thymos.models import FaceCNN, PrunedClassifier
+from thymos.sources.simulate.photos import SimulatedFaces
+
+torch.set_num_threads(1)
+METHODS = {
+    "dense": {"method": "dense"},
+    "gene": {"method": "gene"},
+    "gradual": {"method": "gradual"},
+    "set": {"method": "set"},
+}
+EPOCHS = 16
+
+
+def parts(domain: str, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return training, validation and test photographs of a domain, of different people."""
+    source = SimulatedFaces(photos=800, people=40, domains=[domain], random_state=seed)
+    samples = source.load().images()
+    who, people = samples.meta["subject"].to_numpy(str), np.unique(samples.meta["subject"].to_numpy(str))
+    people = generator(seed, "sequential", domain).permutation(people)
+    y = samples.meta["emotion"].to_numpy(str)
+    cut = {"test": people[:10], "validation": people[10:15], "train": people[15:]}
+    return {name: (samples.X[np.isin(who, mine)], y[np.isin(who, mine)]) for name, mine in cut.items()}
+
+
+def fitted(options: dict[str, Any], train: Any, held: Any, seed: int, start: Any = None) -> PrunedClassifier:
+    """Train a network."""
+    inner = FaceCNN(width=16, max_epochs=EPOCHS, patience=EPOCHS, monitor="accuracy", device="cpu", random_state=seed)
+    model = PrunedClassifier(inner, **options, dense_epochs=0 if start else EPOCHS // 2, random_state=seed)
+    return model.fit(*train, validation=held, start=start)
+
+
+def masks(model: PrunedClassifier) -> list[np.ndarray]:
+    """Return which units of each layer are live."""
+    return [np.array(units["live"]) for units in model.units_]
+
+
+def overlap(one: list[np.ndarray], other: list[np.ndarray]) -> tuple[float, float]:
+    """Return the overlap of masks, and that of random ones with the densities of their layers."""
+    both, either = (
+        sum(f(a, b).sum() for a, b in zip(one, other, strict=True)) for f in (np.logical_and, np.logical_or)
+    )
+    pairs = [(a.mean(), b.mean(), a.size) for a, b in zip(one, other, strict=True)]
+    expected = sum(p * q * n for p, q, n in pairs) / sum((p + q - p * q) * n for p, q, n in pairs)
+    return float(both / either), float(expected)
+
+
+def measured(name: str, seed: int) -> dict[str, Any]:
+    """Return what one method does with one seed."""
+    options, a, b = METHODS[name], parts("plain", seed), parts("mouth", seed)
+    joint = {key: tuple(np.concatenate(arrays) for arrays in zip(a[key], b[key], strict=True)) for key in a}
+    both = fitted(options, joint["train"], joint["validation"], seed)
+    first = fitted(options, a["train"], a["validation"], seed)
+    second = fitted(options, b["train"], b["validation"], seed, start=first)
+    alone = fitted(options, b["train"], b["validation"], seed)
+    goal = 0.95 * float(np.mean(both.predict(b["validation"][0]) == b["validation"][1]))
+    reached = [epoch["epoch"] for epoch in second.history_ if epoch["valid_accuracy"] >= goal]
+    row = {
+        "method": name,
+        "seed": seed,
+        "together": {"A": both.score(*a["test"]), "B": both.score(*b["test"])},
+        "after_A": {"A": first.score(*a["test"]), "B": first.score(*b["test"])},
+        "after_B": {"A": second.score(*a["test"]), "B": second.score(*b["test"])},
+        "B_alone": {"A": alone.score(*a["test"]), "B": alone.score(*b["test"])},
+        "plasticity": int(reached[0]) if reached else None,
+    }
+    row["forgetting"] = row["after_A"]["A"] - row["after_B"]["A"]
+    if first.units_:
+        before, after = masks(first), masks(second)
+        row["changed"] = float(
+            sum((x != y).sum() for x, y in zip(before, after, strict=True)) / sum(x.size for x in before)
+        )
+        row["overlap"], row["overlap_by_chance"] = overlap(before, masks(alone))
+    return row
+
+
+def main() -> None:
+    """Measure, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("results/sequential.json"))
+    given = parser.parse_args()
+    rows = []
+    for seed in range(given.seeds):
+        for name in METHODS:
+            rows.append(measured(name, seed))
+            print(json.dumps(rows[-1]), flush=True)
+    given.out.write_text(json.dumps({"epochs": EPOCHS, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
