@@ -6,7 +6,15 @@ from sklearn.metrics import balanced_accuracy_score
 
 from thymos.base.errors import InputError
 from thymos.evaluation import compare_methods
-from thymos.evaluation.comparison import corrected_resampled_t, detectable, sign_flip
+from thymos.evaluation.comparison import (
+    MARGIN,
+    _of_counts,
+    _of_values,
+    average_ranks,
+    corrected_resampled_t,
+    detectable,
+    sign_flip,
+)
 from thymos.evaluation.statistics import holm
 
 CLASSES = ["a", "b"]
@@ -145,3 +153,46 @@ def test_what_is_not_there_is_said():
         compare_methods(made, CLASSES, pairs=[("good", "other")])
     with pytest.raises(InputError, match="no metric 'rmse'"):
         compare_methods(made, CLASSES, "rmse")
+
+
+def test_practical_equivalence_is_told_from_not_knowing():
+    rng = np.random.default_rng(0)
+
+    def compared(sd, shift):
+        values = {"a": 0.6 + shift + sd * rng.standard_normal(40), "b": np.full(40, 0.6)}
+        return _of_values(pd.Series(values["a"] - values["b"]), MARGIN)
+
+    same, unknown, apart = compared(0.01, 0.0), compared(0.3, 0.0), compared(0.05, 0.2)
+    assert same["equal"] == 1.0
+    assert 0.03 < unknown["equal"] < 0.6
+    assert apart["equal"] == 0.0
+    assert apart["effect"] == pytest.approx(0.2 / 0.05, rel=0.35)
+    for row in (same, unknown, apart):
+        half = 1.96 * row["sd"] / np.sqrt(40)
+        assert (row["low"], row["high"]) == pytest.approx(
+            (row["difference"] - half, row["difference"] + half), abs=0.25 * half
+        )
+
+
+def test_intervals_of_counted_units_are_those_of_their_differences():
+    rng = np.random.default_rng(1)
+    right = rng.random((2, 300)) < np.array([[0.7], [0.6]])
+    counts = np.zeros((2, 1, 300, 2, 2))
+    counts[:, 0, :, 0, 0], counts[:, 0, :, 0, 1] = right, ~right
+    row = _of_counts(counts[0], counts[1], lambda c: c[..., 0, 0] / c.sum(axis=(-1, -2)), MARGIN)
+    differences = right[0].astype(float) - right[1]
+    half = 1.96 * differences.std() / np.sqrt(300)
+    assert row["difference"] == pytest.approx(differences.mean())
+    assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.08)
+
+
+def test_ranks_are_of_subjects_and_their_critical_distance_is_that_of_the_tables():
+    made = predictions({"good": 1.0, "bad": -0.6, "middle": 0.4}, subjects=12)
+    found = average_ranks(made, CLASSES)
+    assert found["method"].tolist() == ["good", "middle", "bad"]
+    ranks = accuracies(made).rank(ascending=False).mean(axis=1)
+    assert found.set_index("method")["rank"].to_dict() == pytest.approx(ranks.to_dict())
+    assert found["critical"].iloc[0] == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 12)), rel=1e-3)
+    assert found["p"].iloc[0] < 1e-4
+    assert average_ranks(made[made["method"] != "bad"], CLASSES).empty
+    assert average_ranks(predictions({"a": 0.1, "b": 0.2, "c": 0.3}, subjects=5), CLASSES).empty

@@ -10,19 +10,24 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from scipy.special import nctdtrinc
+from scipy.stats import friedmanchisquare, studentized_range, wilcoxon
 from scipy.stats import t as student
-from scipy.stats import wilcoxon
 
 from thymos.base.errors import InputError
 from thymos.base.random import generator
-from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS
+from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS, direction
 from thymos.evaluation.statistics import MIN_SUBJECTS, collected_counts, holm, unit_counts
 
-__all__ = ["compare_methods", "corrected_resampled_t", "detectable", "sign_flip"]
+__all__ = ["MARGIN", "average_ranks", "compare_methods", "corrected_resampled_t", "detectable", "sign_flip"]
 
 _FLIPS, _EXACT = 10_000, 13  # up to this number of units all 2 ** n flips are taken
 Metric = Callable[[np.ndarray], np.ndarray]
-_COLUMNS = ["protocol", "a", "b", "unit", "n_units", "difference", "sd", "p_wilcoxon", "p", "p_holm", "detectable"]
+_NUMBERS = ["difference", "low", "high", "sd", "effect", "equal", "p_wilcoxon", "p", "p_holm", "detectable"]
+_COLUMNS = ["protocol", "a", "b", "unit", "n_units", *_NUMBERS]
+_RESAMPLES = 4000
+
+#: A difference that nobody would choose a method for.
+MARGIN = 0.02
 
 
 def compare_methods(
@@ -31,6 +36,7 @@ def compare_methods(
     metric: str = "accuracy",
     level: str = "trial",
     pairs: Iterable[tuple[str, str]] | None = None,
+    margin: float = MARGIN,
 ) -> pd.DataFrame:
     """Compare methods by paired differences of one value per subject.
 
@@ -46,14 +52,19 @@ def compare_methods(
     level : {'window', 'trial'}
     pairs : iterable of (str, str), optional
         The comparisons that were planned; all pairs by default. Fewer are corrected less.
+    margin : float
+        Half width of the region of practical equivalence, in the unit of the metric.
 
     Returns
     -------
     DataFrame
         One row per protocol and pair of methods that it has: ``difference`` of ``a`` minus ``b``, its mean over
-        ``n_units`` and standard deviation ``sd``; ``p_wilcoxon`` of the signed-rank test over subjects; ``p`` of the
-        sign-flip permutation test, ``p_holm`` corrected for the pairs of the protocol; and ``detectable``, the
-        difference that a paired test at 5 % finds with a power of 80 % at this ``sd``, for this pair alone.
+        ``n_units`` with the 95 % percentile interval ``low``, ``high`` of a bootstrap over them, and standard deviation
+        ``sd``; ``effect``, the difference in units of this deviation (Cohen's d of paired values); ``equal``, the share
+        of the resamples in which the methods are within `margin` of each other; ``p_wilcoxon`` of the signed-rank test
+        over subjects; ``p`` of the sign-flip permutation test, ``p_holm`` corrected for the pairs of the protocol; and
+        ``detectable``, the difference that a paired test at 5 % finds with a power of 80 % at this ``sd``, for this
+        pair alone.
 
     Raises
     ------
@@ -85,14 +96,54 @@ def compare_methods(
         wanted = itertools.combinations(names, 2) if planned is None else planned
         wanted = [pair for pair in wanted if set(pair) <= set(names)]
         part = part[part["method"].isin({name for pair in wanted for name in pair})]
-        compare, unit = _comparer(part, classes, known[metric], level)
+        compare, unit = _comparer(part, classes, known[metric], level, margin)
         found = [{"protocol": protocol, "unit": unit, "a": a, "b": b, **compare(a, b)} for a, b in wanted]
         for row, corrected in zip(found, holm([row["p"] for row in found]), strict=True):
             rows.append({**row, "p_holm": corrected})
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _comparer(part: pd.DataFrame, classes: list[str], metric: Metric, level: str) -> tuple[Callable, str]:
+def average_ranks(
+    predictions: pd.DataFrame, classes: list[str], metric: str = "accuracy", level: str = "trial"
+) -> pd.DataFrame:
+    """Rank the methods of each protocol within subjects, and say which mean ranks can be told apart.
+
+    Parameters
+    ----------
+    predictions, classes, metric, level
+        As :func:`compare_methods`.
+
+    Returns
+    -------
+    DataFrame
+        ``protocol``, ``method``, mean ``rank`` (1 is best), ``n_units`` subjects, ``p`` of Friedman's test that all are
+        alike, and ``critical``, the distance of two mean ranks that Nemenyi's test finds at 5 %. Only protocols with
+        three methods and eight subjects at least.
+
+    Notes
+    -----
+    J. Demšar: Statistical comparisons of classifiers over multiple data sets. Journal of Machine Learning Research 7,
+    2006, 1-30; subjects stand for data sets.
+    """
+    known = CONFUSION_METRICS if classes else RATING_METRICS
+    predictions, rows = predictions[predictions["labels"] == "true"], []
+    for protocol, part in predictions.groupby("protocol", sort=False):
+        values = _by_group(part, classes, known[metric], level).dropna()
+        n, k = values.shape
+        if k < 3 or n < MIN_SUBJECTS:
+            continue
+        ranks = values.round(10).rank(axis=1, ascending=direction(metric) < 0).mean()
+        alike = bool((values.nunique(axis=1) == 1).all())
+        p = 1.0 if alike else float(friedmanchisquare(*values.round(10).to_numpy().T).pvalue)
+        critical = float(studentized_range.isf(0.05, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)))
+        head = {"protocol": protocol, "n_units": n, "p": p, "critical": critical}
+        rows += [{**head, "method": method, "rank": float(rank)} for method, rank in ranks.sort_values().items()]
+    return pd.DataFrame(rows, columns=["protocol", "method", "rank", "n_units", "p", "critical"])
+
+
+def _comparer(
+    part: pd.DataFrame, classes: list[str], metric: Metric, level: str, margin: float
+) -> tuple[Callable, str]:
     """Return what compares two methods of one protocol by name, and the unit it takes."""
     n_subjects, n_folds = part["subject"].nunique(), part["fold"].nunique()
     if n_subjects == 1 and n_folds > 1:
@@ -102,12 +153,12 @@ def _comparer(part: pd.DataFrame, classes: list[str], metric: Metric, level: str
         return lambda a, b: _of_folds(values[a] - values[b], share), "fold"
     if n_subjects >= MIN_SUBJECTS:
         values = _by_group(part, classes, metric, level)
-        return lambda a, b: _of_values(values[a] - values[b]), "subject"
+        return lambda a, b: _of_values(values[a] - values[b], margin), "subject"
     counts, unit = {}, ""
     for method, mine in part.groupby("method", sort=False):
         units, counts[method], _ = unit_counts(mine, classes, level)
         unit = units.attrs["unit"]
-    return lambda a, b: _of_counts(counts[a], counts[b], metric), unit
+    return lambda a, b: _of_counts(counts[a], counts[b], metric, margin), unit
 
 
 def _by_group(part: pd.DataFrame, classes: list[str], metric: Metric, level: str) -> pd.DataFrame:
@@ -121,7 +172,7 @@ def _by_group(part: pd.DataFrame, classes: list[str], metric: Metric, level: str
     return pd.DataFrame(found)
 
 
-def _of_values(differences: pd.Series) -> dict[str, float]:
+def _of_values(differences: pd.Series, margin: float) -> dict[str, float]:
     # equal differences stay equal: ranks and flips would tell them apart by their last digit
     values = differences.dropna().to_numpy(float).round(10)
     if len(values) < 2:
@@ -131,7 +182,9 @@ def _of_values(differences: pd.Series) -> dict[str, float]:
         "n_units": len(values),
         "difference": float(values.mean()),
         "sd": sd,
+        "effect": _effect(values.mean(), sd),
         "detectable": detectable(sd, len(values)),
+        **_practical(_resampled(np.ones(len(values), dtype=int)) @ values / len(values), margin),
     }
     if np.allclose(values, 0.0):
         return {**row, "p": 1.0, "p_wilcoxon": 1.0}
@@ -144,11 +197,12 @@ def _of_folds(differences: pd.Series, share: float) -> dict[str, float]:
     values = differences.dropna().to_numpy(float)
     if len(values) < 2:
         return _nothing(len(values))
-    row = {"n_units": len(values), "difference": float(values.mean()), "sd": float(values.std(ddof=1))}
-    return {**row, "detectable": np.nan, "p": corrected_resampled_t(values, share), "p_wilcoxon": np.nan}
+    sd = float(values.std(ddof=1))
+    row = {**_nothing(len(values)), "difference": float(values.mean()), "sd": sd, "effect": _effect(values.mean(), sd)}
+    return {**row, "p": corrected_resampled_t(values, share)}  # folds share training data: they cannot be resampled
 
 
-def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric) -> dict[str, float]:
+def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float) -> dict[str, float]:
     """Compare two methods by exchanging their predictions for single units; counts (n_draws, n_units, ...)."""
     if a.shape[1:] != b.shape[1:] or a.shape[1] < 2:  # a fold failed for one of them
         return _nothing(0)
@@ -165,12 +219,35 @@ def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric) -> dict[str, float]
     by_chance = difference(_signs(n))
     extreme = np.sum(np.abs(by_chance) >= abs(here) - 1e-12)
     sd = float(np.sqrt(n) * by_chance.std())  # of one unit, if all counted alike
-    row = {"n_units": n, "difference": here, "sd": sd, "detectable": detectable(sd, n), "p_wilcoxon": np.nan}
-    return {**row, "p": _share(extreme, n)}
+    flat = np.concatenate([np.moveaxis(c, 1, 0).reshape(n, -1) for c in (a, b)], axis=1)
+    kinds, often = np.unique(flat, axis=0, return_counts=True)  # units that both methods treat alike
+    summed = (_resampled(often) @ kinds).reshape(_RESAMPLES, 2, draws, *shape)
+    spread = (metric(summed[:, 0]) - metric(summed[:, 1])).mean(axis=1)
+    row = {**_nothing(n), "difference": here, "sd": sd, "effect": _effect(here, sd), "detectable": detectable(sd, n)}
+    return {**row, **_practical(spread, margin), "p": _share(extreme, n)}
+
+
+def _resampled(often: np.ndarray) -> np.ndarray:
+    """Return how often each kind of unit, of which there are so many, is in each resample, (n_resamples, n_kinds)."""
+    total = int(often.sum())
+    return generator(0, "resampled units", total).multinomial(total, often / total, _RESAMPLES).astype(float)
+
+
+def _practical(spread: np.ndarray, margin: float) -> dict[str, float]:
+    """Return the interval of resampled differences, and the share of them that is within the margin."""
+    spread = spread[np.isfinite(spread)]
+    if not len(spread):
+        return {"low": np.nan, "high": np.nan, "equal": np.nan}
+    low, high = np.percentile(spread, [2.5, 97.5])
+    return {"low": float(low), "high": float(high), "equal": float(np.mean(np.abs(spread) <= margin))}
+
+
+def _effect(difference: float, sd: float) -> float:
+    return float(difference / sd) if sd > 0 else np.nan
 
 
 def _nothing(n: int) -> dict[str, float]:
-    return {"n_units": n, **dict.fromkeys(("difference", "sd", "detectable", "p", "p_wilcoxon"), np.nan)}
+    return {"n_units": n, **dict.fromkeys([name for name in _NUMBERS if name != "p_holm"], np.nan)}
 
 
 @lru_cache(maxsize=2)

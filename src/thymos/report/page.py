@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 
 from thymos.base.folders import whole_file
+from thymos.evaluation.comparison import MARGIN
 from thymos.evaluation.metrics import direction
 from thymos.evaluation.probes import FEW_TREES, TREES
 from thymos.evaluation.study import stored_study
@@ -18,6 +19,7 @@ from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
 from thymos.report.inspections import draw_inspections
 from thymos.report.panels import draw_panels
+from thymos.report.ranks import critical_differences
 from thymos.report.view import RunView, number, title_of
 
 __all__ = ["percent", "verdict", "write_page", "write_report", "write_tables"]
@@ -92,6 +94,7 @@ def _content(view: RunView) -> dict[str, Any]:
         "panels": draw_panels(view),
         "inspections": draw_inspections(view),
         "shown": [view.methods[m] for m in shown],
+        "margin": MARGIN,
         "percent": percent,
         "num": number,
     }
@@ -198,6 +201,8 @@ def _differences(view: RunView) -> list[dict[str, Any]]:
                 "words": f"{differ} of {len(table)} {'planned comparisons' if planned else 'pairs'} "
                 f"({table['n_units'].max()} {unit}s) differ at p < 0.05 after Holm"
                 f"{'' if differ else ': nothing here says that one method is better than another'}.",
+                "ranks": critical_differences(view, ranks := view.ranks[view.ranks["protocol"] == protocol]),
+                "friedman": float(ranks["p"].iloc[0]) if len(ranks) else None,
                 "rows": (table if planned else table.sort_values("p", kind="stable")).to_dict("records"),
             }
         )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from thymos.base.errors import DataError
-from thymos.evaluation.comparison import compare_methods
+from thymos.evaluation.comparison import average_ranks, compare_methods
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import class_recalls, holm, inflation_report, summarise
 from thymos.evaluation.study import make_protocol, stored_study
@@ -210,6 +210,14 @@ class RunView:
         there = set(mine["method"])  # some methods are run under leaky controls alone
         pairs = [pair for pair in planned or itertools.combinations(names, 2) if set(pair) <= there]
         return compare_methods(mine, self.classes, self.metric, self.level, pairs)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """The table of :func:`thymos.evaluation.comparison.average_ranks`: honest protocols, without the baseline."""
+        honest = [card.name for card in self.protocols.values() if not card.leaky]
+        mine = self.predictions[self.predictions["protocol"].isin(honest)]
+        mine = mine[~mine["method"].map(self.is_baseline).astype(bool)]
+        return average_ranks(mine, self.classes, self.metric, self.level)
 
     @cached_property
     def protocols(self) -> dict[str, ProtocolCard]:
