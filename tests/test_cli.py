@@ -413,3 +413,19 @@ def test_a_run_of_another_version_is_refused_in_words(plan, muse_folder, tmp_pat
         assert result.returncode == 2, result.stderr
         assert "key_of_tomorrow" in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(thymos, tmp_path):
+    status, printed, said = thymos("reproduce", "--list")
+    assert status == 0
+    assert "lstm-gru: LSTM against GRU" in printed
+    where = ("--budget", "tiny", "--jobs", "1", "--no-cache", "--out", tmp_path / "t")
+    status, printed, said = thymos("reproduce", "lstm-gru", "--simulated", *where)
+    assert status == 0, said
+    assert (tmp_path / "t" / "truth.html").exists()
+    assert (tmp_path / "t" / "truth.csv").exists()
+    assert "lstm-gru-demo" in (tmp_path / "t" / "truth.html").read_text()
+    status, _, said = thymos("reproduce", "lstm-gru", "--data", tmp_path, *where)
+    assert status == 2
+    assert "No study has a result" in said
+    assert thymos("reproduce", "lell")[0] == 2

@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path | None, typer.Option("--data", envvar="THYMOS_DATA", help="Folder that holds the corpora.")]
-Budget = Annotated[str, typer.Option("--budget", help="tiny, quick or full: how much of the study is computed.")]
+Budget = Annotated[str, typer.Option("--budget", help="tiny, brief, quick or full: how much of the study is computed.")]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Make samples anew and in memory; keep none (see `thymos cache`).")
 ]
@@ -224,6 +224,61 @@ def run(
         print(f"thymos: {len(outcome.failed)} fits failed; the first, {name}:\n  {words}", file=sys.stderr)
         print(f"  in full: {out / 'failures.json'}", file=sys.stderr)
         print("  what to do: correct the cause and run the same command; finished fits are kept", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def reproduce(
+    system: Annotated[str, typer.Argument(help="all, or one of the five systems (see --list).")] = "all",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the runs and of the page.")] = Path("runs/truth"),
+    data: Data = None,
+    budget: Budget = "quick",
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Their studies on the embedded simulator instead; no data are needed.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 for one per core.")] = 0,
+    show: Annotated[bool, typer.Option("--list", help="List the systems and their studies, and do nothing.")] = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Claimed, leaky, honest: run the studies of five published systems, or what is missing of them, as one page."""
+    from thymos.base.errors import ThymosError
+    from thymos.evaluation.engines import Engine, default_jobs
+    from thymos.evaluation.runner import run_study
+    from thymos.evaluation.study import load_study
+    from thymos.evaluation.systems import systems_named
+    from thymos.report.truth import write_truth
+
+    console, systems = _console(), systems_named(system)
+    if show:
+        for name, one in systems.items():
+            console.print(f"{name}: {one.title} ({one.source}); {', '.join(one.studies)}; simulated: {one.demo[0]}")
+        return
+    place, failed = Engine("loky", jobs or default_jobs(), 1, None), False
+    runs: dict[str, Path] = {}
+    absent: dict[str, str] = {}
+    methods: dict[str, tuple[str, str]] = {}
+    for name, one in systems.items():
+        for study, method in [one.demo] if simulated else one.studies.items():
+            methods[study], folder = (name, method), out / study
+            plan = load_study(study, budget)
+            console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget}", highlight=False, soft_wrap=True)
+            try:
+                with _progress() as progress:
+                    outcome = run_study(plan, folder, data, place, progress, _cache(no_cache, data))
+                _finish(folder)
+                runs[study] = folder
+                if outcome.failed:
+                    failed = True
+                    print(f"thymos: {study}: {len(outcome.failed)} fits failed, see {folder}", file=sys.stderr)
+            except KeyboardInterrupt:
+                print("thymos: stopped. Finished fits are stored; the same command continues there.", file=sys.stderr)
+                raise typer.Exit(130) from None
+            except ThymosError as error:  # a corpus that is not here must not keep the others from being measured
+                absent[study] = error.came
+                print(f"thymos: {study}: {error}", file=sys.stderr)
+    page = write_truth(out, systems, runs, absent, methods)
+    console.print(f"page: {page}", highlight=False, soft_wrap=True)
+    if failed:
         raise typer.Exit(1)
 
 

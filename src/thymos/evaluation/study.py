@@ -46,7 +46,7 @@ __all__ = [
     "stored_study",
 ]
 
-BUDGETS = ("tiny", "quick", "full")
+BUDGETS = ("tiny", "brief", "quick", "full")
 
 _STEPS = ("transformer", "sampler", "model")  # kinds of what a method is made of
 _INSIDE = {"estimator", "sampler"}  # parameters that may be steps themselves
@@ -470,7 +470,7 @@ class Study(_Strict):
         More figures of the report, from what is stored of all fits.
     claims : list of Claim
     cautions : list of str
-    budgets : mapping of {'tiny', 'quick', 'full'} to Budget
+    budgets : mapping of {'tiny', 'brief', 'quick', 'full'} to Budget
     folder : str
         Where the study's file lies; a path in it is relative to this folder.
     """
@@ -504,7 +504,7 @@ class Study(_Strict):
     panels: list[Panel] = Field(default_factory=list)
     claims: list[Claim] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
-    budgets: dict[Literal["tiny", "quick", "full"], Budget] = Field(default_factory=dict)
+    budgets: dict[Literal["tiny", "brief", "quick", "full"], Budget] = Field(default_factory=dict)
     budget: str = "full"
     reduces: str = "nothing"
     folder: str = ""
@@ -731,6 +731,11 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
     content = copy.deepcopy(dict(content))
     budgets = content.get("budgets")
     chosen = budgets.get(budget) if isinstance(budgets, dict) else None
+    if budget == "brief" and chosen is None:
+        raise StudyError(
+            f"{where} has no budget {budget!r}, of about a minute.",
+            fits="tiny, quick or full; the studies of `thymos reproduce --simulated` have it",
+        )
     if isinstance(chosen, dict) and isinstance(chosen.get("changes") or {}, dict):  # else pydantic says what is wrong
         whole, content = content, _merge(content, chosen.get("changes") or {})
         if all(isinstance(c.get(k) or {}, dict) for c in (whole, content) for k in ("methods", "comparisons")):
