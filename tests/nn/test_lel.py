@@ -117,7 +117,7 @@ def test_each_branch_works_alone_and_as_in_the_ensemble(name, certified):
     kind = CertifiedLEL if certified else LELNet
     whole, alone = kind(small()).eval(), kind(small(), [name]).eval()
     shared = {k: v for k, v in whole.state_dict().items() if not k.startswith(("branches", "fusion"))}
-    mine = {k: v for k, v in whole.state_dict().items() if k.startswith(f"branches.{name}.")}
+    mine = {k: v for k, v in whole.state_dict().items() if k.startswith(f"branches.{name}_branch.")}
     known = {**shared, **mine, "fusion.theta": torch.zeros(1)}
     alone.load_state_dict({k: v for k, v in known.items() if k in alone.state_dict()})
     weighted = any(k.startswith(("bands.channel", "bands.band")) for k in alone.state_dict())
