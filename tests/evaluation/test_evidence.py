@@ -153,3 +153,18 @@ def test_samples_upsampled_within_a_trial_are_no_resampling(make_samples):
     X[:, 1::2] = (X[:, :-1:2] + X[:, 2::2]) / 2
     upsampled = samples.replace(X=X.reshape(-1, 12))
     assert interpolated(upsampled, Neighbourhood(upsampled)) == []
+
+
+def test_rounded_values_and_samples_that_say_they_are_synthetic_are_no_resampling(make_samples):
+    samples = make_samples(subjects=4, trials=10, shape=(12,), effect=0.3)
+    rounded = samples.replace(X=np.round(samples.X[:, :4]))
+    near = Neighbourhood(rounded)
+    assert near.coarse
+    assert not Neighbourhood(samples).coarse
+    assert interpolated(rounded, near) == []
+    between = samples.X.copy()
+    between[7] = (between[50] + between[90]) / 2
+    hidden = samples.replace(X=between)
+    assert len(interpolated(hidden, Neighbourhood(hidden))) == 1
+    marked = hidden.replace(meta=samples.meta.assign(synthetic=np.arange(len(samples)) == 7))
+    assert interpolated(marked, Neighbourhood(marked)) == []

@@ -131,3 +131,22 @@ def test_a_small_fold_keeps_every_class_and_every_part_apart(make_samples):
     assert set(samples.y[small.train]) == set(samples.y)
     for part in ("train", "validation", "test"):
         assert set(getattr(small, part)) <= set(getattr(fold, part))
+
+
+def test_a_trial_may_be_scaled_by_itself_and_not_with_others(setting):
+    samples, fold = setting
+    trials = samples.meta["trial"].to_numpy(str)
+
+    def scaled(groups):
+        def procedure(data, part):
+            X = data.X.copy()
+            for name in np.unique(groups):
+                mine = groups == name
+                X[mine] = (X[mine] - X[mine].mean(axis=0)) / X[mine].std(axis=0)
+            return fitted(LogisticRegression(), X, data, part)
+
+        return procedure
+
+    assert intervene(scaled(trials), samples, fold) == []
+    (finding,) = intervene(scaled(samples.meta["subject"].to_numpy(str)), samples, fold)
+    assert finding.kind == "features"

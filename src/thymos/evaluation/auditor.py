@@ -237,7 +237,9 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
         audit.skipped.append("copies (samples of so few values are alike by chance)")
     audit.add(interpolated(samples, near))
     if not near.crowded:
-        audit.searched.append("near copies and samples interpolated between trials")
+        audit.searched.append("near copies" + ("" if near.coarse else " and samples interpolated between trials"))
+        if near.coarse:
+            audit.skipped.append("samples interpolated between trials (of rounded values some lie on lines by chance)")
     else:
         audit.skipped.append(
             f"near copies and interpolated samples (the samples vary in {near.dimension:.1f} directions only, in which "
@@ -327,12 +329,13 @@ def audit_probes(
     table["best"] = table["protocol"].map(lambda name: _best(references, name, study))
     table["p_holm"] = table.groupby("protocol")["p"].transform(lambda p: holm(p.fillna(1.0).tolist()))
     audit.probes = table
-    by_stimulus = any("stimulus" in p.keys for p in protocols.values() if not p.leaky)
     for row in table[~table["leaky"] & (table["p_holm"] < _ALPHA)].to_dict("records"):
         probe = PROBES[row["method"]]
         # who, when and where can be no emotion, however little they tell; a signal may carry some of it
         counts = probe.by_value or not np.isfinite(row["best"]) or _as_well(row["value"], row["best"], study.metric)
-        counts = counts and not (row["method"] == "stimulus" and by_stimulus)
+        counts = (
+            counts and row["method"] != "stimulus"
+        )  # stimuli are chosen for what they evoke; it is said all the same
         text = _said(row, table[table["leaky"] & (table["method"] == row["method"])], study)
         finding = Finding(
             "shortcut" if counts else "hint", text, int(row["n_units"]), probe.do, evidence(samples, probe)

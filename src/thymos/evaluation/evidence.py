@@ -39,6 +39,8 @@ _ON_LINE = 1e-5
 _EXACT = 1e-4
 _CARRIES = 0.98
 
+_FEW_ROWS, _DISTINCT = 1000, 0.25  # rows whose values are counted, and their share below which a column is coarse
+
 #: Tested trials below which no single feature is accused of being the label.
 LEAST_TRIALS = 20
 
@@ -89,6 +91,12 @@ class Neighbourhood:
         )
 
     @property
+    def coarse(self) -> bool:
+        """Whether most columns have so few values, as rounding leaves, that samples lie on lines by chance."""
+        few = self.table[:_FEW_ROWS]
+        return bool(np.median([len(np.unique(column)) for column in few.T]) < _DISTINCT * len(few))
+
+    @property
     def crowded(self) -> bool:
         """Whether the samples vary in so few directions that neighbours come close by chance."""
         return self.dimension < _LEAST_DIMENSION
@@ -129,11 +137,14 @@ def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhoo
 
 
 def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding]:
-    """Find samples that lie exactly between two others of different trials, as SMOTE and mixing make them."""
+    """Find samples that lie exactly between two others of different trials, as SMOTE and mixing make them.
+
+    Those that say themselves that they are synthetic are judged by their metadata.
+    """
     table, neighbours = neighbourhood.table, neighbourhood.neighbours
     trial = np.unique(samples.meta["trial"].astype(str), return_inverse=True)[1][neighbourhood.rows]
-    if table.shape[1] < 3 or neighbourhood.crowded:
-        return []  # in a plane points lie between others by chance
+    if table.shape[1] < 3 or neighbourhood.crowded or neighbourhood.coarse:
+        return []  # in a plane, and on a grid, points lie between others by chance
     between = np.zeros(len(table), dtype=bool)
     for part in _blocks(len(table), neighbours.shape[1] * table.shape[1]):
         arms = (table[neighbours[part]] - table[part, None]).astype(np.float64)
@@ -145,6 +156,8 @@ def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding
             shortest = np.minimum(length[:, i], length[:, j]) > 0.01 * np.maximum(length[:, i], length[:, j])
             apart = owner[:, i] != owner[:, j]  # within a trial, upsampling makes such samples and leaks nothing
             between[part] |= (gram[:, i, j] <= -(1 - _ON_LINE) * product) & (product > 0) & shortest & apart
+    if "synthetic" in samples.meta:
+        between &= ~samples.meta["synthetic"].to_numpy(dtype=bool)[neighbourhood.rows]
     rows = neighbourhood.rows[between]
     if not len(rows):
         return []

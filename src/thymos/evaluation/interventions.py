@@ -70,7 +70,7 @@ def intervene(
         return result.reshape(len(result), -1)
 
     before = predict(samples)
-    altered = rng.permutation(len(fold.test))[: len(fold.test) // 2]
+    altered = _half(samples.meta["trial"].astype(str).to_numpy(dtype=str)[fold.test], rng)
     kept = np.setdiff1d(np.arange(len(fold.test)), altered)
     experiments = (
         (
@@ -85,7 +85,7 @@ def intervene(
             "features",
             samples.replace(X=_other_features(samples.X, fold.test[altered], rng)),
             kept,
-            "the features of other test samples were changed: the test part is not predicted sample by sample",
+            "the features of other test trials were changed: the test part is not predicted trial by trial",
             "look for scaling, PCA, a generator or neighbours fitted with test rows, or normalisation over a test "
             "batch",
         ),
@@ -103,6 +103,17 @@ def intervene(
         text = f"{name}: {moved.sum()} of {len(rows)} predictions changed when {what}."
         findings.append(Finding(kind, text, int(moved.sum()), do, describe(samples.meta, fold.test[rows[moved]])))
     return findings
+
+
+def _half(trials: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the places of half of the trials; of a single trial, of half of its samples.
+
+    Whole trials, because scaling a trial by itself, without its label, tells nothing of any other.
+    """
+    names = rng.permutation(np.unique(trials))
+    if len(names) < 2:
+        return rng.permutation(len(trials))[: len(trials) // 2]
+    return np.flatnonzero(np.isin(trials, names[: len(names) // 2]))
 
 
 def inner_splits(estimator: object, n_train: int = 0) -> list[Finding]:

@@ -1,0 +1,119 @@
+"""How often the auditor finds planted leaks, by kind and strength, and how often it accuses clean studies.
+
+Run: python benchmarks/honesty.py [--seeds 3] [--kind NAME ...]
+
+The cases (`honesty_cases.py`) were written from a list of kinds alone, by somebody who had not read the auditor: ten
+kinds of leak in three variants and three strengths, and twenty clean studies of which many look suspicious. A case is
+what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor is
+given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
+probes nuisances. A case counts as found if anything but a note is found. Rates have exact 95 % intervals over cases.
+Results: results/honesty.csv (every case) and results/honesty.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from honesty_cases import KINDS, Case, clean, leaks
+from scipy.stats import binomtest
+
+from thymos.evaluation.auditor import Audit, audit_data, audit_probes
+from thymos.evaluation.interventions import intervene
+from thymos.evaluation.metrics import predictions_table
+from thymos.evaluation.splitters import Protocol
+from thymos.evaluation.statistics import summarise
+
+#: What probes are told of a study.
+STUDY = SimpleNamespace(seed=0, budget="quick", metric="balanced_accuracy", level="trial", baseline="majority")
+NAME = "author"
+
+
+def audited(case: Case) -> Audit:
+    """Return what the auditor finds in what an author hands over."""
+    protocol = Protocol()
+    protocol.keys, protocol.name = case.keys, NAME
+    audit, classes = Audit(), sorted(set(map(str, case.samples.y)))
+    audit_data(audit, case.samples, {NAME: case.folds}, {NAME: protocol})
+    audit.add(intervene(case.procedure, case.samples, case.folds[0]), NAME)
+    made = []
+    for fold in case.folds:
+        table = predictions_table(
+            case.samples.meta.iloc[fold.test], case.samples.y[fold.test], case.procedure(case.samples, fold), classes
+        )
+        made.append(table.assign(protocol=NAME, method="method", labels="true", fold=fold.name, seed=0, repeat=0))
+    references = summarise(pd.concat(made, ignore_index=True), classes, (STUDY.metric,), (STUDY.level,))
+    audit_probes(audit, STUDY, case.samples, {NAME: case.folds}, {NAME: protocol}, classes, references)
+    return audit
+
+
+def row_of(case: Case, seed: int) -> dict[str, Any]:
+    """Return one row of the table."""
+    begin = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of small fits
+        audit = audited(case)
+    counted = [finding for finding in audit.findings if finding["severity"] != "note" and not finding["leaky"]]
+    return {
+        "kind": case.kind,
+        "strength": case.strength,
+        "seed": seed,
+        "found": bool(counted),
+        "what": "; ".join(sorted({f"{finding['severity']}: {finding['kind']}" for finding in counted})),
+        "variant": case.variant,
+        "seconds": time.perf_counter() - begin,
+    }
+
+
+def rate(found: Sequence[bool]) -> dict[str, float]:
+    """Return a share with its exact interval."""
+    test = binomtest(int(np.sum(found)), len(found)).proportion_ci(method="exact")
+    return {"n": len(found), "rate": float(np.mean(found)), "low": float(test.low), "high": float(test.high)}
+
+
+def main() -> None:
+    """Audit all cases, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--kind", nargs="*", default=[*KINDS, "clean"])
+    parser.add_argument("--out", type=Path, default=Path("results/honesty.json"))
+    given = parser.parse_args()
+    rows = []
+    for seed in range(given.seeds):
+        for case in (*leaks(seed), *clean(seed)):
+            if case.kind in given.kind:
+                rows.append(row_of(case, seed))
+                print({key: value for key, value in rows[-1].items() if key != "variant"}, flush=True)
+    table = pd.DataFrame(rows)
+    planted, innocent = table[table["kind"] != "clean"], table[table["kind"] == "clean"]
+    found: dict[str, Any] = {
+        "by_strength": {name: rate(part["found"]) for name, part in planted.groupby("strength", sort=False)},
+        "by_kind": {
+            f"{kind}, {strength}": rate(part["found"])
+            for (kind, strength), part in planted.groupby(["kind", "strength"], sort=False)
+        },
+        "missed": planted.loc[~planted["found"], ["kind", "strength", "variant", "seed"]].to_dict("records"),
+    }
+    if len(innocent):
+        found["false_alarms"] = rate(innocent["found"])
+        found["accused"] = innocent.loc[innocent["found"], ["variant", "what", "seed"]].to_dict("records")
+    print(json.dumps({key: found[key] for key in found if key not in ("missed", "accused")}, indent=1))
+    if set(given.kind) >= {*KINDS, "clean"}:
+        table.to_csv(given.out.with_suffix(".csv"), index=False, float_format="%.3g")
+        given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
