@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from thymos.base.checkpoints import kept_in
@@ -165,3 +166,15 @@ def test_it_goes_on_with_weights_and_masks_of_another(data):
         assert np.mean(np.array(before["live"]) == np.array(after["live"])) > 0.95, "silenced ones did not stay so"
     with pytest.raises(InputError, match="the same granularity"):
         pruned(granularity="channel").fit(X, y, start=first)
+
+
+def test_without_memory_the_scores_decide_what_goes_at_last():
+    X, y = load_digits(return_X_y=True)
+    X = ((X - X.mean(axis=0)) / (X.std(axis=0) + 1e-6)).astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(X))
+    train, held, test = order[:1100], order[1100:1400], order[1400:]
+    inner = MLPClassifier(hidden=(128, 64), dropout=0.0, max_epochs=20, batch_size=64, random_state=0)
+    options = {"density": 0.2, "dense_epochs": 10, "dynamics": False, "rewiring": 0.0, "random_state": 0}
+    made = PrunedClassifier(inner, **options).fit(X[train], y[train], validation=(X[held], y[held]))
+    assert made.live_ == pytest.approx(0.2, abs=0.01)
+    assert made.score(X[test], y[test]) > 0.95, "of weights whose proteins are 1 any went"

@@ -33,6 +33,7 @@ _CAP = 0.5  # share of the live units that the threshold may be above
 _OLD = 2  # epochs that a unit is left in peace after it came back
 _REBORN = 0.6  # protein of a unit that comes back
 _SETTLE = 5  # epochs with a fixed threshold after the last target
+_TIE = 1e-3  # what a score adds where proteins are equal
 _HALVINGS = 12  # of the interval in which a share of units is looked for
 _GENES = Expression()
 _ABOVE = 2.0  # importance over threshold from which all units begin
@@ -276,8 +277,11 @@ class GenePruner(Pruner):
         if epoch < self.last and self.rewiring:
             self._rewire(scores, epoch)
         if epoch == end and (self.threshold == "schedule") and abs(self.share - self.density) > 0.01:
-            # live ones first: what is silenced comes back only where too few are left
-            self._keep_best([units.p + 2.0 * units.live for units in self.units_], self.density)
+            # live ones first: what is silenced comes back only where too few are left; proteins that are 0 or 1, as
+            # they are without dynamics, leave the choice to the scores
+            u = [(score / max(self.tau_, 1e-12)).tanh() for score in scores]
+            best = [mine.p + 2.0 * mine.live + _TIE * more for mine, more in zip(self.units_, u, strict=True)]
+            self._keep_best(best, self.density)
 
     def _score(self, units: Units) -> torch.Tensor:
         if self.scores == "random":
@@ -324,7 +328,8 @@ class GenePruner(Pruner):
         proteins = torch.cat([units.p.flatten() for units in self.units_])
         ages = torch.cat([units.age.flatten() for units in self.units_])
         free = torch.nonzero(~gone & (ages >= _OLD)).flatten()
-        leaving = free[torch.topk(-proteins[free], min(len(back), len(free))).indices]
+        equal = _TIE * (torch.cat([score.flatten() for score in scores]) / max(self.tau_, 1e-12)).tanh()
+        leaving = free[torch.topk(-(proteins + equal)[free], min(len(back), len(free))).indices]
         back = back[: len(leaving)]
         flat_scores = torch.cat([score.flatten() for score in scores])
         start = 0
