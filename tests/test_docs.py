@@ -435,3 +435,45 @@ def test_what_searched_networks_and_generated_samples_show_is_stored():
     seconds = compared["fit_seconds_of_a_seed"]
     assert f"{seconds['personal']:.0f} s a seed against {seconds['random']:.0f} s" in page
     assert f"standard deviation {compared['median_sd']:.3f}, of which {compared['detectable']:.3f}" in page
+
+
+def test_what_is_left_of_pruned_networks_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "gene-pruning-digits.quick.csv")
+    table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")
+    shown = rows_of("pruning.md", 2)
+    names = {
+        **{"dense": "dense", "gene": "gene", "gene, dynamics off": "gene_no_memory", "RigL": "rigl", "SET": "set"},
+        **{"gene, rewiring off": "gene_no_rewiring", "gene, random scores": "gene_random_scores", "random": "random"},
+        **{"largest gradually": "gradual", "largest at once": "magnitude", "small from the beginning": "small"},
+        **{"logistic regression": "logistic_regression"},
+    }
+    for title, method in names.items():
+        numbers = list(map(float, re.findall(r"\d\.\d+", shown[title][0])))
+        assert numbers == pytest.approx(table.loc[method, ["value", "low", "high"]].tolist(), abs=5.1e-4)
+    compared = json.loads((ROOT / "results" / "gene-pruning-digits.quick.json").read_text())["recording"]["compared"]
+    pairs = {pair["b"]: pair for pair in compared}
+    page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
+    control = pairs.pop("gene_random_scores")
+    assert f"{100 * control['difference']:.1f} points ahead of random scores" in page
+    assert f"p {control['p_holm']:.3f} after Holm" in page
+    ahead = [pairs[name] for name in ("magnitude", "random", "set", "rigl", "small")]
+    assert all(0.0055 < pair["difference"] < 0.0105 and 0.105 < pair["p_holm"] < 0.125 for pair in ahead)
+    assert all(pairs[name]["p_holm"] == 1 for name in ("dense", "gradual", "gene_no_memory", "gene_no_rewiring"))
+
+
+def test_how_often_the_auditor_is_right_is_stored():
+    stored = json.loads((ROOT / "results" / "honesty.json").read_text())
+    shown = rows_of("audit.md", 4)
+    for name, row in stored["by_kind"].items():
+        kind, strength = name.rsplit(", ", 1)
+        cell = shown[kind][("weak", "middle", "strong").index(strength)]
+        assert float(cell) == pytest.approx(row["rate"], abs=5.1e-3)
+    total = shown["all, 90 cases of each strength"]
+    for cell, row in zip(total, stored["by_strength"].values(), strict=True):
+        numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
+        assert numbers == pytest.approx([row["rate"], row["low"], row["high"]], abs=5.1e-3)
+        assert row["n"] == 90
+    alarms = stored["false_alarms"]
+    page = " ".join((ROOT / "docs" / "audit.md").read_text().split())
+    said = f"Of {alarms['n']} clean cases {len(stored['accused'])} is accused: {alarms['rate']:.3f}"
+    assert f"{said} [{alarms['low']:.3f}, {alarms['high']:.2f}]" in page
