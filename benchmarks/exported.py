@@ -38,6 +38,7 @@ from thymos.training.pipeline import make_pipeline
 NAMES = [name for name in DEAP_GRID.split() if name != "."]
 FACES = ("face_cnn", "compact_face_cnn")
 BODY = ("physio_lstm", "physio_lstm_regressor")
+SPEECH = ("speech_cnn", "speech_attention")
 RAW = (
     *("eegnet", "shallow_convnet", "deep_convnet", "tsception", "fbcnet", "lggnet", "lel", "lel_code", "lel_certified"),
     *("cnn_lstm", "riemann"),
@@ -65,6 +66,8 @@ def member(name: str) -> tuple[object, np.ndarray, np.ndarray, list]:
     steps: list = []
     if name in FACES or name == "gene_pruned":
         X = rng.integers(0, 256, (96, 1, 48, 48), dtype=np.uint8)
+    elif name in SPEECH:
+        X, steps = (-60 + 10 * rng.standard_normal((96, 40, 1, 200))).astype(np.float32), [ChannelScaler()]
     elif name in BODY:
         X, steps = (70 + 5 * rng.standard_normal((96, 1, 80))).astype(np.float32), []
     else:
