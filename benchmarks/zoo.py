@@ -19,8 +19,16 @@ import itertools
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from thymos.evaluation.comparison import compare_methods, detectable
 from thymos.report.view import RunView
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """Return rows as JSON has them: rounded, and nothing where there is no number."""
+    table = table.round(4)
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def main() -> None:
@@ -64,8 +72,8 @@ def main() -> None:
                 "pairs": len(pairs),
                 "median_sd": sd,
                 "detectable": detectable(sd, n),
-                **({"compared": pairs.round(4).to_dict("records")} if options.against or options.planned else {}),
-                "significant": pairs.query("p_holm < 0.05").round(4).to_dict("records"),
+                **({"compared": records(pairs)} if options.against or options.planned else {}),
+                "significant": records(pairs.query("p_holm < 0.05")),
                 "uncorrected": int((pairs["p"] < 0.05).sum()),
             }
             print(f"\n{name}, {protocol}: {n} {unit}s, sd of paired differences {sd:.3f}")

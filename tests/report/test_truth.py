@@ -49,6 +49,15 @@ def test_a_row_sets_claim_leak_chance_and_rival_beside_the_honest_number(view):
     assert ("Above chance" in row["verdict"]) == (row["p"] < 0.05)
 
 
+def test_a_claim_of_another_metric_is_compared_in_that_one(view):
+    claim = {"text": "t", "value": 0.99, "source": "s", "protocol": "trial", "method": "mlp", "metric": "macro_f1"}
+    view.study = {**view.study, "claims": [claim]}
+    (row,) = truth_rows("lel", "looked-at", "mlp", view)
+    reached = view.cell("trial", "mlp", "macro_f1").value
+    assert row["in_claim_metric"] == reached != row["honest"]
+    assert f"is {100 * (0.99 - reached):.0f} points higher in " in row["verdict"]
+
+
 def test_the_page_says_what_was_not_measured_and_why(looked_at, tmp_path):
     system = System("Title <b>", "someone 2025", "99 %", ("looked-at", "mlp"))
     runs = {"looked-at": looked_at.results.folder, "gone": tmp_path / "gone"}

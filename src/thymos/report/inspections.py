@@ -251,8 +251,8 @@ def branches(view: RunView, table: pd.DataFrame) -> list[Drawn]:
     return [Drawn("Branches", drawn, caption)]
 
 
-def breakdown(view: RunView, table: pd.DataFrame) -> list[Drawn]:
-    """Draw what the methods reach for each value of a metadata column, subjects as thin lines."""
+def breakdown(view: RunView, table: pd.DataFrame, gaps: bool = True) -> list[Drawn]:
+    """Draw what the methods reach for each value of a metadata column, subjects as thin lines; say how far apart."""
     table = table[table["level"] == view.level].rename(columns={"value": "of"})
     column, measured, chance = _metric(view)
     parts = over_units(table, ["method", "of"], column)
@@ -299,7 +299,7 @@ def breakdown(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         f"chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
         "trials, is not taken out."
     )
-    if not view.rating:
+    if gaps and not view.rating:
         caption += _gaps(view, table.rename(columns={"of": "value"}), column)
     return [Drawn(f"Breakdown by {name}", drawn, caption)]
 
@@ -330,7 +330,7 @@ def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         "Modalities were taken from the test part; training had them all, and left some out at random where the method "
         f"is a network. {words} Thin lines: subjects; dashed: chance."
     )
-    return [Drawn("Missing modalities", drawn.svg, caption) for drawn in breakdown(view, table)]
+    return [Drawn("Missing modalities", drawn.svg, caption) for drawn in breakdown(view, table, gaps=False)]
 
 
 #: The figure of each inspection: called with the run and the rows of one protocol.

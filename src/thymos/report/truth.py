@@ -11,9 +11,10 @@ import pandas as pd
 
 from thymos.base.errors import DataError
 from thymos.evaluation.comparison import compare_methods
+from thymos.evaluation.metrics import direction
 from thymos.evaluation.systems import System
 from thymos.report.page import percent, write_page
-from thymos.report.view import RunView, number
+from thymos.report.view import RunView, number, title_of
 
 __all__ = ["TABLE", "truth_rows", "write_truth"]
 
@@ -33,10 +34,10 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
     -------
     list of dict
         ``system, study, title, protocol, method, metric, level, budget, simulated, claimed, claim`` (the text),
-        ``leaky`` and ``leaky_protocol``, ``honest, low, high, chance, p`` (after Holm, of all methods), ``gain`` of the
-        leak with its interval ``gain_low, gain_high``, ``unit, n_units``, ``rival`` (the best other method but the
-        majority), ``rival_value``, ``difference`` to it with its interval and ``difference_p``, and ``verdict``, in
-        words.
+        ``claim_metric`` and what is reached ``in_claim_metric``, ``leaky`` and ``leaky_protocol``, ``honest, low, high,
+        chance, p`` (after Holm, of all methods), ``gain`` of the leak with its interval ``gain_low, gain_high``,
+        ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``difference`` to it
+        with its interval and ``difference_p``, and ``verdict``, in words.
     """
     rows = []
     if method not in view.methods:
@@ -51,7 +52,8 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
             **{"method_title": view.methods[method], "metric": view.metric, "level": view.level},
             **{"budget": view.study["budget"], "simulated": _simulated(view)},
             **{"honest": cell.value, "low": cell.low, "high": cell.high, "chance": cell.chance},
-            **{"p": corrected[card.name].get(method, np.nan), **_claim(view, method), **_leak(view, card.name, method)},
+            **{"p": corrected[card.name].get(method, np.nan), **_claim(view, card.name, method)},
+            **_leak(view, card.name, method),
         }
         row |= _rival(view, card.name, method)
         row["verdict"] = _verdict(row)
@@ -93,7 +95,7 @@ def write_truth(
     gone = dict(absent)
     for study, run in runs.items():
         try:
-            rows += truth_rows(*[methods[study][0], study, methods[study][1]], RunView(run))
+            rows += truth_rows(methods[study][0], study, methods[study][1], RunView(run))
         except DataError as error:
             gone[study] = error.came
     if not rows:
@@ -126,10 +128,15 @@ def _link(run: Path, place: Path) -> str:
     return page.relative_to(place).as_posix() if page.is_relative_to(place) else page.as_posix()
 
 
-def _claim(view: RunView, method: str) -> dict[str, Any]:
-    """Return the published number that belongs to a method, if the study names one."""
-    mine = [claim for claim in view.study["claims"] if claim["method"] == method]
-    return {"claimed": mine[0]["value"], "claim": f"{mine[0]['text']}, {mine[0]['source']}"} if mine else {}
+def _claim(view: RunView, protocol: str, method: str) -> dict[str, Any]:
+    """Return the published number that belongs to a method, if the study names one, and ours in its own metric."""
+    claim = next((claim for claim in view.study["claims"] if claim["method"] == method), None)
+    if claim is None:
+        return {}
+    metric = claim.get("metric") or view.metric
+    here = view.cell(protocol, method, metric).value
+    words = f"{claim['text']}, {claim['source']}"
+    return {"claimed": claim["value"], "claim": words, "claim_metric": metric, "in_claim_metric": here}
 
 
 def _leak(view: RunView, honest: str, method: str) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def _rival(view: RunView, protocol: str, method: str) -> dict[str, Any]:
     others = {name: value for name, value in others.items() if value is not None and not view.is_baseline(name)}
     if not others:
         return {}
-    best = max(others, key=others.get)
+    best = max(others, key=lambda name: direction(view.metric) * others[name])
     mine = view.predictions[view.predictions["protocol"] == protocol]
     (row,) = compare_methods(mine, view.classes, view.metric, view.level, [(method, best)]).to_dict("records")
     return {
@@ -175,19 +182,20 @@ def _verdict(row: Mapping[str, Any]) -> str:
         if above
         else f"Not told from chance ({number(row['honest'])} against {number(row['chance'])})."
     ]
-    if "claimed" in row:
-        short = row["claimed"] - row["honest"]
+    if row.get("in_claim_metric") is not None:
+        short = row["claimed"] - row["in_claim_metric"]
+        of = "" if row["claim_metric"] == row["metric"] else f" in {title_of(row['claim_metric'])}"
         words.append(
-            f"The claim of {percent(row['claimed'])} is {100 * short:.0f} points higher."
+            f"The claim of {percent(row['claimed'])} is {100 * short:.0f} points higher{of}."
             if short > 0.005
-            else f"The claim of {percent(row['claimed'])} is reached."
+            else f"The claim of {percent(row['claimed'])} is reached{of}."
         )
     if "gain" in row:
         span = "" if not np.isfinite(row["gain_low"]) else f" [{row['gain_low']:+.2f}, {row['gain_high']:+.2f}]"
         words.append(f"The split {row['leaky_protocol']}, which leaks, changes it by {row['gain']:+.3f}{span}.")
     if "rival" in row:
         known = row["difference_p"] < 0.05
-        better = "better" if row["difference"] > 0 else "worse"
+        better = "better" if direction(row["metric"]) * row["difference"] > 0 else "worse"
         words.append(
             f"{'It is ' + better + ' than' if known else 'It is not told from'} {row['rival_title']} "
             f"({row['difference']:+.3f}, p {number(row['difference_p'])}, before correction)."

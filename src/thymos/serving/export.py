@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -27,9 +28,11 @@ from thymos.serving.steps import Calibrated, Constant, LinearProbabilities, Orde
 from thymos.training.channels import compacted
 from thymos.training.estimator import TorchEstimator
 
-__all__ = ["OnnxPipeline", "export_onnx", "network_of", "quantised"]
+__all__ = ["SAMPLES", "OnnxPipeline", "export_onnx", "network_of", "quantised", "split_pipeline"]
 
-_SAMPLES = 1000  # that the exported model is compared with the trained one on
+#: Samples that an exported model is compared with the trained one on.
+SAMPLES = 1000
+
 _EQUAL = 1e-4  # largest difference of probabilities, or of ratings in units of their spread
 _INPUT = "samples"
 _DENSE = ["MatMul", "Gemm", "LSTM"]
@@ -187,7 +190,7 @@ def export_onnx(
         raise InputError(f"{len(example)} samples came as examples.", fits="two or more")
     if classes is None:
         classes = [str(name) for name in getattr(pipeline, "classes_", [])]
-    parts = _split(pipeline, np.ascontiguousarray(example))
+    parts = split_pipeline(pipeline, np.ascontiguousarray(example))
     why = _UNTRANSLATED.get(type(parts.last).__name__)
     if why:
         raise InputError(f"{type(parts.last).__name__} has {why}.", fits="a network, or a classifier of scikit-learn")
@@ -267,7 +270,7 @@ def quantised(
                     quantization.quantize_static(
                         model,
                         str(made),
-                        _reader(quantization.CalibrationDataReader, _kept(_split(pipeline, example).given)),
+                        _reader(quantization.CalibrationDataReader, _kept(split_pipeline(pipeline, example).given)),
                         op_types_to_quantize=["Conv", "MatMul", "Gemm"],
                         per_channel=True,
                     )
@@ -305,7 +308,7 @@ def network_of(last: Any, X: np.ndarray) -> tuple[nn.Module, str, TorchEstimator
         for units in getattr(last, "units_", [])
         if units["kind"] == "channel"
     }
-    module = estimator.module_.cpu().eval()
+    module = copy.deepcopy(estimator.module_).cpu().eval()  # the trained one stays where it is
     whole = sum(p.numel() for p in module.parameters())
     if any(gone.values()):
         module = compacted(module, torch.from_numpy(np.ascontiguousarray(estimator.arrange(X[:2]))), gone)
@@ -314,12 +317,12 @@ def network_of(last: Any, X: np.ndarray) -> tuple[nn.Module, str, TorchEstimator
     return estimator.predictor(module).eval(), words, estimator
 
 
-def _split(pipeline: Any, X: np.ndarray) -> _Split:
+def split_pipeline(pipeline: Any, X: np.ndarray) -> _Split:
     """Return a fitted pipeline in parts: everything up to the last step without counterpart stays outside."""
     *before, (_, last) = getattr(pipeline, "steps", [("", pipeline)])
     found = _Split([], [], X, X, last)
     for name, step in before:
-        if step == "passthrough" or hasattr(step, "fit_resample"):
+        if step in (None, "passthrough") or hasattr(step, "fit_resample"):
             continue  # samplers act in training alone
         made, X = step_module(step, found.X.shape[1:]), step.transform(found.X)
         if made is None:
@@ -444,7 +447,7 @@ def _compared(
 ) -> tuple[float, float | None]:
     """Return the largest difference between the trained and the exported model, and the share decided alike."""
     rng = np.random.default_rng(0)
-    X = example[rng.integers(0, len(example), _SAMPLES)]
+    X = example[rng.integers(0, len(example), SAMPLES)]
     if X.dtype.kind == "f":  # no sample twice
         X = (X + 0.1 * X.std(axis=0) * rng.standard_normal(X.shape)).astype(X.dtype)
     exported = OnnxPipeline(path, pipeline)
@@ -455,10 +458,8 @@ def _compared(
         known = (calibration or Calibration()).apply(known)
         same = float((known.argmax(axis=1) == made.argmax(axis=1)).mean())
     else:
-        spread = known.std()
-        spread = (
-            spread if spread > 1e-6 * np.abs(known).max() else np.abs(known).max() or 1.0
-        )  # of equal ones there is none
+        largest, spread = np.abs(known).max(), known.std()
+        spread = spread if spread > 1e-6 * largest else largest or 1.0  # equal ratings have no spread
         known, made = known / spread, made / spread
         same = None
     return float(np.abs(known - made).max()), same

@@ -20,7 +20,7 @@ from thymos.base.random import child_seed
 from thymos.base.recording import Frames, Recording, Signal
 from thymos.serving.adapt import Recipe
 from thymos.serving.bundle import Bundle
-from thymos.serving.export import OnnxPipeline, export_onnx, network_of, quantised
+from thymos.serving.export import SAMPLES, OnnxPipeline, export_onnx, network_of, quantised, split_pipeline
 from thymos.serving.footprint import latencies, operations, peak_memory
 from thymos.serving.pictures import PictureRecipe
 from thymos.serving.several import SeveralRecipe
@@ -97,7 +97,7 @@ def export_bundle(
             **properties,
             "recipe": bundle.recipe.model_dump(mode="json"),
             "classes": list(bundle.classes),
-            "samples": {"of": given, "n": len(X), "compared": 1000},
+            "samples": {"of": given, "n": len(X), "compared": SAMPLES},
             "graph": graph,
             "int8": small,
             "costs": rows,
@@ -175,16 +175,14 @@ def _costs(bundle: Bundle, folder: Path, X: np.ndarray) -> list[dict[str, Any]]:
 
 def _size_of(pipeline: Any, X: np.ndarray) -> dict[str, int | None]:
     """Return parameters, operations and bytes of the network of a pipeline, without what it has silenced."""
-    *before, last = [step for _, step in getattr(pipeline, "steps", [("", pipeline)])]
-    if not isinstance(getattr(last, "estimator_", last), TorchEstimator):
+    parts = split_pipeline(pipeline, X)
+    if not isinstance(getattr(parts.last, "estimator_", parts.last), TorchEstimator):
         return {"parameters": None, "operations": None, "bytes": None}
-    for step in before:
-        X = X if hasattr(step, "fit_resample") else step.transform(X)
-    network, _, estimator = network_of(last, X)
+    network, _, estimator = network_of(parts.last, parts.X)
     tensors = [*network.parameters(), *network.buffers()]
     return {
         "parameters": sum(p.numel() for p in network.parameters()),
-        "operations": operations(network, estimator.arrange(X[:2])),
+        "operations": operations(network, estimator.arrange(parts.X[:2])),
         "bytes": sum(tensor.numel() * tensor.element_size() for tensor in tensors),
     }
 

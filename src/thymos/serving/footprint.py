@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -77,22 +78,23 @@ def latencies(
     dict of str to dict
         For each function ``p50_<batch>`` and ``p99_<batch>`` in seconds.
     """
-    threads = torch.get_num_threads()
     found: dict[str, dict[str, float]] = {name: {} for name in calls}
+    threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        for k, batch in enumerate(batches):
-            given = np.resize(X, (batch, *X.shape[1:]))
-            taken = np.empty((repeats if k == 0 else max(1, repeats // 4), len(calls)))
-            for warm in range(-3, len(taken)):
-                for place, call in enumerate(calls.values()):
-                    begin = time.perf_counter()
-                    call(given)
-                    if warm >= 0:
-                        taken[warm, place] = time.perf_counter() - begin
-            for place, name in enumerate(calls):
-                for share in (50, 99):
-                    found[name][f"p{share}_{batch}"] = float(np.percentile(taken[:, place], share))
+        with threadpool_limits(1):  # of what scikit-learn and NumPy compute with
+            for k, batch in enumerate(batches):
+                given = np.resize(X, (batch, *X.shape[1:]))
+                taken = np.empty((repeats if k == 0 else max(1, repeats // 4), len(calls)))
+                for warm in range(-3, len(taken)):
+                    for place, call in enumerate(calls.values()):
+                        begin = time.perf_counter()
+                        call(given)
+                        if warm >= 0:
+                            taken[warm, place] = time.perf_counter() - begin
+                for place, name in enumerate(calls):
+                    for share in (50, 99):
+                        found[name][f"p{share}_{batch}"] = float(np.percentile(taken[:, place], share))
     finally:
         torch.set_num_threads(threads)
     return found
