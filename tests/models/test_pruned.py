@@ -178,3 +178,10 @@ def test_without_memory_the_scores_decide_what_goes_at_last():
     made = PrunedClassifier(inner, **options).fit(X[train], y[train], validation=(X[held], y[held]))
     assert made.live_ == pytest.approx(0.2, abs=0.01)
     assert made.score(X[test], y[test]) > 0.95, "of weights whose proteins are 1 any went"
+
+
+def test_what_comes_back_between_batches_is_noted(data):
+    X, y, held = data
+    inner = MLPClassifier(**{**SMALL, "max_epochs": 40, "batch_size": 32})
+    made = PrunedClassifier(inner, method="rigl", random_state=0).fit(X, y, validation=held)
+    assert {row["came_back"] > 0 for row in made.regulation_} == {True, False}

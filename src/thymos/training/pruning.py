@@ -103,10 +103,10 @@ class Pruner(Callback):
             return
         with torch.no_grad():
             before = [units.live.clone() for units in self.units_]
-            self.came_back_ = 0
             self.between(done)
             self._apply(net, before)
             self._note(done)
+            self.came_back_ = 0  # some come back between two batches
             for units, old in zip(self.units_, before, strict=True):
                 units.forget()
                 units.age.add_(1).masked_fill_(units.live & ~old, 0.0)
