@@ -1081,7 +1081,7 @@ def cache_clear(
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
-    """Write report.html from stored results only."""
+    """Write report.html, card.md and tables from stored results only."""
     _finish(run)
 
 
@@ -1089,12 +1089,14 @@ def _finish(folder: Path) -> None:
     """Write the report of a run, print its main table and where the report is."""
     from rich.table import Table
 
+    from thymos.report.card import write_card
     from thymos.report.page import write_report, write_tables
     from thymos.report.view import RunView
 
     view = RunView(folder)
     page = write_report(view)
     write_tables(view)
+    write_card(view)
     rows, head, caption = view.main_table()
     table = Table(*head, title="Results", caption=caption, caption_justify="left")
     for row in rows:

@@ -130,10 +130,11 @@ class Results:
             fresh.unlink(missing_ok=True)
         return True
 
-    def add_sitting(self, facts: Mapping[str, Any]) -> None:
-        """Store the circumstances under which a process computes fits."""
-        name = f"{facts['time'].replace(':', '')}-{uuid.uuid4().hex[:6]}"
-        self.write_facts(f"sittings/{name}", facts)
+    def add_sitting(self, facts: Mapping[str, Any]) -> str:
+        """Store the circumstances under which a process computes fits; return the name to store more of them under."""
+        name = f"sittings/{facts['time'].replace(':', '')}-{uuid.uuid4().hex[:6]}"
+        self.write_facts(name, facts)
+        return name
 
     def sittings(self) -> list[dict[str, Any]]:
         """Return the circumstances of every process that computed fits, oldest first."""

@@ -26,6 +26,7 @@ from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.auditor import Audit, audit_run, try_method
+from thymos.evaluation.energy import Meter
 from thymos.evaluation.engines import Engine, Lost
 from thymos.evaluation.fit import FoldResult, fit_folds, permute_trial_labels, seed_estimator
 from thymos.evaluation.inspections.base import Inspections
@@ -165,8 +166,9 @@ def run_study(
     results.write_facts("data", _data_card(study, whole, classes))
     digests = {name: split_digest(samples, parts) for name, parts in folds.items()}
     results.write_facts("environment", {"split_digests": digests})
+    sitting, around = "", {**environment(), "engine": engine.name, "jobs": engine.jobs, "threads": engine.threads}
     if waiting or not results.sittings():
-        results.add_sitting({**environment(), "engine": engine.name, "jobs": engine.jobs, "threads": engine.threads})
+        sitting = results.add_sitting(around)
     if waiting and len(results.sittings()) > 1:  # others may be at work here: begin elsewhere, to share what is left
         begin = int(np.random.default_rng().integers(len(waiting)))
         waiting = waiting[begin:] + waiting[:begin]
@@ -186,16 +188,19 @@ def run_study(
         )
         for unit in waiting
     ]
-    for number, answer in engine.run(_work, calls, samples, results.folder):
-        done = [(task, None, answer.words) for task in waiting[number]] if isinstance(answer, Lost) else answer
-        for task, tables, error in done:
-            if error:
-                failed[task.key] = error
-            elif tables is not None:
-                results.append(task.key, *tables)
-                computed += 1
-            begun += task.key in missing
-            say(begun, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
+    with Meter() as meter:
+        for number, answer in engine.run(_work, calls, samples, results.folder):
+            done = [(task, None, answer.words) for task in waiting[number]] if isinstance(answer, Lost) else answer
+            for task, tables, error in done:
+                if error:
+                    failed[task.key] = error
+                elif tables is not None:
+                    results.append(task.key, *tables)
+                    computed += 1
+                begun += task.key in missing
+                say(begun, len(tasks), f"{task.method} | {task.protocol} | fold {task.fold}")
+    if sitting:
+        results.write_facts(sitting, {**around, "wall_seconds": meter.seconds, "joules": meter.joules})
     results.write_facts("failures", failed)
     if all(results.finished(task.key) for task in tasks):
         shutil.rmtree(results.folder / _STATES, ignore_errors=True)

@@ -17,6 +17,7 @@ from thymos.evaluation.probes import FEW_TREES, TREES
 from thymos.evaluation.study import stored_study
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
+from thymos.report.checklist import checklist
 from thymos.report.inspections import draw_inspections
 from thymos.report.panels import draw_panels
 from thymos.report.ranks import critical_differences
@@ -31,10 +32,10 @@ def write_report(view: RunView) -> Path:
 
 
 def write_page(template: str, path: Path, content: Mapping[str, Any]) -> Path:
-    """Fill in a template of this room, escaping what is filled in, and write it in the place of an older page."""
+    """Fill in a template of this room, and write it in the place of an older page; HTML is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (resources.files("thymos.report") / name).read_text("utf-8")),
-        autoescape=True,
+        autoescape=template.endswith(".html"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -56,7 +57,7 @@ def write_tables(view: RunView) -> list[Path]:
 
 
 def _content(view: RunView) -> dict[str, Any]:
-    honest = next(card for card in view.protocols.values() if not card.leaky)
+    honest = view.honest[0]
     shown = _shown(view)
     other = "trial" if view.level == "window" else "window"
     return {
@@ -68,6 +69,7 @@ def _content(view: RunView) -> dict[str, Any]:
         "data": view.data,
         "honest": honest,
         "verdict": verdict(view),
+        "checks": checklist(view),
         "tables": {level: view.main_table(level) for level in (view.level, other)},
         "other_level": other,
         "metrics": view.metrics(),

@@ -218,7 +218,7 @@ def _curves(view: RunView, panels: list[dict[str, Any]]) -> list[Drawn]:
 
 def _asked(view: RunView, panel: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """Return protocol and methods of a panel, label to name; those without results are left out."""
-    honest = next(card.name for card in view.protocols.values() if not card.leaky)
+    honest = view.honest[0].name
     asked = panel["methods"]
     if not isinstance(asked, Mapping):
         asked = {view.methods.get(name, name): name for name in asked}

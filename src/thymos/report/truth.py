@@ -42,8 +42,8 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
     rows = []
     if method not in view.methods:
         return rows
-    corrected = {card.name: view.beats_chance(card.name) for card in view.protocols.values() if not card.leaky}
-    for card in (card for card in view.protocols.values() if not card.leaky):
+    corrected = {card.name: view.beats_chance(card.name) for card in view.honest}
+    for card in view.honest:
         cell = view.cell(card.name, method)
         if cell.value is None:
             continue

@@ -193,7 +193,7 @@ class RunView:
     @cached_property
     def recalls(self) -> pd.DataFrame:
         """Recall of each class, see :func:`thymos.evaluation.statistics.class_recalls`, under honest protocols."""
-        honest = [card.name for card in self.protocols.values() if not card.leaky]
+        honest = [card.name for card in self.honest]
         mine = self.predictions[self.predictions["protocol"].isin(honest)]
         return pd.DataFrame() if self.rating else class_recalls(mine, self.classes, self.level)
 
@@ -203,7 +203,7 @@ class RunView:
 
         Those of the study's comparisons that have results, or else all pairs of methods but the baseline.
         """
-        honest = [card.name for card in self.protocols.values() if not card.leaky]
+        honest = [card.name for card in self.honest]
         names = [name for name in self.methods if not self.is_baseline(name)]
         planned = [(a, b) for a, rivals in (self.study.get("comparisons") or {}).items() for b in rivals]
         mine = self.predictions[self.predictions["protocol"].isin(honest)]
@@ -214,7 +214,7 @@ class RunView:
     @cached_property
     def ranks(self) -> pd.DataFrame:
         """The table of :func:`thymos.evaluation.comparison.average_ranks`: honest protocols, without the baseline."""
-        honest = [card.name for card in self.protocols.values() if not card.leaky]
+        honest = [card.name for card in self.honest]
         mine = self.predictions[self.predictions["protocol"].isin(honest)]
         mine = mine[~mine["method"].map(self.is_baseline).astype(bool)]
         return average_ranks(mine, self.classes, self.metric, self.level)
@@ -233,6 +233,11 @@ class RunView:
             head = (name, kind.question, kind.keys, kind.leaky, spec["twin_of"] or "", n_folds, notes)
             cards.append(ProtocolCard(*head, **rules))
         return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}
+
+    @property
+    def honest(self) -> list[ProtocolCard]:
+        """The protocols that do not leak."""
+        return [card for card in self.protocols.values() if not card.leaky]
 
     @property
     def methods(self) -> dict[str, str]:

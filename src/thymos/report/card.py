@@ -1,0 +1,80 @@
+"""The model card of a run: data, protocols, results, limits, groups, time and energy, all from what it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thymos.evaluation.domains import domain_gaps
+from thymos.evaluation.metrics import direction
+from thymos.evaluation.study import stored_study
+from thymos.report.checklist import broken_down, checklist
+from thymos.report.page import percent, verdict, write_page
+from thymos.report.view import RunView, number
+
+__all__ = ["CARD", "write_card"]
+
+#: The file beside the report.
+CARD = "card.md"
+
+_JOULES = 3.6e6  # in a kilowatt-hour
+
+
+def write_card(view: RunView) -> Path:
+    """Write ``card.md`` into the folder of a run and return its path.
+
+    Raises
+    ------
+    DataError
+        If the run has lost what it stored.
+    """
+    study, sittings = view.study, view.sittings
+    content = {
+        "view": view,
+        "study": study,
+        "data": view.data,
+        "target": stored_study(view.results).target,
+        "verdict": verdict(view),
+        "checks": checklist(view),
+        "honest": view.honest,
+        "leaky": [card for card in view.protocols.values() if card.leaky],
+        "cell": view.cell,
+        "chosen": sorted({text for text in view.fits["selection"] if text != "none"}),
+        "gaps": list(_gaps(view)),
+        "uninspected": view.uninspected,
+        "warnings": sorted({text for text in view.fits["warnings"] if text}),
+        "hours": view.fits[["fit_seconds", "predict_seconds"]].to_numpy(float).sum() / 3600,
+        "energy": _energy(sittings),
+        "sittings": sittings,
+        "num": number,
+        "percent": percent,
+    }
+    return write_page("card.md", view.results.folder / CARD, content)
+
+
+def _broken_down(view: RunView) -> list[Any]:
+    return [table for table in view.inspections.values() if {"column", "value", "subject"} <= set(table.columns)]
+
+
+def _gaps(view: RunView) -> Iterator[dict[str, Any]]:
+    """Yield the gap between the best and the worst group for each method, with the column that groups are of."""
+    if view.rating:
+        return
+    for table in broken_down(view):
+        mine = table[table["level"] == view.level]
+        metric = view.metric if view.metric in mine and direction(view.metric) > 0 else "accuracy"
+        for column, part in mine.groupby("column"):
+            for row in domain_gaps(part, metric).to_dict("records"):
+                yield {**row, "title": view.methods[row["method"]], "column": column, "metric": metric}
+
+
+def _energy(sittings: list[dict[str, Any]]) -> str:
+    """Say what was measured of the energy, in words."""
+    metered = [sitting["joules"] for sitting in sittings if sitting.get("joules") is not None]
+    if not metered:
+        return "not metered: no counter of the machine could be read"
+    words = f"{np.sum(metered) / _JOULES:.3g} kWh by the processors' own counters, everything else that ran included"
+    return words + ("" if len(metered) == len(sittings) else f"; {len(metered)} of {len(sittings)} sittings metered")

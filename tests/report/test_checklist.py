@@ -1,0 +1,73 @@
+"""What has to hold for the numbers of a run, asked of stored facts: each answer can turn."""
+
+import pytest
+
+from thymos.report.checklist import checklist
+
+
+def _answers(view):
+    return {check.asked: check for check in checklist(view)}
+
+
+def test_each_question_is_asked_once_and_answered_with_a_fact(view):
+    view.audit = None
+    checks = checklist(view)
+    assert len({check.asked for check in checks}) == len(checks)
+    assert all(check.answer in ("yes", "in part", "no", "not known") and check.fact for check in checks)
+
+
+def test_fits_and_code(view):
+    good = _answers(view)
+    assert good["All fits are finished"].answer == "yes"
+    view.n_tasks += 1
+    view.fits = view.fits.assign(code=["a"] + ["b"] * (len(view.fits) - 1))
+    bad = _answers(view)
+    assert bad["All fits are finished"].answer == "no"
+    assert bad["One known state of the code computed them"].answer == "no"
+
+
+@pytest.mark.parametrize(("commit", "answer"), [("abc", "yes"), ("abc-dirty", "in part"), (None, "in part")])
+def test_a_commit_that_is_not_known_is_said(view, commit, answer):
+    view.sittings = [{**view.sittings[0], "commit": commit}]
+    assert _answers(view)["One known state of the code computed them"].answer == answer
+
+
+def test_simulated_data_and_small_budgets_are_said(view):
+    assert _answers(view)["The data are real"].answer == "no"
+    view.data = {**view.data, "cautions": []}
+    view.study = {**view.study, "budget": "quick", "reduces": "seeds"}
+    answers = _answers(view)
+    assert answers["The data are real"].answer == "yes"
+    small = answers["Nothing was made smaller to save time"]
+    assert (small.answer, small.fact) == ("no", "budget quick: seeds")
+
+
+def test_what_the_audit_found_is_the_answer(view):
+    leak, shortcut = "The audit finds no way from the test part into training", "No nuisance predicts"
+    view.audit = None
+    assert _answers(view)[leak].answer == "not known"
+    finding = {"severity": "leak", "leaky": True, "text": "copies", "protocol": "random_window"}
+    view.audit = {"findings": [finding], "searched": [], "skipped": []}
+    assert _answers(view)[leak].answer == "yes", "what a control leaks is declared"
+    view.audit = {"findings": [{**finding, "leaky": False}], "searched": [], "skipped": ["loudness"]}
+    answers = _answers(view)
+    assert (answers[leak].answer, answers[leak].fact) == ("no", "copies")
+    assert next(check for asked, check in answers.items() if asked.startswith(shortcut)).answer == "yes"
+    assert "loudness" in answers["The audit could search for all that it knows"].fact
+
+
+def test_people_twins_seeds_and_plans(view):
+    answers = _answers(view)
+    assert answers["Tested on people of whom nothing was seen"].answer == "no"
+    assert "random_window" in answers["A control that leaks shows what a leak would add"].fact
+    assert (
+        answers["3 seeds or more where a method uses randomness"].answer == "yes" if view.study["seeds"] > 2 else True
+    )
+    assert answers["Intervals are over people, 8 or more"].answer == "no"
+    planned = "Comparisons were stated beforehand and are corrected for their number"
+    assert answers[planned].answer == "in part"
+    view.study = {**view.study, "comparisons": {"mlp": ["lda"]}}
+    assert _answers(view)[planned].answer == "yes"
+    fits = view.fits
+    view.fits = fits[fits["seed"] == 0]
+    assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "no"
