@@ -5,7 +5,9 @@ Each check returns findings; :func:`check_split` turns them into an error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ __all__ = [
     "row_hashes",
     "synthetic_rows",
     "telling",
+    "unattributed",
 ]
 
 #: What kinds of findings there are, and what they mean for a result: a leak, a shortcut, or a note without consequence.
@@ -37,6 +40,8 @@ SEVERITY = {
     "overlap": "leak",
     "duplicate": "leak",
     "near copy": "leak",
+    "continuation": "leak",
+    "two names": "leak",
     "synthetic": "leak",
     "resampling": "leak",
     "statistics": "leak",
@@ -238,6 +243,31 @@ def synthetic_rows(meta: pd.DataFrame, fold: Fold) -> list[Finding]:
             )
         )
     return findings
+
+
+def unattributed(meta: pd.DataFrame, folds: Sequence[Fold]) -> list[Finding]:
+    """Find synthetic samples that do not say what they were made from and train while every other sample is tested.
+
+    Whatever they were made from is then tested in one of the folds, with them in training.
+    """
+    if "synthetic" not in meta.columns or not meta["synthetic"].any() or not folds:
+        return []
+    synthetic = meta["synthetic"].to_numpy(bool)
+    nameless = np.flatnonzero(synthetic & (meta["source_trial"].astype(str).to_numpy(dtype=str) == ""))
+    always = reduce(np.intersect1d, [fold.train for fold in folds], nameless)
+    tested = np.unique(np.concatenate([fold.test for fold in folds]))
+    if not len(always) or not np.isin(np.flatnonzero(~synthetic), tested).all():
+        return []
+    return [
+        Finding(
+            "synthetic",
+            f"{len(always)} synthetic samples do not say which trials they were made from and train in all folds, "
+            "while every other sample is tested in one of them: in some fold they were made from the test part.",
+            len(always),
+            "fit the generator inside the fold, on the training part only",
+            describe(meta, always),
+        )
+    ]
 
 
 def duplicates(samples: Samples, fold: Fold, hashes: np.ndarray | None = None) -> list[Finding]:

@@ -17,7 +17,16 @@ from thymos.base.errors import DataError, StudyError, ThymosError
 from thymos.base.labels import settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
-from thymos.evaluation.audit import Finding, audit_fold, copied_trials, flat_samples, row_hashes, telling
+from thymos.evaluation.audit import (
+    Finding,
+    audit_fold,
+    copied_trials,
+    flat_samples,
+    row_hashes,
+    telling,
+    unattributed,
+)
+from thymos.evaluation.continuity import Joins, continued
 from thymos.evaluation.evidence import (
     LEAST_TRIALS,
     Neighbourhood,
@@ -25,12 +34,13 @@ from thymos.evaluation.evidence import (
     interpolated,
     label_carriers,
     near_copies,
+    one_person,
     prepared_statistics,
 )
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, seed_estimator
 from thymos.evaluation.interventions import inner_splits, intervene, small_fold
 from thymos.evaluation.metrics import direction, predictions_of
-from thymos.evaluation.probes import FEW_TREES, PROBES, TREES, evidence, probe_folds
+from thymos.evaluation.probes import FEW_TREES, PROBES, TREES, Probe, evidence, probe_folds
 from thymos.evaluation.provenance import split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold, Protocol
@@ -223,14 +233,22 @@ def _shapes(samples: Samples) -> Any:
 
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
     """Search the splits and the samples themselves."""
-    near, hashes = Neighbourhood(samples), row_hashes(samples)
+    near, hashes, joins = Neighbourhood(samples), row_hashes(samples), Joins(samples)
+    doubles = one_person(samples, near)
     for name, parts in folds.items():
         protocol = protocols[name]
         for fold in parts:
             audit.add(audit_fold(samples, fold, protocol.keys, protocol.guard, hashes), name, protocol.leaky, fold.name)
-        for fold, finding in near_copies(samples, parts, near):
+        for fold, finding in (*near_copies(samples, parts, near), *continued(samples, parts, joins)):
             audit.add([finding], name, protocol.leaky, fold.name)
+        audit.add(unattributed(samples.meta, parts), name, protocol.leaky)
+        if "subject" in protocol.keys:
+            audit.add(doubles, name, protocol.leaky)
     audit.searched.append("keys on both sides, windows that share signal, synthetic samples outside training")
+    if joins.searched:
+        audit.searched.append("signal that goes by several names")
+    else:
+        audit.skipped.append("signal that goes by several names (these are no windows of signals)")
     if telling(samples):
         audit.searched.append("exact copies across the split")
     else:
@@ -324,6 +342,13 @@ def audit_probes(
     if made.empty:
         return
     table = summarise(made, classes, (study.metric,), (study.level,))
+    # who it is says nothing beyond chance if chance knows who it is
+    named = made[made["method"] == "subject"].assign(subject="all")
+    if len(named):
+        drawn = summarise(named, classes, (study.metric,), (study.level,)).set_index("protocol")
+        mine = table["method"] == "subject"
+        for column in ("chance", "chance_high", "p"):
+            table.loc[mine, column] = table.loc[mine, "protocol"].map(drawn[column])
     table["title"] = table["method"].map(lambda name: PROBES[name].title)
     table["leaky"] = table["protocol"].map(lambda name: protocols[name].leaky)
     table["best"] = table["protocol"].map(lambda name: _best(references, name, study))
@@ -331,11 +356,9 @@ def audit_probes(
     audit.probes = table
     for row in table[~table["leaky"] & (table["p_holm"] < _ALPHA)].to_dict("records"):
         probe = PROBES[row["method"]]
-        # who, when and where can be no emotion, however little they tell; a signal may carry some of it
-        counts = probe.by_value or not np.isfinite(row["best"]) or _as_well(row["value"], row["best"], study.metric)
-        counts = (
-            counts and row["method"] != "stimulus"
-        )  # stimuli are chosen for what they evoke; it is said all the same
+        counts = probe.counts != "never" and (
+            probe.counts == "always" or not np.isfinite(row["best"]) or _enough(probe, row, study.metric)
+        )
         text = _said(row, table[table["leaky"] & (table["method"] == row["method"])], study)
         finding = Finding(
             "shortcut" if counts else "hint", text, int(row["n_units"]), probe.do, evidence(samples, probe)
@@ -372,6 +395,13 @@ def _best(references: pd.DataFrame, protocol: str, study: Study) -> float:
     ]["value"].dropna()
     sign = direction(study.metric)
     return sign * float((sign * mine).max()) if len(mine) else float("nan")
+
+
+def _enough(probe: Probe, row: dict[str, Any], metric: str) -> bool:
+    """Whether a probe tells so much that what the methods tell may be that."""
+    if probe.counts == "half":
+        return 2 * abs(row["value"] - row["chance"]) >= abs(row["best"] - row["chance"])
+    return _as_well(row["value"], row["best"], metric)
 
 
 def _as_well(value: float, best: float, metric: str) -> bool:

@@ -20,29 +20,41 @@ from thymos.evaluation.audit import Finding, describe
 from thymos.evaluation.splitters import Fold
 
 __all__ = [
+    "CODES",
     "LEAST_TRIALS",
     "Neighbourhood",
     "constant_features",
     "interpolated",
     "label_carriers",
     "near_copies",
+    "one_person",
     "prepared_statistics",
 ]
 
 _NEIGHBOURS = 11
 _NEAR = 0.1  # a near copy is ten times closer than the eleventh neighbour
+_BY_CHANCE, _NEAREST_BY_CHANCE = 1e-5, 0.35  # or closer than one in so many is by chance, if that is as close
+_OUTER = 5  # neighbours from there on tell in how many directions samples vary, even if there are some copies
+_SOME_COPIES = 3
+_MANY = 16  # values of which most must be equal
+_ONE_PERSON, _ABOVE = 1.3, 2.0  # two names are nearer to each other than to themselves, and far more than others are
 _MOST_ROWS = 20_000
 _PROMISING = 20
 _PROJECTED = 48
 _LEAST_DIMENSION = 4.0  # in fewer directions unrelated samples come that close by chance
+_LEAST_DIRECTIONS = 3.0  # of all samples together, for three on a line to be no accident
 _ON_LINE = 1e-5
 _EXACT = 1e-4
 _CARRIES = 0.98
+_MOST = 0.9  # of the columns
 
 _FEW_ROWS, _DISTINCT = 1000, 0.25  # rows whose values are counted, and their share below which a column is coarse
 
 #: Tested trials below which no single feature is accused of being the label.
 LEAST_TRIALS = 20
+
+#: Values that a column has at most if it may be a code.
+CODES = 5
 
 
 class Neighbourhood:
@@ -62,8 +74,11 @@ class Neighbourhood:
     table : ndarray, shape (n_compared, n_values)
     distances, neighbours : ndarray, shape (n_compared, 11)
         In full space, nearest first; `neighbours` are places in `rows`.
+    medians : ndarray, shape (n_compared, 3)
+        Median difference of a value from that of the nearest, of the second and of the eleventh neighbour: of a copy in
+        which some values were replaced it is as small as of any copy.
     dimension : float
-        Estimated number of directions in which the samples vary (Levina and Bickel 2004).
+        Estimated number of directions in which the samples vary (Levina and Bickel 2004), from the outer neighbours.
     """
 
     def __init__(self, samples: Samples):
@@ -84,17 +99,35 @@ class Neighbourhood:
         order = np.argsort(self.distances, axis=1, kind="stable")
         self.distances = np.take_along_axis(self.distances, order, axis=1)
         self.neighbours = np.take_along_axis(self.neighbours, order, axis=1)
-        apart = self.distances[self.distances[:, 0] > 0]
-        ratios = np.log(apart[:, -1:] / apart[:, :-1]) if k > 1 else np.empty((0, 0))
-        self.dimension = (
-            1 / float(np.median(ratios.mean(axis=1))) if ratios.size and np.median(ratios.mean(axis=1)) > 0 else 0.0
-        )
+        self.medians = np.empty((len(self.rows), 3))
+        for part in _blocks(len(self.rows), 3 * self.table.shape[1]):
+            some = self.table[self.neighbours[part][:, [0, min(1, k - 1), k - 1]]] - self.table[part, None]
+            self.medians[part] = np.median(np.abs(some), axis=2)
+        self.dimension = self._directions()
+
+    def _directions(self) -> float:
+        k = self.distances.shape[1]
+        outer = self.distances[:, min(_OUTER, k - 2) :] if k > 1 else self.distances[:, :0]
+        outer = outer[outer[:, 0] > 0] if outer.shape[1] else outer
+        if not outer.size:
+            return 0.0
+        # of uniform points, log(d_k / d_j) is the sum of 1 / i from j to k - 1 over the dimension, on average
+        expected = np.cumsum(1 / np.arange(k - 1, k - outer.shape[1], -1)).mean()
+        grown = float(np.median(np.log(outer[:, -1:] / outer[:, :-1]).mean(axis=1)))
+        return float(expected / grown) if grown > 0 else 0.0
 
     @property
     def coarse(self) -> bool:
         """Whether most columns have so few values, as rounding leaves, that samples lie on lines by chance."""
         few = self.table[:_FEW_ROWS]
         return bool(np.median([len(np.unique(column)) for column in few.T]) < _DISTINCT * len(few))
+
+    @property
+    def flat(self) -> bool:
+        """Whether the samples lie near a plane, in which three are on a line by chance."""
+        few = self.table[:_FEW_ROWS].astype(np.float64)
+        power = np.linalg.svd(few - few.mean(axis=0), compute_uv=False) ** 2
+        return bool(power.sum() ** 2 < _LEAST_DIRECTIONS * (power**2).sum())
 
     @property
     def crowded(self) -> bool:
@@ -105,13 +138,24 @@ class Neighbourhood:
         """Return pairs of rows that are far closer to each other than to the rest, shape (n_pairs, 2)."""
         if self.distances.shape[1] < _NEIGHBOURS:
             return np.empty((0, 2), dtype=int)
-        near = (self.distances <= _NEAR * self.distances[:, -1:]) & (self.distances > 0)
+        ratio = self.distances / np.maximum(self.distances[:, -1:], np.finfo(float).tiny)
+        near = (ratio <= _NEAR) & (self.distances > 0)
+        if not self.coarse:  # rounded values are equal by chance
+            if self.table.shape[1] >= _MANY:
+                near[:, :2] |= self.medians[:, :2] <= _NEAR * self.medians[:, 2:]
+            limit = min(_NEAREST_BY_CHANCE, _BY_CHANCE ** (1 / max(self.dimension, 1e-9)))
+            closer = (ratio <= limit) & (self.distances > 0)
+            near |= closer & (closer.any(axis=1).sum() >= _SOME_COPIES)
         here, which = np.nonzero(near)
         return np.stack([self.rows[here], self.rows[self.neighbours[here, which]]], axis=1)
 
 
 def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhood) -> Iterator[tuple[Fold, Finding]]:
-    """Find test samples with a near copy in training or validation: ten times closer than the eleventh neighbour."""
+    """Find test samples with a near copy in training or validation: far closer than others, or in most values.
+
+    Ten times closer than the eleventh neighbour, or closer than one in 100 000 samples is by chance if they vary in as
+    many directions as these; or the median difference of a value is ten times smaller.
+    """
     pairs = np.empty((0, 2), dtype=int) if neighbourhood.crowded else neighbourhood.near_pairs()
     for fold in folds if len(pairs) else ():
         test, others = (np.zeros(len(samples), dtype=bool) for _ in range(2))
@@ -128,12 +172,47 @@ def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhoo
                 Finding(
                     "near copy",
                     f"{len(rows)} of {len(fold.test)} test samples are nearly identical to training or validation "
-                    "samples (ten times closer than their eleventh neighbour).",
+                    "samples (far closer than their other neighbours, or equal in most values).",
                     len(rows),
                     "find out where they come from (a recording stored twice, an augmented copy), keep all on one side",
                     tuple(names),
                 ),
             )
+
+
+def one_person(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding]:
+    """Find people who go by two names: nearer to the other name than to themselves in other trials, as nobody else is.
+
+    That is so where the windows of a visit were dealt to two names. Neighbours of the same trial do not count.
+    """
+    place = neighbourhood.rows
+    names, subject = np.unique(samples.meta["subject"].astype(str).to_numpy(dtype=str)[place], return_inverse=True)
+    trial = np.unique(samples.meta["trial"].astype(str), return_inverse=True)[1][place]
+    near = neighbourhood.neighbours
+    others = trial[near] != trial[:, None]
+    counts = np.zeros((len(names), len(names)))
+    np.add.at(counts, (np.broadcast_to(subject[:, None], near.shape)[others], subject[near][others]), 1)
+    sizes = np.bincount(subject)
+    if len(names) < 3 or sizes.min() < 2 * _NEIGHBOURS:
+        return []
+    nearness = counts / sizes / sizes[:, None]
+    own = np.diag(nearness)
+    a, b = np.triu_indices(len(names), 1)
+    with np.errstate(invalid="ignore"):
+        alike = np.nan_to_num((nearness[a, b] + nearness[b, a]) / (own[a] + own[b]), nan=1.0)
+    found = np.flatnonzero(alike >= max(_ONE_PERSON, _ABOVE * np.quantile(alike, 0.8)))
+    if not len(found):
+        return []
+    return [
+        Finding(
+            "two names",
+            f"{len(found)} pairs of subjects are nearer to each other than to themselves in other trials, while others "
+            "are apart: one person under two names.",
+            int(sizes[np.unique(np.concatenate([a[found], b[found]]))].sum()),
+            "look up who was recorded, give each person one name, and split by that",
+            tuple(f"{names[a[k]]} = {names[b[k]]}" for k in found[:5]),
+        )
+    ]
 
 
 def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding]:
@@ -143,8 +222,10 @@ def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding
     """
     table, neighbours = neighbourhood.table, neighbourhood.neighbours
     trial = np.unique(samples.meta["trial"].astype(str), return_inverse=True)[1][neighbourhood.rows]
-    if table.shape[1] < 3 or neighbourhood.crowded or neighbourhood.coarse:
+    if table.shape[1] < 3 or neighbourhood.flat or neighbourhood.coarse:
         return []  # in a plane, and on a grid, points lie between others by chance
+    # windows have lost their channels' means, so that a mixture of two is one of these, whatever its weights
+    mixtures = not isinstance(samples.X, dict) and samples.X.ndim == 3 and samples.X.shape[2] >= 16
     between = np.zeros(len(table), dtype=bool)
     for part in _blocks(len(table), neighbours.shape[1] * table.shape[1]):
         arms = (table[neighbours[part]] - table[part, None]).astype(np.float64)
@@ -156,6 +237,8 @@ def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding
             shortest = np.minimum(length[:, i], length[:, j]) > 0.01 * np.maximum(length[:, i], length[:, j])
             apart = owner[:, i] != owner[:, j]  # within a trial, upsampling makes such samples and leaks nothing
             between[part] |= (gram[:, i, j] <= -(1 - _ON_LINE) * product) & (product > 0) & shortest & apart
+        if mixtures:
+            between[part] |= _mixed(table[part], table[neighbours[part]], owner)
     if "synthetic" in samples.meta:
         between &= ~samples.meta["synthetic"].to_numpy(dtype=bool)[neighbourhood.rows]
     rows = neighbourhood.rows[between]
@@ -173,32 +256,67 @@ def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding
     ]
 
 
+def _mixed(rows: np.ndarray, neighbours: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Say which rows are a weighted sum of two of their neighbours, of different trials.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_rows, n_values)
+    neighbours : ndarray, shape (n_rows, n_neighbours, n_values)
+    owner : ndarray of int, shape (n_rows, n_neighbours)
+        Their trials.
+    """
+    gram = np.einsum("nif,njf->nij", neighbours, neighbours, dtype=np.float64)
+    along = np.einsum("nif,nf->ni", neighbours, rows, dtype=np.float64)
+    length, own = np.einsum("nii->ni", gram), np.einsum("nf,nf->n", rows, rows, dtype=np.float64)
+    mixed = np.zeros(len(rows), dtype=bool)
+    for i, j in combinations(range(neighbours.shape[1]), 2):
+        determinant = length[:, i] * length[:, j] - gram[:, i, j] ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            a = (along[:, i] * length[:, j] - along[:, j] * gram[:, i, j]) / determinant
+            b = (along[:, j] * length[:, i] - along[:, i] * gram[:, i, j]) / determinant
+            rest = own - a * along[:, i] - b * along[:, j]
+            shares = np.minimum(a**2 * length[:, i], b**2 * length[:, j]) > 0.01 * own
+        told = (determinant > 1e-6 * length[:, i] * length[:, j]) & (rest <= _ON_LINE * own)
+        mixed |= told & shares & (owner[:, i] != owner[:, j])
+    return mixed
+
+
 def prepared_statistics(samples: Samples, fold: Fold) -> list[Finding]:
     """Find columns scaled, or decorrelated, with statistics of all rows, test rows among them.
 
     Scaling each window or each recording by itself uses no other trial and is no finding.
     """
     columns = _channels(samples)
-    if columns is None or len(samples) < 20:
+    varies = [] if columns is None else np.flatnonzero(np.ptp(columns, axis=(0, 1)) > 0)
+    if not len(varies) or len(samples) < 20:
         return []
     meta, everything = samples.meta, np.zeros(len(samples), dtype=int)
     recording = np.unique(meta["recording" if "recording" in meta else "trial"].astype(str), return_inverse=True)[1]
     subject = np.unique(meta["subject"].astype(str), return_inverse=True)[1]
-    if _standardised(columns, np.arange(len(samples))) or _standardised(columns, recording):
+    values, names = columns[:, :, varies], np.array(_names(samples))[varies]
+    if any(held.mean() > _MOST for groups in (np.arange(len(samples)), recording) for held in _scaled(values, groups)):
         return []
     for groups, whom in ((subject, "each subject's"), (everything, "all")):
-        how = _standardised(columns, groups)
-        if how and not (groups is subject and subject.max() == 0):
-            return [
-                Finding(
-                    "statistics",
-                    f"The features are {how} over {whom} rows, test rows among them.",
-                    len(fold.test),
-                    "scale inside the pipeline, or each recording by itself; if a test subject's own unlabelled data "
-                    "may be used, say transductive",
-                    tuple(_names(samples)[:5]),
-                )
-            ]
+        if groups is subject and subject.max() == 0:
+            continue
+        standard, unit = _scaled(values, groups)
+        # shares reach from 0 to 1 by themselves, and codes -1 and 1 may balance; else that comes from a scaler
+        standard &= ~_scaled(values, recording)[0] & ~_codes(values)
+        some, how = (standard, "standardised") if standard.any() else (unit, "scaled to 0 to 1")
+        if not standard.any() and unit.mean() <= _MOST:
+            continue
+        which = "The features are" if some.mean() > _MOST else f"{some.sum()} of {len(some)} features are"
+        return [
+            Finding(
+                "statistics",
+                f"{which} {how} over {whom} rows, test rows among them.",
+                len(fold.test),
+                "scale inside the pipeline, or each recording by itself; if a test subject's own unlabelled data "
+                "may be used, say transductive",
+                tuple(map(str, names[some][:5])),
+            )
+        ]
     if _decorrelated(columns[:, 0]) and not _decorrelated(columns[fold.train, 0], 1e-2):
         return [
             Finding(
@@ -315,24 +433,26 @@ def _channels(samples: Samples) -> np.ndarray | None:
     return X[:, None, :] if X.ndim == 2 else np.moveaxis(X, 2, 1)
 
 
-def _standardised(columns: np.ndarray, groups: np.ndarray) -> str:
-    """Say how nine of ten columns were scaled within each group, if they were."""
+def _scaled(columns: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Say which columns were standardised, and which scaled to 0 to 1, in each group; each of shape (n_columns,)."""
     start = np.argsort(groups, kind="stable")
     parts = np.split(columns[start], np.flatnonzero(np.diff(groups[start])) + 1)
-    checks = {"standardised": [], "scaled to 0 to 1": []}
+    standard, unit = (np.ones(columns.shape[2], dtype=bool) for _ in range(2))
     for part in parts[:50]:
         flat = part.reshape(-1, part.shape[2]).astype(np.float64)
         if len(flat) < 3:
-            return ""
-        varies = np.ptp(flat, axis=0) > 0
-        if not varies.any():
-            continue
-        spread = flat.std(axis=0)
+            return np.zeros_like(standard), np.zeros_like(unit)
+        still, spread = np.ptp(flat, axis=0) == 0, flat.std(axis=0)
         z = (np.abs(flat.mean(axis=0)) < _EXACT) & (np.abs(spread - 1) < max(_EXACT, 0.6 / len(flat)))
-        unit = (np.abs(flat.min(axis=0)) < 1e-7) & (np.abs(flat.max(axis=0) - 1) < 1e-6)
-        checks["standardised"].append(z[varies].mean() > 0.9)
-        checks["scaled to 0 to 1"].append(unit[varies].mean() > 0.9)
-    return next((how for how, held in checks.items() if held and all(held)), "")
+        standard &= z | still
+        unit &= (np.abs(flat.min(axis=0)) < 1e-7) & (np.abs(flat.max(axis=0) - 1) < 1e-6) | still
+    return standard, unit
+
+
+def _codes(columns: np.ndarray) -> np.ndarray:
+    """Say which columns have a few values only."""
+    flat = columns.reshape(-1, columns.shape[2])[: 50 * _FEW_ROWS]
+    return np.array([len(np.unique(column)) <= CODES for column in flat.T], dtype=bool)
 
 
 def _decorrelated(table: np.ndarray, tolerance: float = _EXACT) -> bool:

@@ -17,6 +17,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
+from thymos.evaluation.evidence import CODES
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.splitters import Fold
 
@@ -26,6 +27,7 @@ __all__ = ["FEW_TREES", "PROBES", "TREES", "Probe", "evidence", "probe_folds"]
 TREES, FEW_TREES = 100, 10
 
 _TINY = 1e-30
+_LEAST_ROWS, _MOST_ROWS = 50, 20_000  # of a table in which columns are told apart
 _LEAST_TIMES = 16  # a table of features has no scale, hum or clipping of its own
 
 
@@ -43,6 +45,10 @@ class Probe:
         The table is one column of names: predict the share of labels each name had in training.
     do : str
         What to do when it predicts the label.
+    counts : str
+        When it is a shortcut, beyond chance: ``well``, if it tells as much as the methods, since a signal may carry
+        some emotion; ``half``, if it tells half as much above chance; ``always``, since it can be no emotion;
+        ``never``: it is said all the same.
     unit, factor, log : str, float, bool
         How evidence is printed: features, exponentiated where they are logarithms, times `factor`, in `unit`.
     """
@@ -51,6 +57,7 @@ class Probe:
     features: Callable[[Samples], np.ndarray | None]
     by_value: bool = False
     do: str = ""
+    counts: str = "well"
     unit: str = ""
     factor: float = 1.0
     log: bool = False
@@ -216,6 +223,48 @@ def _feature(name: str) -> Callable[[Samples], np.ndarray | None]:
     return read
 
 
+def _table(samples: Samples) -> np.ndarray | None:
+    """Return a table of features (n_samples, n_columns), or None for windows and several modalities."""
+    X = samples.X
+    if isinstance(X, dict) or X.dtype.kind not in "fiu" or not (X.ndim == 2 or (X.ndim == 3 and X.shape[2] == 1)):
+        return None
+    return X.reshape(len(X), -1)
+
+
+def _few_values(samples: Samples) -> np.ndarray | None:
+    """Return the columns of a few values, where most have many: a code, a marker, a rating."""
+    X = _table(samples)
+    if X is None or len(X) < _LEAST_ROWS:
+        return None
+    few = np.array([len(np.unique(column)) <= CODES for column in X[:_MOST_ROWS].T])
+    few &= np.ptp(X, axis=0) > 0
+    return X[:, few] if few.any() and few.mean() < 0.5 else None
+
+
+def _clocks(samples: Samples) -> np.ndarray | None:
+    """Return the columns that count time: that grow by the same in every second of every trial."""
+    X, start = _table(samples), samples.meta["start"].to_numpy(float)
+    if X is None or len(X) < _LEAST_ROWS:
+        return None
+    trial = np.unique(samples.meta["trial"].astype(str), return_inverse=True)[1]
+    count = np.bincount(trial)
+
+    def inside(values: np.ndarray) -> np.ndarray:
+        return values - (np.bincount(trial, values) / count)[trial]
+
+    t = inside(start)
+    if not t.any():
+        return None
+    clocks = []
+    for number, column in enumerate(X.T.astype(np.float64)):
+        own = inside(column)
+        slope = (own @ t) / (t @ t)
+        # rounding of float32 is of the whole value, and a counter may come as the trial's number too
+        if slope and np.abs(own - slope * t).max() <= 1e-2 * np.abs(slope * t).max() + 1e-6 * np.abs(column).max():
+            clocks.append(number)
+    return X[:, clocks] if clocks else None
+
+
 _REPORT = "say so beside every result, and record anew with this balanced over labels"
 
 #: What is probed for in every study.
@@ -254,15 +303,33 @@ PROBES = {
         do="see what is left with utterances of one length, and say so beside every result",
         unit=" s",
     ),
+    "few values": Probe(
+        "columns of a few values among the features",
+        _few_values,
+        do="find out what they are; a code, a marker or a rating does not belong among the features",
+        counts="always",
+    ),
+    "clock": Probe(
+        "columns that count time among the features",
+        _clocks,
+        do=f"leave them out, randomise the order; {_REPORT}",
+        counts="always",
+    ),
     "place in recording": Probe("the time since the recording began", _place, do=f"randomise the order; {_REPORT}"),
-    "session": Probe("the session (recording day)", _column("session"), True, _REPORT),
-    "session of a subject": Probe("the subject and the session", _column("subject", "session"), True, _REPORT),
-    "subject": Probe("who it is", _column("subject"), True, "balance labels within each subject, or weight them"),
+    "session": Probe("the session (recording day)", _column("session"), True, _REPORT, "always"),
+    "session of a subject": Probe(
+        "the subject and the session", _column("subject", "session"), True, _REPORT, "always"
+    ),
+    # people differ in how often they feel something
+    "subject": Probe(
+        "who it is", _column("subject"), True, "balance labels within each subject, or weight them", "half"
+    ),
     "stimulus": Probe(
         "which stimulus it was",
         _column("stimulus"),
         True,
         "report subject_stimulus (or stimulus) beside it: what a stimulus evokes by itself is learnt too",
+        "never",
     ),
-    "domain": Probe("the domain", _column("domain"), True, _REPORT),
+    "domain": Probe("the domain", _column("domain"), True, _REPORT, "always"),
 }
