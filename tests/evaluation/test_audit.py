@@ -5,7 +5,7 @@ import pytest
 from thymos.base.errors import LeakError
 from thymos.base.samples import Samples
 from thymos.evaluation import Fold, RandomWindowSplit, TrialSplit, audit_fold, check_split
-from thymos.evaluation.audit import flat_samples
+from thymos.evaluation.audit import flat_samples, unattributed
 
 
 @pytest.fixture
@@ -184,3 +184,19 @@ def test_copies_with_missing_values_are_copies(honest):
     X[fold.train[0], 0, 3] = np.nan
     X[fold.test[0]] = X[fold.train[0]]
     assert "duplicate" in kinds(samples.replace(X=X), fold)
+
+
+def test_synthetic_samples_that_name_no_source_are_found_where_everything_else_is_tested(make_samples):
+    samples = make_samples(subjects=4, trials=6)
+    folds = TrialSplit(3).folds(samples.meta, samples.y)
+    n = len(samples)
+    more = samples.meta.iloc[:5].assign(trial="made", synthetic=True, source_trial="")
+    real = samples.meta.assign(synthetic=False, source_trial="")
+    meta = pd.concat([real, more], ignore_index=True)
+    joined = [Fold(f.name, np.r_[f.train, n : n + 5], f.validation, f.test) for f in folds]
+    (finding,) = unattributed(meta, joined)
+    assert (finding.kind, finding.severity, finding.count) == ("synthetic", "leak", 5)
+    assert unattributed(meta, joined[:1]) == [], "one fold tests a part only: they may be of the rest"
+    named = meta.assign(source_trial=np.where(meta["synthetic"], real["trial"].iloc[0], ""))
+    assert unattributed(named, joined) == []
+    assert unattributed(real, folds) == []

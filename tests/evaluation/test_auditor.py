@@ -280,3 +280,34 @@ def test_a_method_is_tried_for_two_epochs_and_whole_where_that_fails(make_sample
         try_method("patient", pipeline, samples, TrialSplit().folds(samples.meta, samples.y)[0], ["calm", "tense"])
     assert [value for value, _ in itertools.groupby(Patient.asked)] == asked
     assert pipeline[-1].get_params() == Patient(**options).get_params(), "it was changed"
+
+
+def test_people_of_unequal_labels_are_a_shortcut_where_trials_are_split(make_samples):
+    samples = make_samples(subjects=6, trials=20, windows=2, shape=(6,))
+    rng = np.random.default_rng(0)
+    trial = np.unique(samples.meta["trial"], return_inverse=True)[1]
+    leaning = samples.meta["subject"].isin(["s0", "s2", "s4"]).to_numpy()
+    mostly = rng.random(trial.max() + 1)[trial] < 0.85
+    labels = np.where(mostly == leaning, "tense", "calm")
+    folds, protocol = TrialSplit(4).folds(samples.meta, labels), TrialSplit(4)
+    study = parse_study(SIMULATED)
+    for y, found in ((labels, True), (samples.y, False)):
+        audit, planted = Audit(), samples.replace(y=y)
+        auditor.audit_probes(
+            audit, study, planted, {"trial": folds}, {"trial": protocol}, ["calm", "tense"], pd.DataFrame()
+        )
+        assert any("Who it is" in f["text"] and f["severity"] == "shortcut" for f in audit.findings) == found
+
+
+def test_signal_under_several_names_and_people_under_two_are_part_of_the_audit(make_samples, monkeypatch):
+    samples = make_samples(subjects=4, trials=6)
+    kinds = TrialSplit(3)
+    finding = auditor.Finding("two names", "a = b", 1)
+    monkeypatch.setattr(auditor, "one_person", lambda *of: [finding])
+    monkeypatch.setattr(auditor, "continued", lambda *of: [(folds[0], auditor.Finding("continuation", "cut", 2))])
+    for keys, expected in ((("trial",), {"continuation"}), (("subject",), {"continuation", "two names"})):
+        kinds.keys, audit = keys, Audit()
+        folds = TrialSplit(3).folds(samples.meta, samples.y)
+        audit_data(audit, samples, {"trial": folds}, {"trial": kinds})
+        assert {f["kind"] for f in audit.findings} & {"continuation", "two names"} == expected
+    assert "signal that goes by several names" in " ".join(audit.searched + audit.skipped)

@@ -11,6 +11,7 @@ from thymos.evaluation.evidence import (
     interpolated,
     label_carriers,
     near_copies,
+    one_person,
     prepared_statistics,
 )
 
@@ -168,3 +169,63 @@ def test_rounded_values_and_samples_that_say_they_are_synthetic_are_no_resamplin
     assert len(interpolated(hidden, Neighbourhood(hidden))) == 1
     marked = hidden.replace(meta=samples.meta.assign(synthetic=np.arange(len(samples)) == 7))
     assert interpolated(marked, Neighbourhood(marked)) == []
+
+
+def test_a_copy_with_replaced_values_is_found(make_samples):
+    samples = make_samples(subjects=4, trials=10, shape=(60,))
+    folds = RecordingSplit(5).folds(samples.meta, samples.y)
+    X, rng = samples.X.copy(), np.random.default_rng(0)
+    test, train = folds[0].test[2], folds[0].train[5]
+    X[test] = np.where(rng.random(60) < 0.2, X.mean(axis=0), X[train])
+    planted = samples.replace(X=X)
+    assert [finding.count for _, finding in near_copies(planted, folds[:1], Neighbourhood(planted))] == [1]
+
+
+def test_rows_drawn_around_others_are_closer_than_chance(make_samples):
+    samples = make_samples(subjects=4, trials=10, shape=(20,))
+    folds = RecordingSplit(5).folds(samples.meta, samples.y)
+    X, rng = samples.X.copy(), np.random.default_rng(0)
+    X[folds[0].test[:6]] = X[folds[0].train[:6]] + rng.normal(0, 0.25, (6, 20))
+    planted = samples.replace(X=X)
+    near = Neighbourhood(planted)
+    assert (near.distances[:, 0] / near.distances[:, -1]).min() > 0.1, "not by the plain rule"
+    assert [finding.count for _, finding in near_copies(planted, folds[:1], near)] == [6]
+
+
+def test_a_weighted_sum_of_two_windows_is_resampling(make_samples):
+    samples = make_samples(subjects=2, trials=12, shape=(3, 64))
+    X = samples.X - samples.X.mean(axis=2, keepdims=True)
+    X[50] = np.sqrt(0.3) * X[0] + np.sqrt(0.7) * X[90]
+    planted = samples.replace(X=X)
+    (finding,) = interpolated(planted, Neighbourhood(planted))
+    assert (finding.kind, finding.count) == ("resampling", 1)
+    assert samples.meta["trial"][50] in finding.examples[0]
+
+
+def test_a_single_column_that_was_standardised_is_named_and_a_code_is_not(table):
+    samples, folds = table
+    X = samples.X.astype(float)
+    X[:, 3] = StandardScaler().fit_transform(X[:, [3]])[:, 0]
+    (finding,) = prepared_statistics(samples.replace(X=X), folds[0])
+    assert finding.kind == "statistics"
+    assert finding.text.startswith("1 of 12 features are standardised over all rows")
+    X = samples.X.astype(float)
+    X[:, 3] = np.where(np.arange(len(X)) % 2, 1.0, -1.0)
+    assert prepared_statistics(samples.replace(X=X), folds[0]) == []
+
+
+def test_a_person_under_two_names_is_found(make_samples):
+    samples = make_samples(subjects=6, trials=8, windows=8, shape=(10,))
+    rng = np.random.default_rng(0)
+    person = np.repeat(rng.normal(0, 2, (6, 10)), 64, axis=0)
+    trial = np.repeat(rng.normal(0, 1, (48, 10)), 8, axis=0)
+    samples = samples.replace(X=person + trial + rng.normal(0, 0.7, (len(samples), 10)))
+    assert one_person(samples, Neighbourhood(samples)) == []
+    meta, first = samples.meta.copy(), samples.meta["subject"].unique()[0]
+    rows = np.flatnonzero((meta["subject"] == first).to_numpy() & (np.arange(len(meta)) % 2 == 1))
+    meta.loc[meta.index[rows], "subject"] = "somebody"
+    meta.loc[meta.index[rows], "trial"] = "somebody-" + meta["trial"].iloc[rows]
+    doubled = samples.replace(meta=meta)
+    (finding,) = one_person(doubled, Neighbourhood(doubled))
+    assert (finding.kind, finding.severity) == ("two names", "leak")
+    assert finding.examples == (f"{first} = somebody",)

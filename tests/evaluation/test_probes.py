@@ -113,3 +113,27 @@ def test_features_that_tell_loudness_and_length_are_probed_by_their_names():
         assert np.array_equal(PROBES["loudness"].features(samples), X[:, 1].reshape(20, 1))
         assert PROBES["duration"].features(samples) is None, "all are of one length"
     assert PROBES["loudness"].features(alone.replace(info={})) is None
+
+
+def test_codes_and_clocks_among_features_are_probed(make_samples):
+    samples = make_samples(subjects=6, trials=8, windows=5, shape=(9,))
+    calm = samples.y == "calm"
+    rng = np.random.default_rng(0)
+    assert PROBES["few values"].features(samples) is None
+    assert PROBES["clock"].features(samples) is None
+    trial = np.unique(samples.meta["trial"], return_inverse=True)[1]
+    wrong = rng.random(trial.max() + 1) < 0.15
+    code = np.where(calm ^ wrong[trial], 1.0, -1.0)
+    minute = rng.uniform(0, 20, trial.max() + 1)[trial] + np.where(calm, 25, 0) + samples.meta["start"] / 60
+    planted = samples.replace(X=np.column_stack([samples.X, code, minute]).astype(np.float32))
+    assert PROBES["few values"].features(planted).tolist() == planted.X[:, [9]].tolist()
+    assert PROBES["clock"].features(planted).tolist() == planted.X[:, [10]].tolist()
+    for name in ("few values", "clock"):
+        row = reached(planted, name)
+        assert row["value"] > 0.8
+        assert row["p"] < 0.01
+
+
+def test_coarse_tables_have_no_codes(make_samples):
+    samples = make_samples(subjects=4, trials=8, shape=(6,))
+    assert PROBES["few values"].features(samples.replace(X=np.round(samples.X))) is None

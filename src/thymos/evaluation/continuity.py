@@ -26,6 +26,7 @@ _MOST_ROWS = 20_000
 _REACH = 8  # an anchor is the largest of the 2 * 8 + 1 values around it
 _FREE = 24  # values of a stretch that may differ between two of one shape
 _STEPS = 4096  # of a value of a stretch: rounding of float32 moves one in a thousand across a border
+_COMMON = 10  # windows that hold a stretch, at most
 _LEAST_PAIRS = 3  # one may come about by chance
 _FITTED = 20_000  # stretches that are learnt from
 _LONGEST, _VALUES = 16, 128  # time samples, and values, on either side of a join
@@ -160,14 +161,14 @@ def _shared(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         norm = np.sqrt((some**2).sum(axis=1, keepdims=True))
         codes = np.rint(_STEPS * some / np.maximum(norm, 1e-6)).astype(np.int64).view(np.uint64)
         keys[here] = np.where(norm[:, 0] > 1e-3, codes @ weights, np.uint64(0))
-    row, keys = row[keys > 0], keys[keys > 0]
+    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    # what stands still, or comes again and again, is alike by chance
+    kept = (keys > 0) & (counts[which] <= _COMMON)
+    row, keys = row[kept], keys[kept]
     order = np.argsort(keys, kind="stable")
     row, keys = row[order], keys[order]
     same = keys[1:] == keys[:-1]
-    pairs, counts = np.unique(np.stack([row[:-1][same], row[1:][same]], axis=1), axis=0, return_counts=True)
-    # stretches of a signal with few values are alike by chance: what is frequent tells nothing
-    common = np.bincount(pairs.ravel(), minlength=n) > 10 + n // 100
-    return pairs[(counts > 0) & ~common[pairs].any(axis=1)]
+    return np.unique(np.stack([row[:-1][same], row[1:][same]], axis=1), axis=0)
 
 
 def _followed(
