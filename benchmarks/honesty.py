@@ -1,13 +1,15 @@
 """How often the auditor finds planted leaks, by kind and strength, and how often it accuses clean studies.
 
-Run: python benchmarks/honesty.py [--seeds 3] [--kind NAME ...]
+Run: python benchmarks/honesty.py [--cases fresh|first] [--seeds 3] [--kind NAME ...]
 
-The cases (`honesty_cases.py`) were written from a list of kinds alone, by somebody who had not read the auditor: ten
-kinds of leak in three variants and three strengths, and twenty clean studies of which many look suspicious. A case is
+There are two sets of cases, each written from a list of kinds alone by somebody who had not read the auditor: ten kinds
+of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while looking at what
+it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies), which so says what it
+can find; the `fresh` (`honesty_fresh.py`: two other variants, ten clean studies) say how often it is right. A case is
 what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor is
 given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
 probes nuisances. A case counts as found if anything but a note is found. Rates have exact 95 % intervals over cases.
-Results: results/honesty.csv (every case) and results/honesty.json.
+Results: results/honesty-SET.csv (every case) and results/honesty-SET.json.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import honesty_cases
+import honesty_fresh
 import numpy as np
 import pandas as pd
-from honesty_cases import KINDS, Case, clean, leaks
+from honesty_cases import KINDS, Case
 from scipy.stats import binomtest
 
 from thymos.evaluation.auditor import Audit, audit_data, audit_probes
@@ -35,6 +39,8 @@ from thymos.evaluation.interventions import intervene
 from thymos.evaluation.metrics import predictions_table
 from thymos.evaluation.splitters import Protocol
 from thymos.evaluation.statistics import summarise
+
+SETS = {"first": honesty_cases, "fresh": honesty_fresh}
 
 #: What probes are told of a study.
 STUDY = SimpleNamespace(seed=0, budget="quick", metric="balanced_accuracy", level="trial", baseline="majority")
@@ -86,13 +92,15 @@ def rate(found: Sequence[bool]) -> dict[str, float]:
 def main() -> None:
     """Audit all cases, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", choices=[*SETS], default="fresh")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--kind", nargs="*", default=[*KINDS, "clean"])
-    parser.add_argument("--out", type=Path, default=Path("results/honesty.json"))
+    parser.add_argument("--out", type=Path, default=Path("results"))
     given = parser.parse_args()
+    cases = SETS[given.cases]
     rows = []
     for seed in range(given.seeds):
-        for case in (*leaks(seed), *clean(seed)):
+        for case in (*cases.leaks(seed), *cases.clean(seed)):
             if case.kind in given.kind:
                 rows.append(row_of(case, seed))
                 print({key: value for key, value in rows[-1].items() if key != "variant"}, flush=True)
@@ -111,8 +119,9 @@ def main() -> None:
         found["accused"] = innocent.loc[innocent["found"], ["variant", "what", "seed"]].to_dict("records")
     print(json.dumps({key: found[key] for key in found if key not in ("missed", "accused")}, indent=1))
     if set(given.kind) >= {*KINDS, "clean"}:
-        table.to_csv(given.out.with_suffix(".csv"), index=False, float_format="%.3g")
-        given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        place = given.out / f"honesty-{given.cases}"
+        table.to_csv(place.with_suffix(".csv"), index=False, float_format="%.3g")
+        place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

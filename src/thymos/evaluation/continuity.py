@@ -142,7 +142,7 @@ def _shared(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Stretches begin where a mixture of the channels has a peak, so that two windows agree on where to look.
     """
-    n, channels, times = X.shape
+    _, channels, times = X.shape
     length = max(4, -(-_FREE // channels) + 1)
     if times < length + 2 * _REACH:
         return np.empty((0, 2), dtype=int)
