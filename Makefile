@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test lint clean
 
 demo: $(INSTALLED)
-	$(BIN)/thymos reproduce all --simulated --budget brief --out runs/demo
+	$(BIN)/thymos demo --out runs/demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

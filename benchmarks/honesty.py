@@ -3,11 +3,11 @@
 Run: python benchmarks/honesty.py [--cases fresh|first] [--seeds 3] [--kind NAME ...]
 
 There are two sets of cases, each written from a list of kinds alone by somebody who had not read the auditor: ten kinds
-of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while looking at what
-it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies), which so says what it
-can find; the `fresh` (`honesty_fresh.py`: two other variants, ten clean studies) say how often it is right. A case is
-what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor is
-given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
+of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while looking at
+what it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies), which so says
+what it can find; the `fresh` (`honesty_fresh.py`: two other variants, ten clean studies) say how often it is right. A
+case is what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor
+is given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
 probes nuisances. A case counts as found if anything but a note is found. Rates have exact 95 % intervals over cases.
 Results: results/honesty-SET.csv (every case) and results/honesty-SET.json.
 """

@@ -429,3 +429,25 @@ def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(th
     assert status == 2
     assert "No study has a result" in said
     assert thymos("reproduce", "lell")[0] == 2
+
+
+def test_doctor_names_what_is_there_and_fails_where_nothing_would_work(monkeypatch, muse_folder):
+    told = thymos("doctor", "--data", muse_folder)
+    assert told.returncode == 0
+    assert "muse-mental-state" in told.stdout
+    assert "extra deploy" in told.stdout
+    from thymos.base import doctor
+
+    wrong = doctor.Line("packages it always needs", "wrong", "numpy [is] not installed", "pip install thymos")
+    monkeypatch.setattr(doctor, "environment", lambda cache: [wrong])
+    told = thymos("doctor")
+    assert told.returncode == 1
+    assert "wrong   packages it always needs: numpy [is] not installed" in told.stdout
+    assert "pip install thymos" in told.stdout
+
+
+def test_demo_runs_the_five_systems_small_on_simulated_data(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("thymos.cli.reproduce", lambda **options: asked.append(options))
+    assert thymos("demo", "--out", tmp_path).returncode == 0
+    assert asked == [{"simulated": True, "budget": "brief", "out": tmp_path}]

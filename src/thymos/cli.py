@@ -72,24 +72,62 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def sources(data: Data = None) -> None:
-    """List what can be read, and what of it is found below --data."""
-    from rich.table import Table
+def doctor(data: Data = None) -> None:
+    """Look at the installation: packages, extras and the lines that install them, processors, corpora below --data."""
+    from thymos.base.cache import Cache
+    from thymos.base.doctor import Line, environment, extras
 
+    found = [name for name, place in _corpora(data) if place]
+    lines = [*environment(Cache().folder), *extras()]
+    lines.append(
+        Line("corpora", "ok", ", ".join(found))
+        if found
+        else Line("corpora", "note", f"none below {data}" if data else "not looked for", "give --data FOLDER")
+    )
+    console = _console()
+    colours = {"ok": "green", "note": "yellow", "missing": "yellow", "wrong": "red"}
+    for line in lines:
+        state = f"[{colours[line.state]}]{line.state:7}[/]"
+        console.print(f"{state} {_escaped(line.what)}: {_escaped(line.said)}", highlight=False, soft_wrap=True)
+        if line.do:
+            console.print(f"        {_escaped(line.do)}", highlight=False, soft_wrap=True)
+    if any(line.state == "wrong" for line in lines):
+        raise typer.Exit(1)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _corpora(data: Path | None) -> Iterator[tuple[str, Path | None]]:
+    """Yield the name of every corpus that lies in a folder, and where it is found."""
     from thymos.base.errors import SourceNotFoundError
     from thymos.sources.base import locate
     from thymos.sources.catalogue import SOURCES
 
-    table = Table("name", "what", "labels", "licence", "found", title="Sources")
     for name, row in SOURCES.items():
-        found = "made on use"
         if row.folder:
             try:
-                found = str(locate(row, data))
+                yield name, locate(row, data)
             except SourceNotFoundError:
-                found = "no" if data else "no --data given"
-        elif row.file:
-            found = "your own"
+                yield name, None
+
+
+@app.command()
+def sources(data: Data = None) -> None:
+    """List what can be read, and what of it is found below --data."""
+    from rich.table import Table
+
+    from thymos.sources.catalogue import SOURCES
+
+    places = dict(_corpora(data))
+    table = Table("name", "what", "labels", "licence", "found", title="Sources")
+    for name, row in SOURCES.items():
+        found = "your own" if row.file else "made on use"
+        if name in places:
+            found = str(places[name] or ("no" if data else "no --data given"))
         table.add_row(name, row.summary, ", ".join(label.column for label in row.labels), row.licence, found)
     _console().print(table)
 
@@ -280,6 +318,12 @@ def reproduce(
     console.print(f"page: {page}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option("--out", help="Folder of the runs.")] = Path("runs/demo")) -> None:
+    """Run the five published systems small, on simulated data; minutes, no download, ends with one page."""
+    reproduce(simulated=True, budget="brief", out=out)
 
 
 @app.command()
