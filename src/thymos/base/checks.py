@@ -19,6 +19,7 @@ def check_number(name: str, value: Any, low: float = 0.0, high: float = np.inf) 
     ------
     InputError
     """
-    if not (isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value) and low <= value <= high):
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not (real and np.isfinite(value) and low <= value <= high):
         fits = f"a number from {low:g} to {high:g}" if np.isfinite(high) else f"a number of at least {low:g}"
         raise InputError(f"{name}={value!r} came.", fits=fits)

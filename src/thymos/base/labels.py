@@ -158,7 +158,7 @@ def grouped(values: Any, classes: Mapping[str, Sequence[Any]]) -> np.ndarray:
         If an old class is named twice, or does not occur.
     """
     values = np.asarray(values).astype(str)
-    lookup = {}
+    lookup: dict[str, str] = {}
     for name, members in classes.items():
         for member in members:
             if str(member) in lookup:

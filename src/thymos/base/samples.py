@@ -57,9 +57,9 @@ class Samples:
         meta: pd.DataFrame | None = None,
         info: Mapping[str, Any] | None = None,
     ):
-        self.X = dict(X) if isinstance(X, Mapping) else np.asanyarray(X)
-        self.y = None if y is None else _plain(y)
-        self.info = dict(info or {})
+        self.X: np.ndarray | Any = dict(X) if isinstance(X, Mapping) else np.asanyarray(X)  # else one for each modality
+        self.y: np.ndarray | Any = None if y is None else _plain(y)  # else None
+        self.info: dict[str, Any] = dict(info or {})
         if meta is None:
             raise InputError(
                 "Samples came without metadata.",
@@ -94,7 +94,7 @@ class Samples:
         return len(self.meta)
 
     def __repr__(self) -> str:
-        shapes = {name: array.shape for name, array in self._arrays().items()}
+        shapes: Any = {name: array.shape for name, array in self._arrays().items()}
         shapes = shapes["X"] if set(shapes) == {"X"} else shapes
         return (
             f"Samples({len(self)} samples {shapes}, {self.meta['subject'].nunique()} subjects, "

@@ -63,7 +63,7 @@ class SamplesWriter:
             If they differ in shape or type from those before them.
         """
         self._several = isinstance(X, Mapping)
-        for name, array in (X if self._several else {"X": X}).items():
+        for name, array in (X if isinstance(X, Mapping) else {"X": X}).items():
             if name not in self._files:
                 self._heads[name] = array.dtype, array.shape[1:]
                 self._files[name] = array_file(self.folder, name, self._several).open("wb")

@@ -38,6 +38,8 @@ class FilterBank(nn.Module):
         Width of the transition in Hz.
     """
 
+    gain: torch.Tensor
+
     def __init__(self, n_times: int, sfreq: float, bands: Sequence[tuple[float, float]] = BANDS, slope: float = 2.0):
         super().__init__()
         low, high = torch.tensor(bands, dtype=torch.float64)[:, :, None].unbind(1)

@@ -257,6 +257,9 @@ class GenotypeNet(_Network):
         dropped.
     """
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(
         self,
         genotype: Genotype,

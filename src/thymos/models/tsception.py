@@ -71,6 +71,8 @@ class TSception(nn.Module):
         Indices of the channels of each hemisphere, in the same order. By default the first and the second half.
     """
 
+    sides: torch.Tensor
+
     def __init__(
         self,
         n_channels: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -135,4 +135,4 @@ def coral_distance(features: torch.Tensor, domain: torch.Tensor) -> torch.Tensor
             spreads.append(centred.T @ centred / (len(mine) - 1))
     if len(means) < 2:
         return features.new_zeros(())
-    return sum(torch.stack(parts).flatten(1).var(dim=0).mean() * 2 for parts in (means, spreads))
+    return cast(torch.Tensor, sum(torch.stack(parts).flatten(1).var(dim=0).mean() * 2 for parts in (means, spreads)))

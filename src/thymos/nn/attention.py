@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from scipy.special import lambertw
@@ -104,8 +104,8 @@ class ConstrainedAttention(nn.Module):
         (paper): cut at ``K sqrt(d)`` on either side. ``norm`` (official code, extractor): ``K s`` divided by the
         longest query and the longest key. ``rownorm`` (official code, refinement): each row divided by K times its
         norm. ``none``: nothing.
-    bound : float
-        K_att.
+    bound : float, optional
+        K_att; without a constraint it is not used.
     linear_bound : float, optional
         K_lin of all projections.
     dropout : float
@@ -126,7 +126,7 @@ class ConstrainedAttention(nn.Module):
         width: int,
         heads: int,
         constraint: str = "clamp",
-        bound: float = 1.0,
+        bound: float | None = 1.0,
         linear_bound: float | None = 1.0,
         dropout: float = 0.0,
         projections: str = "linear",
@@ -135,7 +135,7 @@ class ConstrainedAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.constraint = constraint
-        self.bound = bound
+        self.bound = cast(float, bound)
         self.dropout = dropout
 
         def linear() -> nn.Module:
@@ -189,6 +189,9 @@ class L2SelfAttention(nn.Module):
         As :class:`~thymos.nn.lipschitz.SpectralLinear`.
     """
 
+    keys: Any  # lists of SpectralLinear, whose own methods a ModuleList does not know of
+    values: Any
+
     def __init__(
         self,
         width: int,
@@ -199,7 +202,7 @@ class L2SelfAttention(nn.Module):
     ):
         super().__init__()
         self.heads = heads
-        options = {"bias": False, "bound": linear_bound, "scaling": scaling}
+        options: dict[str, Any] = {"bias": False, "bound": linear_bound, "scaling": scaling}
         size = width // heads
         self.keys = nn.ModuleList(SpectralLinear(width, size, **options) for _ in range(heads))
         self.values = nn.ModuleList(SpectralLinear(width, size, **options) for _ in range(heads))
@@ -282,9 +285,10 @@ class LGCA(nn.Module):
         scaling: str = "bound",
     ):
         super().__init__()
-        options = {"linear_bound": linear_bound, "dropout": dropout, "projections": projections, "scaling": scaling}
+        options: dict[str, Any] = {"linear_bound": linear_bound, "dropout": dropout}
+        options |= {"projections": projections, "scaling": scaling}
         self.attention = make_attention(width, heads, constraint, bound, **options)
-        spectral = {"bound": linear_bound, "scaling": scaling}
+        spectral: dict[str, Any] = {"bound": linear_bound, "scaling": scaling}
         self.feed_forward = nn.Sequential(
             SpectralLinear(width, feed_forward, **spectral),
             nn.GELU(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -19,7 +21,7 @@ class BatchNormMaps(BatchNorm):
         return super().forward(x.flatten(2)).reshape(x.shape)
 
 
-class _Bounded:
+class _Bounded(nn.Module):
     """A layer whose weights have at most `max_norm` as Euclidean norm for each output (a max-norm constraint).
 
     Weights outside are put back onto the sphere: before each step of training, which is after the one before, and
@@ -33,7 +35,9 @@ class _Bounded:
         The bound.
     """
 
-    def __init__(self, *values: int, max_norm: float, **options: object):
+    weight: torch.Tensor
+
+    def __init__(self, *values: int | tuple[int, int], max_norm: float, **options: object):
         super().__init__(*values, **options)
         self.max_norm = max_norm
 
@@ -41,7 +45,7 @@ class _Bounded:
         """Put the weights back inside the bound."""
         self.weight.data.renorm_(2, 0, self.max_norm)
 
-    def train(self, mode: bool = True) -> nn.Module:
+    def train(self, mode: bool = True) -> Self:
         """Set the mode; weights to be evaluated are inside the bound."""
         self.project()
         return super().train(mode)
@@ -54,11 +58,11 @@ class _Bounded:
 
 
 class BoundedConv1d(_Bounded, nn.Conv1d):
-    __doc__ = _Bounded.__doc__
+    __doc__ = _Bounded.__doc__  # type: ignore[assignment]  # torch declares no docstring that is None
 
 
 class BoundedConv2d(_Bounded, nn.Conv2d):
-    __doc__ = _Bounded.__doc__
+    __doc__ = _Bounded.__doc__  # type: ignore[assignment]
 
 
 class BoundedLinear(_Bounded, nn.Linear):

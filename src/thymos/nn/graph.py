@@ -134,6 +134,8 @@ class RegionMean(nn.Module):
         Nodes in all.
     """
 
+    share: torch.Tensor
+
     def __init__(self, regions: Sequence[Sequence[int]], n_nodes: int):
         super().__init__()
         share = torch.zeros(len(regions), n_nodes)

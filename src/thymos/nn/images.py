@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -18,6 +19,9 @@ class Pixels(nn.Module):
 
     `mean` and `scale` of each channel are learnt by :meth:`learn` and applied by :meth:`standardise`.
     """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(self, n_channels: int):
         super().__init__()
@@ -124,7 +128,7 @@ class ImageAugmentation(nn.Module):
     def _erased(self, x: torch.Tensor) -> torch.Tensor:
         n, height, width = len(x), *x.shape[2:]
         area = height * width * _between(*_AREA, x, (n,))
-        aspect = torch.exp(_between(*map(math.log, _ASPECT), x, (n,)))
+        aspect = torch.exp(_between(math.log(_ASPECT[0]), math.log(_ASPECT[1]), x, (n,)))
         sides = torch.stack([(area / aspect).sqrt(), (area * aspect).sqrt()])  # heights, widths
         inside = []
         for length, side in ((height, sides[0]), (width, sides[1])):
@@ -203,16 +207,18 @@ class ResidualBlock(nn.Module):
             SqueezeExcite(n_out),
             StochasticDepth(drop),
         )
-        self.shortcut = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or n_in != n_out:
             mean = [nn.AvgPool2d(stride, ceil_mode=True)] if stride > 1 else []
             self.shortcut = nn.Sequential(*mean, nn.Conv2d(n_in, n_out, 1, bias=False), nn.BatchNorm2d(n_out))
-        nn.init.zeros_(self.branch[4].weight)  # each block begins as its shortcut
+        nn.init.zeros_(cast(nn.BatchNorm2d, self.branch[4]).weight)  # each block begins as its shortcut
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return maps, shape (batch, n_out, height, width) or half of it."""
         return functional.relu(self.branch(x) + self.shortcut(x))
 
 
-def _between(low: float, high: float, like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+def _between(
+    low: float | torch.Tensor, high: float | torch.Tensor, like: torch.Tensor, shape: tuple[int, ...]
+) -> torch.Tensor:
     return low + (high - low) * torch.rand(shape, device=like.device)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -108,6 +109,14 @@ class Spectrum(nn.Module):
         Which of the used bins belong to which band; the bands are disjoint or overlap as they are given.
     """
 
+    used: torch.Tensor
+    twice: torch.Tensor
+    masks: torch.Tensor
+    mean: torch.Tensor
+    scale: torch.Tensor
+    energy: torch.Tensor
+    magnitude: torch.Tensor
+
     def __init__(self, settings: Settings):
         super().__init__()
         used = settings.members.any(dim=0).nonzero().flatten()
@@ -208,6 +217,8 @@ class LGCBE(nn.Module):
             return nn.Sequential(settings.dense(width, width), nn.GELU(), settings.dense(width, width))
 
         weighted = weighted or settings.reconstruct
+        self.channel: Any
+        self.band: Any
         self.channel, self.band = (mlp(settings.n_channels), mlp(settings.n_bands)) if weighted else (None, None)
         self.norm = LGCN(settings.n_times, settings.affine) if settings.reconstruct else None
         self.gate = nn.Parameter(torch.zeros(())) if settings.reconstruct else None
@@ -219,6 +230,9 @@ class LGCBE(nn.Module):
         energy = (self.spectrum.energies(bins) / self.spectrum.energy).log1p()
         channel, spectral = (None, None) if self.band is None else self.weights(energy)
         if self.norm is not None:
+            assert self.gate is not None
+            assert channel is not None
+            assert spectral is not None
             share = self.gate.sigmoid()
             waves = share * self.norm(self.rebuilt(bins, channel, spectral)) + (1 - share) * waves
         magnitude = (self.spectrum.sizes(bins) / self.spectrum.magnitude).log1p().flatten(1)
@@ -270,7 +284,7 @@ class _Refinement(nn.Module):
 
     def __init__(self, settings: Settings, constraint: str, dropout: float):
         super().__init__()
-        options = {"linear_bound": settings.linear, "dropout": dropout}
+        options: dict[str, Any] = {"linear_bound": settings.linear, "dropout": dropout}
         options |= {"projections": settings.projections, "scaling": settings.scaling}
         self.attention = make_attention(settings.width, settings.divided, constraint, settings.attention, **options)
         self.after = nn.Sequential(nn.LayerNorm(settings.width), nn.ELU(), nn.Dropout(dropout))
@@ -296,6 +310,8 @@ class _Head(nn.Module):
 
 class _Global(nn.Module):
     """Branch 1: convolutions over time, a graph of their channels, attention between points of time."""
+
+    code: torch.Tensor
 
     def __init__(self, settings: Settings):
         super().__init__()
@@ -370,6 +386,8 @@ class _Features(nn.Module):
         self.head = _Head(settings, width, width // 2)
 
     def features(self, bands: Bands) -> torch.Tensor:
+        assert bands.channel is not None
+        assert bands.spectral is not None
         return torch.cat([bands.energy.flatten(1), bands.channel, bands.spectral], dim=1)
 
 
@@ -479,7 +497,11 @@ class Branches(nn.ModuleDict):
     def __init__(self, branches: Mapping[str, nn.Module]):
         super().__init__({name + self._INSIDE: branch for name, branch in branches.items()})
 
-    def __getitem__(self, name: str) -> nn.Module:
+    if TYPE_CHECKING:  # a branch has features and a head, and none is a plain Module
+
+        def values(self) -> ValuesView[Any]: ...
+
+    def __getitem__(self, name: str) -> Any:
         """Return the branch of a name."""
         return super().__getitem__(name + self._INSIDE)
 
@@ -487,7 +509,7 @@ class Branches(nn.ModuleDict):
         """Return whether there is a branch of this name."""
         return f"{name}{self._INSIDE}" in self._modules
 
-    def items(self) -> list[tuple[str, nn.Module]]:
+    def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]  # a list of them, under other names
         """Return names and branches."""
         return [(name.removesuffix(self._INSIDE), branch) for name, branch in self._modules.items()]
 

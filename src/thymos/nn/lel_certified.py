@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -30,6 +31,8 @@ class _Residual(nn.Module):
         Constant of the function with all weights at their bounds, in evaluation mode.
     gain : float
     """
+
+    function: Any
 
     def __init__(self, function: nn.Module, declared: float, gain: float):
         super().__init__()
@@ -141,6 +144,10 @@ class _Head(nn.Module):
 class _Global(nn.Module):
     """Branch 1: bounded convolutions, attention by distance between points of time, a fixed learnt graph."""
 
+    code: torch.Tensor
+    convolutions: Any  # lists of SpectralConv1d and FixedNorm, whose own methods a ModuleList does not know of
+    norms: Any
+
     def __init__(self, settings: Settings, bound: float, gain: float):
         super().__init__()
         c, width, length = settings.n_channels, settings.width, settings.tokens
@@ -180,7 +187,7 @@ class _Global(nn.Module):
 
     def lipschitz(self, entry: torch.Tensor) -> float:
         folded = (c.lipschitz(norm.scale) for c, norm in zip(self.convolutions, self.norms, strict=True))
-        stack = math.prod(part.lipschitz() for part in self.stack) * dropout_bound(self.dropout)
+        stack = math.prod(cast(_Residual, part).lipschitz() for part in self.stack) * dropout_bound(self.dropout)
         return math.prod(folded) * stack * self.head.lipschitz()
 
 
@@ -263,7 +270,7 @@ class CertifiedLEL(nn.Module):
         gain: float = 0.2,
     ):
         super().__init__()
-        bound = settings.linear
+        bound = cast(float, settings.linear)
         self.spectrum = Spectrum(settings)
         makers = {
             "global": lambda: _Global(settings, bound, gain),

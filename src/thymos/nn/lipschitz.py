@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import nn
@@ -31,7 +32,7 @@ __all__ = [
 _SLACK = 1e-6  # a float32 weight that was scaled to its bound must not exceed it by rounding
 
 
-class _Spectral:
+class _Spectral(nn.Module):
     """A layer whose linear map has at most `bound` as Lipschitz constant (Gong et al. 2025, equation 7).
 
     While the layer trains, one step of power iteration per forward pass follows the largest singular value, from below,
@@ -47,6 +48,8 @@ class _Spectral:
     scaling : {'bound', 'set'}
         ``bound`` scales down what is beyond the bound (paper); ``set`` always scales to it (official code).
     """
+
+    weight: torch.Tensor
 
     def __init__(self, *values: int, bound: float | None = 1.0, scaling: str = "bound", **options: object):
         super().__init__(*values, **options)
@@ -82,7 +85,7 @@ class _Spectral:
         if sigma > self.bound or (self.scaling == "set" and 0 < sigma < self.bound * (1 - 2 * _SLACK)):
             self.weight.mul_(self.bound / sigma * (1 - _SLACK))
 
-    def train(self, mode: bool = True) -> nn.Module:
+    def train(self, mode: bool = True) -> Self:
         """Set the mode; weights that are to be evaluated are inside the bound."""
         if self.training and not mode:
             self.project()
@@ -96,11 +99,7 @@ class _Spectral:
 
     def _followed(self) -> float:
         matrices = self._matrices(self.weight)
-        known = self._vector is not None and (self._vector.device, self._vector.dtype) == (
-            matrices.device,
-            matrices.dtype,
-        )
-        if not known:
+        if self._vector is None or (self._vector.device, self._vector.dtype) != (matrices.device, matrices.dtype):
             self._vector = torch.linalg.svd(matrices, full_matrices=False).Vh[..., :1, :].mH
         image = matrices @ self._vector
         sigma = torch.linalg.vector_norm(image, dim=-2, keepdim=True)
@@ -170,7 +169,7 @@ class LGCN(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the normalised samples, of the shape of `x`."""
-        gamma = self.gamma
+        gamma: torch.Tensor = self.gamma
         if self.bound is not None:
             gamma = gamma * (self.bound / (gamma.abs().max() + 1e-12)).clamp(max=1.0)
         return functional.layer_norm(x, gamma.shape, gamma, self.beta, self.eps)
@@ -243,7 +242,7 @@ def standardised(logits: torch.Tensor, bound: float) -> torch.Tensor:
     return z / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) / bound).clamp_min(1.0)
 
 
-def dropout_bound(*layers: nn.Module) -> float:
+def dropout_bound(*layers: nn.Dropout | nn.Dropout1d) -> float:
     """Return the Lipschitz constant of some dropout layers in a row, in the mode that they are in."""
     return math.prod(1 / (1 - layer.p) if layer.training else 1.0 for layer in layers)
 

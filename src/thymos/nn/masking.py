@@ -32,11 +32,15 @@ class ElectrodeMasks(nn.Module):
     the midline; an electrode on it belongs to neither.
     """
 
+    weights: torch.Tensor
+    regions: torch.Tensor
+    distance: torch.Tensor
+
     def __init__(self, n_channels: int, xy: torch.Tensor | None = None, lobes: Sequence[int] | None = None):
         super().__init__()
         self.n_channels = n_channels
         weights = torch.tensor(list(PATTERNS.values()))
-        regions = {"side": [], "lobe": []}
+        regions: dict[str, list[torch.Tensor]] = {"side": [], "lobe": []}
         if xy is not None:
             middle = 1e-6 * float(xy[:, 0].abs().max())
             regions["side"] = [xy[:, 0] < -middle, xy[:, 0] > middle]

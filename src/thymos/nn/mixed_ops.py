@@ -9,6 +9,7 @@ long rows of memory.
 from __future__ import annotations
 
 import abc
+from typing import cast
 
 import torch
 from torch import nn
@@ -77,6 +78,9 @@ class BatchNorm(nn.Module):
         Learn a scale and a shift. During a search the mixture weights are the only scale.
     """
 
+    mean: torch.Tensor
+    variance: torch.Tensor
+
     def __init__(self, stack: int, width: int, affine: bool = True):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(stack, width)) if affine else None
@@ -93,7 +97,9 @@ class BatchNorm(nn.Module):
                 self.variance.lerp_(variance[:, :, 0, 0, 0], _MOMENTUM)
         else:
             x = (x - _along(self.mean)) * _along((self.variance + _EPSILON).rsqrt())
-        return x if self.scale is None else torch.addcmul(_along(self.shift), x, _along(self.scale))
+        return (
+            x if self.scale is None or self.shift is None else torch.addcmul(_along(self.shift), x, _along(self.scale))
+        )
 
 
 class Pointwise(nn.Module):
@@ -168,6 +174,12 @@ class _Skip(_Operation):
 class _Pool(_Operation):
     """Mean or maximum of three neighbouring times, of those that exist at the ends."""
 
+    filling: float
+
+    @abc.abstractmethod
+    def pooled(self, parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        """Return the mean or maximum of shifted copies of `x`."""
+
     def forward(self, x: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
         return self.pooled(_shifted(x, (-1, 0, 1), self.stride, self.filling), x)
 
@@ -177,7 +189,7 @@ class _AveragePool(_Pool):
 
     def pooled(self, parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         there = torch.ones(x.shape[-2], 1, device=x.device, dtype=x.dtype)
-        return sum(parts) / sum(_shifted(there, (-1, 0, 1), self.stride, 0.0))
+        return cast(torch.Tensor, sum(parts) / sum(_shifted(there, (-1, 0, 1), self.stride, 0.0)))
 
 
 class _MaxPool(_Pool):
@@ -237,6 +249,8 @@ class _Spatial(_Operation):
 
 class _Graph(_Operation):
     """Chebyshev polynomials of the Laplacian of a graph that begins as nearness and is learnt from there."""
+
+    adjacency: torch.Tensor
 
     def make(self, stack: int, width: int, adjacency: torch.Tensor, affine: bool) -> None:
         channels = len(adjacency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -56,7 +57,7 @@ class RecurrentNet(nn.Module):
                     nn.init.zeros_(parameter).requires_grad_(False)
         self.dropout = nn.Dropout(dropout)
         self.readout = readout
-        self.final_layer = nn.Linear(hidden if readout == "last" else hidden * n_steps, n_outputs)
+        self.final_layer = nn.Linear(hidden if readout == "last" else hidden * cast(int, n_steps), n_outputs)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits of shape (batch, n_outputs).
@@ -84,7 +85,7 @@ def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def equal_width(parameters: int, n_features: int, n_outputs: int, **options: object) -> int:
+def equal_width(parameters: int, n_features: int, n_outputs: int, **options: Any) -> int:
     """Return the width at which a :class:`RecurrentNet` comes nearest to `parameters` trainable values.
 
     Parameters

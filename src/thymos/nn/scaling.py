@@ -39,6 +39,9 @@ class SequenceScale(nn.Module):
         that of a sensor's contact. The latter learns nothing, and is not taken back.
     """
 
+    middle: torch.Tensor
+    width: torch.Tensor
+
     def __init__(self, n_channels: int, scaling: str = "minmax"):
         super().__init__()
         self.scaling = scaling

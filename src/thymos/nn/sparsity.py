@@ -75,6 +75,11 @@ class Units(nn.Module):
         Whether each is live, its mRNA and protein, and epochs since birth; buffers, stored and moved with the network.
     """
 
+    live: torch.Tensor
+    m: torch.Tensor
+    p: torch.Tensor
+    age: torch.Tensor
+
     def __init__(self, name: str, shape: Sequence[int], places: Sequence[Place], makers: Sequence[Place] = ()):
         super().__init__()
         self.name, self.places, self.makers = name, tuple(places), tuple(makers)

@@ -60,6 +60,8 @@ def arranged(estimator: TorchEstimator, X: np.ndarray) -> nn.Module:
 class Constant(nn.Module):
     """What is said of every sample, whatever it is; `values` of shape (1, n_outputs)."""
 
+    values: torch.Tensor
+
     def __init__(self, values: np.ndarray):
         super().__init__()
         self.register_buffer("values", torch.from_numpy(np.asarray(values)).float().reshape(1, -1))
@@ -74,6 +76,9 @@ class LinearProbabilities(nn.Module):
 
     skl2onnx takes twice the function where a discriminant analysis has two classes.
     """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
 
     def __init__(self, coefficients: np.ndarray, intercepts: np.ndarray):
         super().__init__()
@@ -103,6 +108,8 @@ class Tempered(nn.Module):
 class Ordered(nn.Module):
     """Probabilities in another order of classes, 0 for those that were never seen."""
 
+    moved: torch.Tensor
+
     def __init__(self, known: Sequence[str], classes: Sequence[str]):
         super().__init__()
         self.register_buffer("moved", torch.tensor([[float(name == other) for other in classes] for name in known]))
@@ -114,6 +121,8 @@ class Ordered(nn.Module):
 
 class Calibrated(nn.Module):
     """As :meth:`thymos.base.probabilities.Calibration.apply`."""
+
+    bias: torch.Tensor
 
     def __init__(self, calibration: Calibration):
         super().__init__()
@@ -156,6 +165,9 @@ class _Reordered(nn.Module):
 
 class _Bands(nn.Module):
     """Power in bands of Hann-windowed windows, and what is made of it."""
+
+    basis: torch.Tensor
+    pool: torch.Tensor
 
     def __init__(self, step: BandPower | DifferentialEntropy, shape: tuple[int, ...]):
         super().__init__()

@@ -219,7 +219,7 @@ class BirdFeatures(ArrayTransformer):
         X = self._checked(X)
         X = X[:, None, :] if X.ndim == 2 else X
         if self.mode == "clean" and self.auxiliary is not None:
-            X = self._without_auxiliary(X)
+            X = self._without_auxiliary(X, self.auxiliary)
         size = X.shape[-1] if self.window is None else round(self.window * self.sfreq)
         hop = size if self.window is None else round(self.step * self.sfreq)
         windows = np.moveaxis(sliding_windows(X, size, hop), -2, 1)  # (n_samples, n_windows, n_channels, size)
@@ -232,13 +232,13 @@ class BirdFeatures(ArrayTransformer):
         features = bird_features(windows, self.mode, self.sfreq, self.bands)
         return np.moveaxis(lagged(features) if self.lag else features, 1, -1)
 
-    def _without_auxiliary(self, X: np.ndarray) -> np.ndarray:
-        if not -X.shape[1] <= self.auxiliary < X.shape[1] or X.shape[1] < 2:
+    def _without_auxiliary(self, X: np.ndarray, auxiliary: int) -> np.ndarray:
+        if not -X.shape[1] <= auxiliary < X.shape[1] or X.shape[1] < 2:
             raise InputError(
-                f"auxiliary={self.auxiliary!r} came for {X.shape[1]} channels.",
+                f"auxiliary={auxiliary!r} came for {X.shape[1]} channels.",
                 fits="the number of one of several channels, or None",
             )
-        return np.delete(X, self.auxiliary, axis=1)
+        return np.delete(X, auxiliary, axis=1)
 
 
 def _check_mode(mode: str) -> None:
@@ -269,7 +269,7 @@ def _flat(x: np.ndarray) -> np.ndarray:
     return x.reshape(*x.shape[:-2], -1)
 
 
-def _log_matrix(x: np.ndarray, floor: np.ndarray) -> np.ndarray:
+def _log_matrix(x: np.ndarray, floor: np.ndarray | float) -> np.ndarray:
     """Return the real part of the logarithm of symmetric matrices whose eigenvalues are at least `floor` in size."""
     values, vectors = np.linalg.eigh(x)
     return (vectors * np.log(np.maximum(np.abs(values), floor))[..., None, :]) @ vectors.swapaxes(-1, -2)

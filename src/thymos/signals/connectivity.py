@@ -162,7 +162,7 @@ class Connectivity(WindowFeatures):
         self.window = window
         self.step = step
 
-    def channels(self, ch_names: list[str]) -> list[str]:
+    def channels(self, ch_names: list[str]) -> tuple[str, ...]:
         """Return the names of the pairs."""
         return pair_names(ch_names)
 

@@ -177,7 +177,7 @@ def butterworth(sfreq: float, low: float | None = None, high: float | None = Non
     edges = [f for f in (low, high) if f is not None]
     if not order >= 1:
         raise InputError(f"A filter of order {order} came.", fits="1 or more")
-    if not edges or any(not 0 < f < nyquist for f in edges) or (len(edges) == 2 and low >= high):
+    if not edges or any(not 0 < f < nyquist for f in edges) or (len(edges) == 2 and edges[0] >= edges[1]):
         raise InputError(
             f"A pass band from {low} to {high} Hz came for a rate of {sfreq:g} Hz.",
             fits=f"0 < low < high < {nyquist:g} Hz",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from scipy.sparse import issparse
@@ -154,8 +155,8 @@ class PickModality(ArrayTransformer):
 
     def _picked(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
         if not isinstance(X, Mapping) or issparse(X):  # one kind of sparse matrix is a mapping
-            return X
-        if self.modality not in X:
+            return cast(np.ndarray, X)
+        if self.modality is None or self.modality not in X:
             raise InputError(
                 f"There is no modality {self.modality!r}.{near(str(self.modality), X)}", f"one of {', '.join(X)}"
             )

@@ -329,7 +329,7 @@ class _InBands(WindowFeatures):
         return super().fit(X)
 
     @property
-    def offline(self) -> bool:
+    def offline(self) -> bool:  # type: ignore[override]  # it depends on a parameter here
         """Whether a window's features use samples after it: a zero-phase filter does."""
         return self.method == "filter"
 

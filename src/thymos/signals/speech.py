@@ -330,7 +330,7 @@ class _Frames(WindowFeatures):
     """Base of features of frames, which may be pooled over an utterance."""
 
     @property
-    def framed(self) -> bool:
+    def framed(self) -> bool:  # type: ignore[override]  # it depends on a parameter here
         """Whether there are values over time, rather than one for the whole sample."""
         return self.pool == "frames"
 

@@ -71,7 +71,9 @@ def feature_blocks(
         incomplete.
     """
     check_steps(steps)
-    gaps, channels, names = Incomplete(incomplete), None, ()
+    gaps = Incomplete(incomplete)
+    channels: list[str] | None = None
+    names: tuple[str, ...] = ()
 
     def cut(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         nonlocal channels, names
@@ -227,7 +229,7 @@ def _counts(n: int, first: WindowFeatures, seconds: float | None, step: float | 
     """
     between = seconds if step is None else step
     window, apart = (first.window, first.step) if first.framed else (seconds, between)
-    if seconds is None or window is None:
+    if seconds is None or window is None or between is None:
         return n, n
     apart = window if apart is None else apart
     count, jump = 1 + math.floor((seconds - window) / apart + 1e-6), between / apart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def _moments(meta: pd.DataFrame) -> pd.MultiIndex:
 
 def _metadata(windows: Mapping[str, Samples], rows: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Return the metadata row of each moment, from the first modality that has it."""
-    made = None
+    made: Any = None
     for name, part in windows.items():
         there = rows[name] >= 0
         own = part.meta.iloc[rows[name][there]].set_axis(np.flatnonzero(there))

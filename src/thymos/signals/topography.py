@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -121,7 +122,7 @@ def lobes(ch_names: Sequence[str]) -> list[str]:
     known = letters | outside
     found = []
     for name in _electrodes(ch_names):
-        text = re.match(r"[A-Z]+p?", name)[0]
+        text = cast(re.Match[str], re.match(r"[A-Z]+p?", name))[0]
         # AFF, FFC, CPP, ... lie between two rows and belong to the front one
         found.append(next(known[text[:n]] for n in range(len(text), 0, -1) if text[:n] in known))
     return found
@@ -293,7 +294,7 @@ def _partner(name: str) -> str:
 
 def _electrodes(ch_names: Sequence[str]) -> list[str]:
     """Return the 10-05 names, each once, or say what is wrong."""
-    names, known = standard_names(ch_names), _projection()
+    names, known = cast(list[str], standard_names(ch_names)), _projection()
     for came, name in zip(ch_names, names, strict=True):
         if name not in known:
             raise InputError(

@@ -90,7 +90,7 @@ class WindowFeatures(ArrayTransformer):
             )
         return names
 
-    def channels(self, ch_names: list[str]) -> list[str]:
+    def channels(self, ch_names: list[str]) -> Sequence[str]:
         """Return the names of the last axis but one, for signals with such channels."""
         return list(ch_names)
 

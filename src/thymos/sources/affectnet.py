@@ -154,8 +154,8 @@ class AffectNet(PhotoSource):
             raise DataError(f"{self.root} holds no photograph that is wanted.", fits=", ".join(self.expressions))
         files = self._found(table)
         keys = [_Photo(file, box) for file, box in zip(files, boxes, strict=True)]
-        kept = [c for c in ("trial", "photo", "part", "expression", *_RATINGS) if c in table]
-        return table[kept].reset_index(drop=True), keys
+        columns = [c for c in ("trial", "photo", "part", "expression", *_RATINGS) if c in table]
+        return table[columns].reset_index(drop=True), keys
 
     def pixels(self, key: _Photo) -> np.ndarray:
         """Return one photograph, or the face in it.

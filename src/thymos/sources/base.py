@@ -163,7 +163,7 @@ class Recordings:
         progress : callable, optional
             Called with the numbers of subjects begun and in all, and a text.
         """
-        given = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
+        given: dict[str, Any] = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
         given["incomplete"] = incomplete
         return self._collected(lambda walked: window_blocks(walked, **given), {"windows": given}, cache, progress)
 
@@ -189,7 +189,7 @@ class Recordings:
             As :meth:`windows`.
         """
         check_steps(steps)
-        given = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
+        given: dict[str, Any] = {"seconds": seconds, "step": step, "modality": modality, "drop": sorted(set(drop))}
         given |= {"subtract_baseline": subtract_baseline, "incomplete": incomplete}
         facts = {"features": [[code_of(made), made.get_params()] for made in steps], **given}
         return self._collected(lambda walked: feature_blocks(walked, steps, **given), facts, cache, progress)
@@ -210,7 +210,7 @@ class Recordings:
             *(code for code, _ in facts.get("features", [])),
         ]
         files = None if cache is None or source is None or None in codes else source.content()
-        if files is None:
+        if files is None or cache is None or source is None:
             return joined(make(walked))
         root = getattr(source, "root", None)
         cache.keep_away({path.parent for path in files} if root is None else {Path(root)})
@@ -231,7 +231,7 @@ class Recordings:
     def watched(self, progress: Progress) -> Iterator[Recording]:
         """Walk the recordings and say to `progress` how many subjects are done, of how many, and what is read."""
         total = len(self._source.subjects() if self._subjects is None else self._subjects) if self._source else 0
-        seen = {}
+        seen: dict[str, int] = {}
         for recording in self:
             seen.setdefault(recording.meta["subject"], len(seen) + 1)
             progress(len(seen) - 1, total, f"reading {recording.meta['trial']}")
@@ -309,15 +309,16 @@ class Source(ABC):
         InputError
             If a subject is not in the corpus.
         """
+        names: list[str] | None = None
         if subjects is not None:
             known = self.subjects()
-            subjects = [_subject(s, known) for s in ([subjects] if isinstance(subjects, str) else subjects)]
-            unknown = sorted(set(subjects) - set(known))
+            names = [_subject(s, known) for s in ([subjects] if isinstance(subjects, str) else subjects)]
+            unknown = sorted(set(names) - set(known))
             if unknown:
                 raise InputError(
                     f"There is no subject {', '.join(unknown)}.", fits=f"subjects {', '.join(self.subjects())}"
                 )
-        return Recordings(lambda: self.recordings(subjects), (), self, None if subjects is None else tuple(subjects))
+        return Recordings(lambda: self.recordings(names), (), self, None if names is None else tuple(names))
 
 
 def _subject(name: str | int, known: list[str]) -> str:

@@ -168,8 +168,8 @@ def check_source(
                 continue
             metas.append(dict(item.meta))
             errors += _look(item, len(metas) - 1, seen)
-    for error in errors[:_ERRORS]:
-        check.add("red", "files", _words(error), error.do)
+    for found in errors[:_ERRORS]:
+        check.add("red", "files", _words(found), found.do)
     if len(errors) > _ERRORS:
         check.add("red", "files", f"and {len(errors) - _ERRORS} more files or recordings that cannot be read")
     if not metas:
@@ -273,7 +273,7 @@ def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[Thy
         record = seen[modality]
         record.recordings += 1
         data = signal.data
-        record.digests[hashlib.blake2b(np.ascontiguousarray(data), digest_size=16).digest()].append(number)
+        record.digests[hashlib.blake2b(np.ascontiguousarray(data).data, digest_size=16).digest()].append(number)
         if isinstance(signal, Frames):
             record.sizes["x".join(map(str, data.shape[2:]))] += 1
             record.channels[("grey",) if data.shape[1] == 1 else ("red", "green", "blue")] += 1
@@ -306,8 +306,8 @@ def _amplitudes(record: _Seen, signal: Signal, meta: Mapping[str, Any], modality
     for extreme in (data.max(axis=1, keepdims=True), data.min(axis=1, keepdims=True)):
         there = data == extreme
         run = there[:, _RUN - 1 :].copy()
-        for k in range(_RUN - 1):
-            run &= there[:, k : k - _RUN + 1]
+        for first in range(_RUN - 1):
+            run &= there[:, first : first - _RUN + 1]
         stuck += run.mean(axis=1)
     for k in np.flatnonzero((stuck > _CLIPPED) & ~flat):
         record.clipped.append(f"{trial} {signal.ch_names[k]}")
@@ -351,12 +351,12 @@ def _inventory(check: Check, source: Source, row: SourceRow, meta: pd.DataFrame,
 def _signals(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
     for modality, record in seen.items():
         seconds = np.array(record.seconds)
-        names = max(record.channels, key=record.channels.get)
-        check.modalities[modality] = facts = {
+        names = max(record.channels, key=record.channels.__getitem__)
+        facts: dict[str, Any] = {
             "recordings": record.recordings,
             "channels": list(names),
             "rates": {f"{rate:g}": n for rate, n in record.rates.items()},
-            "unit": max(record.units, key=record.units.get) if record.units else "",
+            "unit": max(record.units, key=record.units.__getitem__) if record.units else "",
             "seconds": {
                 "least": float(seconds.min()),
                 "median": float(np.median(seconds)),
@@ -364,6 +364,7 @@ def _signals(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
             },
             "sizes": dict(record.sizes),
         }
+        check.modalities[modality] = facts
         if seconds.sum():
             facts["windows"] = {f"{w:g} s": int((seconds / w + 1e-9).astype(int).sum()) for w in _WINDOWS}
             rate = ", ".join(f"{rate:g}" for rate in record.rates)
@@ -502,7 +503,8 @@ def _duplicates(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> Non
 
 def _twins(meta: pd.DataFrame, groups: Iterable[tuple[int, ...]]) -> list[str]:
     """Return pairs of subjects of whom nearly all recordings are the same."""
-    subject, shared = meta["subject"].astype(str).to_numpy(), Counter()
+    subject = meta["subject"].astype(str).to_numpy()
+    shared: Counter[tuple[str, str]] = Counter()
     for rows in groups:
         for pair in combinations(sorted({subject[row] for row in rows}), 2):
             shared[pair] += 1

@@ -126,7 +126,8 @@ def find(
         raise SourceNotFoundError(f"{root} is a file.", fits=f"a folder with {fits}", do="unpack archives first")
     if not root.is_dir():
         raise SourceNotFoundError(f"There is no folder {root}.", fits=f"a folder with {fits}")
-    compiled, found = re.compile(rf"(?:^|/){pattern}$", re.IGNORECASE), {}
+    compiled = re.compile(rf"(?:^|/){pattern}$", re.IGNORECASE)
+    found: dict[tuple[str, ...], Path] = {}
     for path in walk(root):
         match = compiled.search(path.absolute().as_posix())  # the root's own name may be part of the pattern
         if not match:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +119,7 @@ class DEAP(Corpus):
                 **dict(zip(RATINGS, labels[k].tolist(), strict=True)),
                 **{name: values[k] for name, values in more.items()},
             }
-            makers = {m: partial(self._part, files, k, m, slice(_FIRST, None), 0.0) for m in MODALITIES}
+            makers: dict[str, Any] = {m: partial(self._part, files, k, m, slice(_FIRST, None), 0.0) for m in MODALITIES}
             if film := self.films.get((int(subject[1:]), meta.get("presented", 0))):
                 makers["face"] = partial(self._face, film)
             yield Recording(

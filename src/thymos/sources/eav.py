@@ -81,7 +81,7 @@ class EAV(Corpus):
         fits = "subject1/EEG/subject1_eeg.mat and subject1_eeg_label.mat"
         eeg = find(self.root, r"subject(\d+)_*/EEG/subject\d+_*_eeg\.mat", fits)
         labels = find(self.root, r"subject(\d+)_*/EEG/subject\d+_*_eeg_label\.mat", fits)
-        files = {}
+        files: dict[str, dict[str, Any]] = {}
         for (number,), path in eeg.items():
             if (number,) not in labels:
                 raise DataError(f"{path.parent} holds no {path.stem}_label.mat.", fits=fits, do=_AGAIN)

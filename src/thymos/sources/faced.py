@@ -142,11 +142,11 @@ class _FACED(Corpus):
         """Say what is remarkable about this copy."""
         files = self.files()
         self.reports(next(iter(files)))
-        without = [subject for subject in files if subject not in self._reports]
+        without = [subject for subject in files if subject not in (self._reports or {})]
         notes = []
         if without:
             notes.append(Note(_some(without), "no After_remarks.mat: self-reports are missing"))
-        felt = [r["felt_emotion"] for s in files if s in self._reports for r in self.reports(s)]
+        felt = [r["felt_emotion"] for s in files if s in (self._reports or {}) for r in self.reports(s)]
         told = [(f, e) for f, e in zip(felt, CLIP_EMOTION * len(felt), strict=False) if f and e != "neutral"]
         if told:
             apart = np.mean([f != e for f, e in told])

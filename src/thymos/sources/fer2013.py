@@ -93,7 +93,7 @@ class FER2013(PhotoSource):
     def _tree(self) -> Tree:
         return Tree(self._origin, 2**24)
 
-    def photos(self) -> tuple[pd.DataFrame, Sequence[Any]]:
+    def photos(self) -> tuple[pd.DataFrame, Sequence[Any] | np.ndarray]:
         """Return the metadata, and the pixels of the csv or the names of the files.
 
         Raises
@@ -101,6 +101,7 @@ class FER2013(PhotoSource):
         DataError
             If nothing fits the format, or a row of the csv does not.
         """
+        keys: Sequence[Any] | np.ndarray
         inside = [name for name in self._tree.names(".csv") if Path(name).name in TABLES] if self._zip else []
         if self._origin.suffix.lower() == ".csv":
             table, keys, self._notes = _read_csv(self._origin)
@@ -200,7 +201,7 @@ def _read_csv(path: Path | str, file: IO[bytes] | None = None) -> tuple[pd.DataF
     return table, np.concatenate(blocks), []
 
 
-def _pixels(path: Path, texts: list[str], start: int) -> np.ndarray:
+def _pixels(path: Path | str, texts: list[str], start: int) -> np.ndarray:
     """Read rows of grey values, written with blanks between them, all at once."""
     count, fits = SIDE * SIDE, f"{SIDE * SIDE} whole numbers from 0 to 255, with blanks between them"
     joined = "\n".join([*texts, ""]).encode("ascii", "replace")

@@ -48,7 +48,7 @@ class PhotoSource(Source):
     label = "emotion"
 
     @abstractmethod
-    def photos(self) -> tuple[pd.DataFrame, Sequence[Any]]:
+    def photos(self) -> tuple[pd.DataFrame, Sequence[Any] | np.ndarray]:
         """Return the metadata, one row for each photograph, and what :meth:`pixels` needs to read it."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class PhotoSource(Source):
         """Return one photograph, shape (1 or 3, height, width), uint8."""
 
     @cached_property
-    def _photos(self) -> tuple[pd.DataFrame, Sequence[Any]]:
+    def _photos(self) -> tuple[pd.DataFrame, Sequence[Any] | np.ndarray]:
         table, keys = self.photos()
         fixed = {"source": self.name, "subject": "unknown", "session": "1", "stimulus": "none"}
         table = table.assign(**{column: value for column, value in fixed.items() if column not in table})

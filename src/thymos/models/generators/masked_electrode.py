@@ -61,6 +61,8 @@ class ElectrodeGenerator(nn.Module):
     2022) with conditioning by FiLM (Perez et al. 2018).
     """
 
+    cells: torch.Tensor
+
     def __init__(
         self, cells: torch.Tensor, size: int, n_planes: int, n_classes: int, n_subjects: int = 0, width: int = 64
     ):
@@ -132,6 +134,8 @@ class ElectrodeCritic(nn.Module):
     No batch normalisation, as the gradient penalty wants it (Gulrajani et al. 2017, section 4); the class enters by a
     projection (Miyato & Koyama 2018, equation 3), and so does the subject.
     """
+
+    cells: torch.Tensor
 
     def __init__(
         self, cells: torch.Tensor, size: int, n_planes: int, n_classes: int, n_subjects: int = 0, width: int = 64
