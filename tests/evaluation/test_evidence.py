@@ -229,3 +229,16 @@ def test_a_person_under_two_names_is_found(make_samples):
     (finding,) = one_person(doubled, Neighbourhood(doubled))
     assert (finding.kind, finding.severity) == ("two names", "leak")
     assert finding.examples == (f"{first} = somebody",)
+
+
+def test_features_with_more_axes_are_searched_for_scaling_too(make_samples):
+    samples = make_samples(subjects=3, trials=8, shape=(4, 5, 3))
+    fold = RecordingSplit(4).folds(samples.meta, samples.y)[0]
+    assert prepared_statistics(samples, fold) == []
+    X = samples.X.astype(float)
+    for name in samples.meta["subject"].unique():
+        mine = (samples.meta["subject"] == name).to_numpy()
+        X[mine] = (X[mine] - X[mine].mean(axis=(0, 3), keepdims=True)) / X[mine].std(axis=(0, 3), keepdims=True)
+    (finding,) = prepared_statistics(samples.replace(X=X), fold)
+    assert "standardised over each subject's rows" in finding.text
+    assert finding.examples[0] == "column 0, 0"

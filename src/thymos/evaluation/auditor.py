@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,7 @@ class Audit:
 
 def audit_study(
     study: Study,
-    data: str | None = None,
+    data: str | os.PathLike | None = None,
     results: Results | None = None,
     progress: Callable[[str], None] | None = None,
     cache: Cache | None = None,
@@ -276,7 +277,7 @@ def _audit_features(audit: Audit, samples: Samples, folds: list[Fold]) -> None:
     for name, array in samples.X.items() if isinstance(samples.X, dict) else [("", samples.X)]:
         part, of = samples.replace(X=array), f" of {name}" if name else ""
         audit.add([*prepared_statistics(part, once[0]), *label_carriers(part, once), *constant_features(part)])
-        if array.ndim in (2, 3):
+        if array.ndim in (2, 3) or (array.ndim == 4 and array.dtype.kind == "f"):
             audit.searched.append(f"features{of} scaled or rotated with statistics of test rows, constant features{of}")
         else:
             audit.skipped.append(f"features{of} scaled or rotated with statistics of test rows (not for this layout)")

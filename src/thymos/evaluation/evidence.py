@@ -37,7 +37,7 @@ _BY_CHANCE, _NEAREST_BY_CHANCE = 1e-5, 0.35  # or closer than one in so many is 
 _OUTER = 5  # neighbours from there on tell in how many directions samples vary, even if there are some copies
 _SOME_COPIES = 3
 _MANY = 16  # values of which most must be equal
-_ONE_PERSON, _ABOVE = 1.3, 2.0  # two names are nearer to each other than to themselves, and far more than others are
+_ONE_PERSON, _ABOVE = 1.8, 2.5  # two names are nearer to each other than to themselves, and far more than others are
 _MOST_ROWS = 20_000
 _PROMISING = 20
 _PROJECTED = 48
@@ -426,11 +426,16 @@ def comparable(samples: Samples, rows: np.ndarray, scaled: bool = True) -> np.nd
 
 
 def _channels(samples: Samples) -> np.ndarray | None:
-    """Return values by row, time and channel, shape (n_samples, n_times, n_channels); None for other layouts."""
-    if isinstance(samples.X, dict) or samples.X.ndim not in (2, 3) or samples.X.dtype.kind not in "fiu":
+    """Return values by row, time and channel, shape (n_samples, n_times, n_channels); None for other layouts.
+
+    Of features with more axes, such as bands and electrodes, each is a channel; pictures are none.
+    """
+    if isinstance(samples.X, dict) or samples.X.ndim not in (2, 3, 4) or samples.X.dtype.kind not in "fiu":
+        return None
+    if samples.X.ndim == 4 and samples.X.dtype.kind != "f":
         return None
     X = np.asarray(samples.X, dtype=np.float32)
-    return X[:, None, :] if X.ndim == 2 else np.moveaxis(X, 2, 1)
+    return X[:, None, :] if X.ndim == 2 else np.moveaxis(X.reshape(len(X), -1, X.shape[-1]), 2, 1)
 
 
 def _scaled(columns: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -472,12 +477,10 @@ def _correlations(table: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _names(samples: Samples) -> list[str]:
-    names = samples.info.get("ch_names")
-    return (
-        list(names)
-        if names and len(names) == samples.X.shape[1]
-        else [f"column {k}" for k in range(samples.X.shape[1])]
-    )
+    names, axes = samples.info.get("ch_names"), samples.X.shape[1:-1] or samples.X.shape[1:]
+    if names and axes == (len(names),):
+        return list(names)
+    return [f"column {', '.join(map(str, place))}" for place in np.ndindex(*axes)]
 
 
 def _place(samples: Samples, where: int, width: int) -> str:
@@ -486,7 +489,7 @@ def _place(samples: Samples, where: int, width: int) -> str:
         return f"value {where}"
     if where < 2 * width:
         return f"{'mean' if where < width else 'SD'} of {_names(samples)[where % width]}"
-    each = int(np.prod(samples.X.shape[2:], dtype=int))
+    each = samples.X.shape[-1] if samples.X.ndim > 2 else 1
     channel, time = divmod(where - 2 * width, each)
     return _names(samples)[channel] + (f" at time sample {time}" if each > 1 else "")
 
