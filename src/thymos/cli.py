@@ -6,7 +6,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from thymos.base.recording import Recording
     from thymos.evaluation.auditor import Audit
     from thymos.evaluation.study import Study
+    from thymos.report.view import RunView
     from thymos.serving.bundle import Bundle
+    from thymos.serving.several import SeveralRecipe
+    from thymos.sources.base import SourceRow
     from thymos.sources.check import Check
 
 app = typer.Typer(
@@ -182,7 +185,7 @@ def check(
     from thymos.sources.base import open_source
     from thymos.sources.check import check_source
 
-    row = catalogue("source")[source]
+    row = cast("SourceRow", catalogue("source")[source])
     settings = _settings(parameters, row.load(), f"The source {source!r}", (row.file, "root"))
     reader = open_source(source, row, path, data, settings)
     console = _console()
@@ -373,10 +376,10 @@ def _print_audit(found: Audit, plan: Study) -> None:
             if text:
                 console.print(Padding(Text(head + text), (0, 0, 0, 4), expand=False))
     if len(found.probes):
-        head, body = probe_rows(found.probes, plan.metric)
-        table = Table(*head, title="What nuisances predict by themselves", title_justify="left")
-        for row in body:
-            table.add_row(*row)
+        heads, body = probe_rows(found.probes, plan.metric)
+        table = Table(*heads, title="What nuisances predict by themselves", title_justify="left")
+        for cells in body:
+            table.add_row(*cells)
         console.print(table)
     console.print("Searched for: " + "; ".join(dict.fromkeys(found.searched)) + ".", highlight=False, markup=False)
     for text in found.skipped:
@@ -521,11 +524,12 @@ def predict(
 
         model = on_onnx(model, onnx)
     with nullcontext() if out is None else whole_file(out, overwrite) as fresh:
-        notes, failures = [("the model", text) for text in model.notes], {}
+        notes = [("the model", text) for text in model.notes]
+        failures: dict[str, str] = {}
         parts = [model.predict([])]
         for recording in _recordings_of(model, files, source, data, subject, notes, failures):
             trial, said = recording.meta["trial"], len(notes)
-            part = _tried(trial, lambda recording=recording: model.predict([recording], notes), failures)
+            part = _tried(trial, model.predict, failures, [recording], notes)
             if part is not None and len(part):
                 parts.append(part)
             elif part is not None:  # why there is no window stands in the notes
@@ -583,9 +587,12 @@ def _recordings_of(
             "Files and a --source came." if files else "No recordings came.", fits="files, or --source NAME --data DIR"
         )
     if source:
-        yield from open_source(source, catalogue("source")[source], None, data, {}).load(subjects or None)
+        yield from open_source(source, cast("SourceRow", catalogue("source")[source]), None, data, {}).load(
+            subjects or None
+        )
         return
-    twice = [path for k, path in enumerate(files or []) if path.resolve() in [p.resolve() for p in files[:k]]]
+    files = files or []
+    twice = [path for k, path in enumerate(files) if path.resolve() in [p.resolve() for p in files[:k]]]
     if twice:
         raise InputError(f"{twice[0]} came twice.", fits="each file once")
     if isinstance(model.recipe, SeveralRecipe):
@@ -627,7 +634,7 @@ def _of_manifest(path: Path, model: Bundle, failures: dict[str, str]) -> Iterato
     try:
         if path.suffix.lower() not in (".csv", ".tsv"):
             raise InputError(
-                f"{path} came for a model of {', '.join(model.recipe.modalities)}.",
+                f"{path} came for a model of {', '.join(cast('SeveralRecipe', model.recipe).modalities)}.",
                 fits="a manifest, in which rows of one trial with different modalities are one recording, or --source",
             )
         yield from Manifest(path, labels={}).recordings()
@@ -635,12 +642,12 @@ def _of_manifest(path: Path, model: Bundle, failures: dict[str, str]) -> Iterato
         failures[str(path)] = str(error)
 
 
-def _tried(name: str, call: Callable[[], Any], failures: dict[str, str]) -> Any:
+def _tried(name: str, call: Callable[..., Any], failures: dict[str, str], *arguments: Any) -> Any:
     """Return what a call returns; what it cannot do is kept in words."""
     from thymos.base.errors import ThymosError
 
     try:
-        return call()
+        return call(*arguments)
     except ThymosError as error:
         failures[name] = str(error)
         return None
@@ -761,7 +768,8 @@ def calibrate(
 
     check_place(out, FILES, KIND, overwrite)
     model, known = Bundle.load(bundle, trust or ()), _labels_of(labels)
-    notes, failures = [("the model", text) for text in model.notes], {}
+    notes = [("the model", text) for text in model.notes]
+    failures: dict[str, str] = {}
     recordings = _recordings_of(model, files, None, None, None, notes, failures)
     made = model.calibrated(recordings, known, shots, notes)
     if failures:
@@ -882,14 +890,15 @@ def explain(
             "This is a model of pictures, or of several modalities.",
             fits="a model of signals with electrodes and bands",
         )
-    notes, failures, parts = [("the model", text) for text in model.notes], {}, []
+    notes, parts = [("the model", text) for text in model.notes], []
+    failures: dict[str, str] = {}
     for recording in _recordings_of(model, files, source, data, subject, notes, failures):
         key = None if known is None else key_of(recording, known)
         if known is not None and key is None:
             continue
-        part = _tried(recording.meta["trial"], lambda recording=recording: model.samples([recording], notes), failures)
+        part = _tried(recording.meta["trial"], model.samples, failures, [recording], notes)
         if part is not None:
-            parts.append(part if known is None else part.replace(y=np.full(len(part), known[key])))
+            parts.append(part if known is None or key is None else part.replace(y=np.full(len(part), known[key])))
     for words in failures.values():
         print(f"thymos: {words}", file=sys.stderr)
     if not parts:
@@ -1009,7 +1018,7 @@ def features(
     from thymos.signals.table import feature_table
     from thymos.sources.base import open_source
 
-    row = catalogue("source")[source]
+    row = cast("SourceRow", catalogue("source")[source])
     settings = _settings(parameters, row.load(), f"The source {source!r}", (row.file, "root"))
     steps = _features_of(row.modalities, modality, feature)
     listed = out.with_name(f"{out.stem}.failures.csv")
@@ -1068,8 +1077,8 @@ def _features_of(there: Sequence[str], modalities: list[str] | None, given: list
         check_parameters(row.load(), own, f"The feature {name!r}")
         made[kind] = row.load()(**{**row.parameters, **own})
         if not isinstance(made[kind], WindowFeatures):
-            fits = ", ".join(n for n, r in TRANSFORMERS.items() if issubclass(r.load(), WindowFeatures))
-            raise InputError(f"{name!r} is no feature of a signal.", fits=fits)
+            those = ", ".join(n for n, r in TRANSFORMERS.items() if issubclass(r.load(), WindowFeatures))
+            raise InputError(f"{name!r} is no feature of a signal.", fits=those)
     return made
 
 
@@ -1124,13 +1133,23 @@ def cache_clear(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    paper: Annotated[
+        Path | None, typer.Option("--paper", help="Write every figure as SVG and every table as csv and LaTeX there.")
+    ] = None,
+) -> None:
     """Write report.html, card.md and tables from stored results only."""
-    _finish(run)
+    view = _finish(run)
+    if paper is not None:
+        from thymos.report.paper import write_paper
+
+        made = write_paper(view, paper)
+        _console().print(f"for a paper: {len(made)} files in {paper}", highlight=False, soft_wrap=True)
 
 
-def _finish(folder: Path) -> None:
-    """Write the report of a run, print its main table and where the report is."""
+def _finish(folder: Path) -> RunView:
+    """Write the report of a run, print its main table and where the report is; return what it shows."""
     from rich.table import Table
 
     from thymos.report.card import write_card
@@ -1148,6 +1167,7 @@ def _finish(folder: Path) -> None:
     console = _console()
     console.print(table)
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    return view
 
 
 def _cache(no_cache: bool, data: Path | None) -> Cache | None:

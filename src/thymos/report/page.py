@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 import numpy as np
@@ -23,12 +23,12 @@ from thymos.report.panels import draw_panels
 from thymos.report.ranks import critical_differences
 from thymos.report.view import RunView, number, title_of
 
-__all__ = ["percent", "verdict", "write_page", "write_report", "write_tables"]
+__all__ = ["percent", "report_content", "verdict", "write_page", "write_report", "write_tables"]
 
 
 def write_report(view: RunView) -> Path:
     """Write ``report.html`` into the folder of a run and return its path."""
-    return write_page("page.html", view.results.folder / "report.html", _content(view))
+    return write_page("page.html", view.results.folder / "report.html", report_content(view))
 
 
 def write_page(template: str, path: Path, content: Mapping[str, Any]) -> Path:
@@ -56,7 +56,8 @@ def write_tables(view: RunView) -> list[Path]:
     return paths
 
 
-def _content(view: RunView) -> dict[str, Any]:
+def report_content(view: RunView) -> dict[str, Any]:
+    """Return what the page shows: words, tables and figures by name."""
     honest = view.honest[0]
     shown = _shown(view)
     other = "trial" if view.level == "window" else "window"
@@ -104,7 +105,7 @@ def _content(view: RunView) -> dict[str, Any]:
 
 def verdict(view: RunView) -> list[str]:
     """Say in words what the numbers mean, without picking a winner on the test part."""
-    lines = []
+    lines: list[str] = []
     say = (lambda x: number(x, 2)) if view.rating else percent
     add = say if view.rating else (lambda x: f"{100 * x:.1f}")
     points, baseline = ("", "mean rating") if view.rating else (" percentage points", "majority class")
@@ -113,7 +114,7 @@ def verdict(view: RunView) -> list[str]:
         corrected = view.beats_chance(card.name)
         if not corrected or card.leaky:
             continue
-        values = [view.cell(card.name, m).value for m in corrected]
+        values = [cast(float, view.cell(card.name, m).value) for m in corrected]
         winners = sum(p < 0.05 for p in corrected.values())
         majority = [view.cell(card.name, m).value for m in view.methods if view.is_baseline(m)]
         lines.append(
@@ -211,7 +212,7 @@ def _differences(view: RunView) -> list[dict[str, Any]]:
     return found
 
 
-def _span(values: Sequence[float], say: Callable[[float], str]) -> str:
+def _span(values: Sequence[float] | np.ndarray, say: Callable[[float], str]) -> str:
     """Say the least and the greatest of some values, or the one value there is."""
     ends = say(min(values)), say(max(values))
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
