@@ -29,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Recognise emotions from EEG, and measure honestly how well it works.",
+    help="Recognise emotions from EEG, physiology, faces and speech, and measure honestly how well that works.",
 )
 
 Data = Annotated[Path | None, typer.Option("--data", envvar="THYMOS_DATA", help="Folder that holds the corpora.")]

@@ -28,6 +28,14 @@ TWINS = {
 }
 
 
+@pytest.fixture
+def few_draws(monkeypatch):
+    """Draw few resamples and permutations: tiny runs give no results, and most of the time would go there."""
+    monkeypatch.setattr("thymos.evaluation.statistics._RESAMPLES", 200)
+    monkeypatch.setattr("thymos.evaluation.statistics._PERMUTATIONS", 200)
+
+
+@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
     study = load_study(name, "tiny")

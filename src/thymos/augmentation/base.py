@@ -58,7 +58,7 @@ class Augmenter(BaseSampler):
     _parameter_constraints: ClassVar[dict] = {}  # of scikit-learn; parameters are refused by check()
 
     def __init__(
-        self, ratio: float = 0.5, sampling_strategy: Any = None, weight: float = 1.0, random_state: Any = None
+        self, ratio: float | str = 0.5, sampling_strategy: Any = None, weight: float = 1.0, random_state: Any = None
     ):
         self.ratio = ratio
         self.sampling_strategy = sampling_strategy
@@ -233,12 +233,12 @@ def synthetic_budget(counts: Sequence[int], share: float = 0.2, most: float = 3.
     -----
     Methods B4.8. For the training part of FER-2013 the level is 4 360, and disgust gets 1 308.
     """
-    counts = np.asarray(counts, dtype=float)
-    order = np.sort(counts)
+    real = np.asarray(counts, dtype=float)
+    order = np.sort(real)
     # with the k smallest classes at the level L: k L - (their sum) = budget
-    levels = (share * counts.sum() + order.cumsum()) / np.arange(1, len(order) + 1)
+    levels = (share * real.sum() + order.cumsum()) / np.arange(1, len(order) + 1)
     level = levels[np.flatnonzero(levels <= np.append(order[1:], np.inf))[0]]
-    return np.rint(np.minimum(np.maximum(0.0, level - counts), most * counts)).astype(int)
+    return np.rint(np.minimum(np.maximum(0.0, level - real), most * real)).astype(int)
 
 
 @contextmanager

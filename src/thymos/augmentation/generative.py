@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -199,7 +199,9 @@ class MaskedElectrodeGAN(Augmenter):
         self._game_ = game
         self.generator_, self.critic_ = trained.generator, trained.critic
         self.history_, self.best_step_, self.stopped_ = trained.history, trained.best_step, trained.stopped
-        self.refused_, self.memorised_, self.acceptance_ = "", {}, {}
+        self.refused_ = ""
+        self.memorised_: dict[str, Any] = {}
+        self.acceptance_: dict[Any, dict[str, float]] = {}
         self._limits = self._of_real(seed) if self.filtered else None
         if trained.stopped:
             warnings.warn(f"The generator's training ended early: {trained.stopped}.", stacklevel=2)
@@ -223,7 +225,10 @@ class MaskedElectrodeGAN(Augmenter):
         mine = np.flatnonzero((self._facts.codes == code) & np.isin(np.arange(len(y)), self._facts.train))
         generator = torch.Generator()
         generator.manual_seed(int(rng.integers(2**31)))
-        parts, parents, passed, drawn = [], [], {}, 0
+        parts: list[np.ndarray] = []
+        parents: list[np.ndarray] = []
+        passed: dict[str, int] = {}
+        drawn = 0
         for _ in range(self.tries if self.filtered else 1):
             wanted = count - sum(map(len, parents))
             if wanted <= 0:
@@ -312,7 +317,8 @@ class MaskedElectrodeGAN(Augmenter):
         facts = self._facts
         n_planes, n_channels = facts.planes.shape[1:]
         size = max(9, int(np.ceil(np.sqrt(n_channels))))
-        places, xy, owners = np.divmod(np.arange(n_channels), size), None, None
+        places: Any = np.divmod(np.arange(n_channels), size)
+        xy, owners = None, None
         if self.ch_names is not None:
             if len(self.ch_names) != n_channels:
                 raise InputError(
@@ -320,7 +326,7 @@ class MaskedElectrodeGAN(Augmenter):
                 )
             places = grid_places(self.ch_names, size).T
             xy = torch.as_tensor(azimuthal(self.ch_names), dtype=torch.float32)
-            owners = np.unique(lobes(self.ch_names), return_inverse=True)[1]
+            owners = np.unique(lobes(self.ch_names), return_inverse=True)[1].tolist()
         cells = torch.as_tensor(places[0] * size + places[1])
         sizes = cells, size, n_planes, len(self.classes_), len(self.subjects_), self.width
         x = ((facts.planes - self.mean_) / self.scale_).astype(np.float32)
@@ -373,7 +379,8 @@ class MaskedElectrodeGAN(Augmenter):
         hidden = game.drawn_masks(len(at), _FIRST, game.most, 0.0, rng)
         score = self.critic_(game.x[at], hidden, *game.labels(at)).cpu().numpy()
         near = _nearest(game.x[at], game.x[game.train], hidden, own)
-        return (*map(float, np.percentile(score, _SCORES)), float(near.median()))
+        low, high = np.percentile(score, _SCORES)
+        return float(low), float(high), float(near.median())
 
     @torch.no_grad()
     def _rules(self, rows: np.ndarray, made: torch.Tensor, hidden: torch.Tensor) -> dict[str, np.ndarray]:
@@ -381,7 +388,7 @@ class MaskedElectrodeGAN(Augmenter):
         game, at = self._game_, torch.as_tensor(rows, device=made.device)
         y, subject = game.labels(at)
         sure = game.judged(made, at).softmax(dim=1).gather(1, y[:, None])[:, 0]
-        low, high, usual = self._limits
+        low, high, usual = cast("tuple[float, float, float]", self._limits)
         score = self.critic_(made, hidden, y, subject).cpu().numpy()
         train = game.x[game.train]
         near = _nearest(made, train, hidden)
@@ -448,6 +455,7 @@ class MaskedElectrodeGAN(Augmenter):
 class _Filling(Game):
     """The two networks, the real samples, and what they lose."""
 
+    n_samples: int
     masks: ElectrodeMasks
     judges: list[nn.Module]
     owner: torch.Tensor

@@ -29,7 +29,8 @@ _REAL = 0.9  # what a real photograph is to be called: no discriminator should b
 _JUDGED = 512  # photographs at most that a checkpoint is judged on
 _FEWEST = 8  # photographs held back, of which fewer say nothing
 _SURE, _LEAST = 0.5, 0.1  # probability of its class that a photograph needs; share that must reach it
-_JUDGE = {"width": 16, "patience": None, "erasing": 0.0, "batch_size": 64}  # the network whose features are compared
+# the network whose features are compared
+_JUDGE: dict[str, Any] = {"width": 16, "patience": None, "erasing": 0.0, "batch_size": 64}
 _UNIT = 8  # sides of photographs are multiples of it: three layers halve them
 _AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
 
@@ -141,7 +142,11 @@ class FaceDCGAN(Augmenter):
         held &= held.sum() >= _FEWEST
         seed = int(rng.integers(2**31))
         device = device_named(self.device)
-        self.generators_, self.acceptance_, self.memorised_, self.refused_, self.history_ = {}, {}, {}, {}, []
+        self.generators_: dict[Any, torch.nn.Module] = {}
+        self.acceptance_: dict[Any, dict[str, float]] = {}
+        self.memorised_: dict[Any, dict[str, Any]] = {}
+        self.refused_: dict[Any, str] = {}
+        self.history_: list[dict[str, Any]] = []
         judge = FaceCNN(**_JUDGE, max_epochs=self.judge_epochs, random_state=seed, device=device)
         self._judge = judge.fit(photos[~held], codes[~held])
         train = np.flatnonzero(~held)
@@ -256,8 +261,8 @@ class FaceDCGAN(Augmenter):
         if len(held) < _FEWEST:
             return False
         made = play.made(self.generators_[label], torch.full((min(_JUDGED, 4 * len(held)),), code), rng)
-        parts = [play.features(photos) for photos in (play.photos[mine], play.photos[held], made)]
-        self.memorised_[label] = memorisation(*parts, self._facts[2][held], play.seed)
+        real, new, drawn = (play.features(photos) for photos in (play.photos[mine], play.photos[held], made))
+        self.memorised_[label] = memorisation(real, new, drawn, self._facts[2][held], play.seed)
         return bool(self.memorised_[label]["memorised"])
 
     def _refused(self, label: Any, why: str, nothing: tuple) -> tuple:
@@ -282,7 +287,8 @@ class _Photos(Game):
         self.photos, self.codes, self.train, self.held = photos, codes, train, held
         self.x, self.y = torch.as_tensor(photos), torch.as_tensor(codes)
         self.network, self.seed, self.device = judge, seed, device
-        self.rows, self.only = train, None
+        self.rows = train
+        self.only: int | None = None
 
     @property
     def n_samples(self) -> int:

@@ -149,7 +149,7 @@ def frechet_distance(X: np.ndarray, G: np.ndarray) -> float:
     X, G = (part.astype(np.float64) for part in _pair(X, G))
     means = [part.mean(axis=0) for part in (X, G)]
     # with C = R'R, the eigenvalues of C_x C_g are the squared singular values of R_x R_g'
-    roots = [
+    roots: list[Any] = [  # with this mode arrays, whatever the stub says
         np.linalg.qr((part - mean) / np.sqrt(len(part) - 1), mode="r") for part, mean in zip((X, G), means, strict=True)
     ]
     shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
@@ -687,7 +687,7 @@ def _distances(
             for name, one in zip(found, (value, distance, density, coverage), strict=True):
                 pairs[name][side] = one
         for name, pair in pairs.items():
-            found[name].append(tuple(pair))
+            found[name].append((pair[0], pair[1]))
     rows = {name: _Row.over(name, of, pairs, n=n) for name, pairs in found.items()}
     return [
         _graded(rows["mmd2"], _of_mmd2(rows["mmd2"], *p), p=p[0]),
@@ -872,7 +872,7 @@ def _verdict(rows: list[_Row]) -> tuple[str, tuple[str, ...]]:
     ):
         lines.append("They are training rows again. As noise on real rows they may still be of use in training.")
     tstr, trts = whole.get("tstr"), whole.get("trts")
-    if tstr is not None and tstr.verdict == BAD and trts.verdict == GOOD:
+    if tstr is not None and trts is not None and tstr.verdict == BAD and trts.verdict == GOOD:
         lines.append("Train on synthetic, test on real is low and the reverse is high: the generator has collapsed.")
     lines += [_SENTENCES[row.measure](row) for v in (BAD, DOUBTFUL) for row in graded if row.verdict == v]
     by_class: dict[str, list[str]] = {}

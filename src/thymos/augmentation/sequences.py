@@ -184,8 +184,8 @@ class SequenceRCGAN(Augmenter):
         self._shape, self._trials = X.shape[1:], trials
         with reproducible(seed, device, self.deterministic):
             sizes = len(self._own), len(self.classes_), self.hidden
-            networks = SequenceGenerator(*sizes), SequenceDiscriminator((1 + self.changes) * sizes[0], *sizes[1:])
-            networks = tuple(network.to(device) for network in networks)
+            made = SequenceGenerator(*sizes), SequenceDiscriminator((1 + self.changes) * sizes[0], *sizes[1:])
+            networks = made[0].to(device), made[1].to(device)
         every = max(1, round(self.noise_every * self.sfreq))
         game = _Sequences(sequences[:, self._own], codes, held, networks, every, seed, device)
         game.changes, game.steady = self.changes, self.steady
@@ -197,7 +197,9 @@ class SequenceRCGAN(Augmenter):
         trained = train_adversarial(game, schedule, seed, device, self.deterministic, kept)
         self._play, self.generator_ = game, trained.generator
         self.history_, self.best_step_, self.stopped_ = trained.history, trained.best_step, trained.stopped
-        self.refused_, self.memorised_, self.acceptance_ = "", {}, {}
+        self.refused_ = ""
+        self.memorised_: dict[str, Any] = {}
+        self.acceptance_: dict[Any, dict[str, float]] = {}
         self._usual = {code: _spectra(game.scaled(game.real(code))) for code in range(len(self.classes_))}
         if trained.stopped:
             warnings.warn(f"The generator's training ended early: {trained.stopped}.", stacklevel=2)
@@ -210,7 +212,8 @@ class SequenceRCGAN(Augmenter):
         self, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | None, label: Any, count: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return at most `count` new sequences of a class, without parents."""
-        made, drawn, passed, kept_all = [np.empty((0, *self._shape))], 0, {}, 0
+        made, drawn, kept_all = [np.empty((0, *self._shape))], 0, 0
+        passed: dict[str, int] = {}
         code, generator = int(np.searchsorted(self.classes_, label)), torch.Generator()
         generator.manual_seed(int(rng.integers(2**31)))
         for _ in range(self.tries if self.filtered else 1):
@@ -308,8 +311,8 @@ class SequenceRCGAN(Augmenter):
                 continue
             count = max(_COMPARED, min(_JUDGED, 2 * len(held)))
             made = play.made(self.generator_, torch.full((count,), code), rng)
-            parts = [_flat(play.scaled(part)) for part in (play.raw[train], play.raw[held], made)]
-            found = memorisation(*parts, self._trials[held], play.seed)
+            seen, new, drawn = (_flat(play.scaled(part)) for part in (play.raw[train], play.raw[held], made))
+            found = memorisation(seen, new, drawn, self._trials[held], play.seed)
             copies = found["close"] > _COPIES and found["close"] > 5 * found["close_new"]
             found |= {"class": str(label), "memorised": found["memorised"] or copies}
             if self.refused_ or (not found["memorised"] and found["ratio"] >= worst):
@@ -382,9 +385,9 @@ class _Sequences(Game):
         spread = made.std(axis=0).mean(axis=1) / np.maximum(self.raw[self.train].std(axis=0).mean(axis=1), 1e-12)
         found = {"diversity": float(spread.min())}
         if len(self.held):
-            parts = [self.scaled(part) for part in (self.raw[rows], made)]
+            real, new = self.scaled(self.raw[rows]), self.scaled(made)
             looks = (np.asarray, _spectra) if self.x.shape[1] >= _BANDS else (np.asarray,)
-            found["score"] = float(np.mean([mmd2(*(_flat(look(part)) for part in parts))[0] for look in looks]))
+            found["score"] = float(np.mean([mmd2(_flat(look(real)), _flat(look(new)))[0] for look in looks]))
         return found
 
     def scaled(self, x: np.ndarray) -> np.ndarray:

@@ -23,14 +23,15 @@ class Block(NamedTuple):
 
     Parameters
     ----------
-    X : ndarray, shape (n_samples, ...)
+    X : ndarray, shape (n_samples, ...), or dict of str to ndarray
+        One array, or one for each modality.
     meta : DataFrame
         One row for each.
     info : dict
         Facts about all samples, the same in every block.
     """
 
-    X: np.ndarray
+    X: np.ndarray | Any
     meta: pd.DataFrame
     info: dict[str, Any]
 

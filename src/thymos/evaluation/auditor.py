@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -47,6 +46,9 @@ from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold, Protocol
 from thymos.evaluation.statistics import holm, summarise
 from thymos.evaluation.study import Study, classes_of, make_estimator, make_protocol, make_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", "audit_study", "try_method"]
 
@@ -102,7 +104,7 @@ class Audit:
 
 def audit_study(
     study: Study,
-    data: str | os.PathLike | None = None,
+    data: str | Path | None = None,
     results: Results | None = None,
     progress: Callable[[str], None] | None = None,
     cache: Cache | None = None,
@@ -203,8 +205,8 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
     StudyError
         With the method's name and what went wrong.
     """
-    few = [_few_of_each(samples, rows, classes) for rows in (fold.train, fold.validation)]
-    fold = Fold("probe", *few, fold.test[:5], key=fold.key)
+    train, validation = (_few_of_each(samples, rows, classes) for rows in (fold.train, fold.validation))
+    fold = Fold("probe", train, validation, fold.test[:5], key=fold.key)
     try:
         try:
             fit_fold(_shortened(clone(estimator)), samples, fold, classes)
@@ -302,7 +304,8 @@ def audit_methods(
     n_train, fold = len(whole.train), small_fold(samples, whole)
     parts = fold.train, fold.validation, fold.test
     rows = np.sort(np.concatenate(parts))
-    few, fold = samples[rows], Fold(fold.name, *(np.searchsorted(rows, part) for part in parts), key=fold.key)
+    train, validation, test = (np.searchsorted(rows, part) for part in parts)
+    few, fold = samples[rows], Fold(fold.name, train, validation, test, key=fold.key)
     for name, estimator in estimators.items():
         audit.add(inner_splits(estimator, n_train))
         short = _shortened(seed_estimator(estimator, child_seed(0, name)))
@@ -512,9 +515,8 @@ def _null(audit: Audit, study: Study, estimators: dict[str, Any], protocols: dic
     if "null" not in inspect.signature(resolve(source.name, "source").load()).parameters:
         audit.skipped.append("the simulator's null mode (the study's source is recorded, not simulated)")
         return
-    null = study.model_copy(
-        update={"source": source.model_copy(update={"parameters": {**source.parameters, "null": True}})}
-    )
+    parameters = {**cast("dict[str, Any]", source.parameters), "null": True}
+    null = study.model_copy(update={"source": source.model_copy(update={"parameters": parameters})})
     samples = settled(make_samples(null))
     classes = classes_of(null, samples)
     table = _controls(null, samples, estimators, classes, draws=0)

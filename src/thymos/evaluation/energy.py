@@ -39,7 +39,8 @@ class Meter:
         self._files = [path for path in sorted(counters.glob("*rapl:*/energy_uj")) if _package(path.parent)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.seconds, self.joules = 0.0, None
+        self.seconds = 0.0
+        self.joules: float | None = None
 
     def __enter__(self) -> Meter:
         self._begin = time.perf_counter()
@@ -67,7 +68,7 @@ class Meter:
                 continue
             # after the largest value comes 0
             grown = now - before if now >= before else now - before + (_read(path.parent / "max_energy_range_uj") or 0)
-            self.joules += max(0, grown) * 1e-6
+            self.joules = (self.joules or 0.0) + max(0, grown) * 1e-6
             self._last[path] = now
 
 

@@ -288,7 +288,9 @@ def prepared_statistics(samples: Samples, fold: Fold) -> list[Finding]:
     Scaling each window or each recording by itself uses no other trial and is no finding.
     """
     columns = _channels(samples)
-    varies = [] if columns is None else np.flatnonzero(np.ptp(columns, axis=(0, 1)) > 0)
+    if columns is None:
+        return []
+    varies = np.flatnonzero(np.ptp(columns, axis=(0, 1)) > 0)
     if not len(varies) or len(samples) < 20:
         return []
     meta, everything = samples.meta, np.zeros(len(samples), dtype=int)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from thymos.base.errors import InputError
 from thymos.base.labels import MEDIAN, settled
 from thymos.base.probabilities import Calibration, fit_calibration, predict_all, trial_means, trial_probabilities
 from thymos.base.random import child_seed
-from thymos.base.recording import Frames, Recording
+from thymos.base.recording import Frames, Recording, Signal
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import Fitted, fit_method, seed_estimator
@@ -33,6 +33,7 @@ from thymos.evaluation.statistics import summarise
 from thymos.evaluation.study import (
     Modality,
     Study,
+    Windows,
     classes_of,
     make_estimator,
     make_grid,
@@ -279,7 +280,8 @@ def _entry(
         for one in seen.values():
             if one.modality in recording.signals:
                 one.see(recording)
-    trials, recipes = {}, {}
+    trials: dict[str, str] = {}
+    recipes = {}
     for name, spec in parts.items():
         X = samples.X[name] if isinstance(samples.X, dict) else samples.X
         if spec.images:
@@ -317,12 +319,15 @@ class _Signals:
     def __init__(self, modality: str):
         self.modality = modality
         self.trials: dict[str, str] = {}
-        self._first, self._facts, self._rates, self._spreads = None, None, set(), []
+        self._first: Recording | None = None
+        self._facts: dict[str, Any] | None = None
+        self._rates: set[float] = set()
+        self._spreads: list[float] = []
 
     def see(self, recording: Recording) -> None:
         """Take note of a recording."""
-        signal = recording.signal(self.modality)
-        mine = {"channels": list(signal.ch_names), "unit": signal.unit}
+        signal = cast(Signal, recording.signal(self.modality))
+        mine: dict[str, Any] = {"channels": list(signal.ch_names), "unit": signal.unit}
         if self._facts is not None and mine != self._facts:
             raise InputError(
                 f"The recording {recording.meta['trial']!r} has {mine}.",
@@ -336,19 +341,20 @@ class _Signals:
 
     def recipe(self, study: Study, spec: Modality) -> dict:
         """Return how samples are made of such recordings, in plain values."""
-        made = self._first
+        made = cast(Recording, self._first)
         for step in spec.process:
-            made = make_process(step.name, self.modality, **step.parameters).apply(made)
-        signal, known = made.signal(self.modality), np.isfinite(self._spreads)
+            parameters = cast("dict[str, Any]", step.parameters)
+            made = make_process(step.name, self.modality, **parameters).apply(made)
+        signal, known = cast(Signal, made.signal(self.modality)), np.isfinite(self._spreads)
         return {
             "modality": self.modality,
-            **self._facts,
+            **cast("dict[str, Any]", self._facts),
             "rates": sorted(self._rates),
             "spread": float(np.median(np.array(self._spreads)[known])) if known.any() else 0.0,
             "process": _plain(spec.process),
             "features": _plain(spec.features),
             "processed": {"channels": list(signal.ch_names), "sfreq": float(signal.sfreq), "unit": signal.unit},
-            **study.windows.model_dump(mode="json"),
+            **cast(Windows, study.windows).model_dump(mode="json"),
             "subtract_baseline": study.subtract_baseline and bool(spec.features),
         }
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -307,7 +307,7 @@ def _sampler(step: Any) -> Any | None:
 def _added(step: Any, X: np.ndarray, part: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples that a step adds to a training part, and their classes."""
     sampler, resample = _sampler(step), load_object("thymos.training.pipeline:resample")
-    people = [slice(None)]
+    people: list[Any] = [slice(None)]
     if column := getattr(step, "for_each", ""):
         names = part.meta[column].astype(str).to_numpy(dtype=str)
         people = [np.flatnonzero(names == name) for name in np.unique(names)]
@@ -318,7 +318,9 @@ def _added(step: Any, X: np.ndarray, part: Samples) -> tuple[np.ndarray, np.ndar
             more_X, more_y, meta = resample(sampler, X[mine], part.y[mine], meta)
             new = meta["synthetic"].to_numpy(dtype=bool)
             found.append((more_X[new], more_y[new]))
-    return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True)) if found else (X[:0], part.y[:0])
+    if not found:
+        return X[:0], part.y[:0]
+    return np.concatenate([made for made, _ in found]), np.concatenate([labels for _, labels in found])
 
 
 def _generated(
@@ -327,7 +329,7 @@ def _generated(
     """Fit what stands before the sampler, let it resample, and measure what it added."""
     before = [step for _, step in pipeline.steps[:place] if step not in (None, "passthrough")]
     step = pipeline.steps[place][1]
-    sampler = _sampler(step)
+    sampler: Any = _sampler(step)
     X, rest = train.X, held.X
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -412,7 +414,7 @@ def _axes(study: Study, pipeline: Pipeline, samples: Samples, X: np.ndarray) -> 
         if size % values or (grid.members is not None and size != values):
             raise UnfitError(f"Samples of shape {X.shape[1:]} have no axes of bands and channels.")
     except ThymosError as error:
-        found = {"unplaced": error.came}
+        found: dict[str, Any] = {"unplaced": error.came}
         if holds_signals(samples) and X.shape[1:] == samples.X.shape[1:]:  # of the body
             found |= {"sfreq": float(samples.info["sfreq"]), "ch_names": tuple(samples.info.get("ch_names", ()))}
         return found
@@ -425,6 +427,6 @@ def _names_before(study: Study, samples: Samples) -> tuple[str, ...] | None:
     if not study.features or isinstance(samples.X, dict):
         return None
     row = resolve(study.features[0].name, "transformer")
-    first = row.load()(**{**row.parameters, **study.features[0].parameters})
+    first = row.load()(**{**row.parameters, **cast("dict[str, Any]", study.features[0].parameters)})
     names = first.names() if hasattr(first, "names") else ()
     return names if len(names) == samples.X.shape[1] else None

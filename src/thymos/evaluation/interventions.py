@@ -155,7 +155,7 @@ def inner_splits(estimator: object, n_train: int = 0) -> list[Finding]:
 def small_fold(samples: Samples, fold: Fold, seed: int = 0) -> Fold:
     """Return a fold with a few hundred rows at most, every class among the training rows."""
     rng = generator(seed, "small fold")
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for part, most in _ROWS.items():
         rows = getattr(fold, part)
         if part != "test" and samples.y.dtype.kind != "f":
@@ -165,7 +165,7 @@ def small_fold(samples: Samples, fold: Fold, seed: int = 0) -> Fold:
             parts[part] = np.sort(np.concatenate(chosen)) if len(rows) else rows
         else:
             parts[part] = np.sort(rng.permutation(rows)[:most])
-    return Fold(fold.name, **parts, note=fold.note, key=fold.key)
+    return Fold(fold.name, parts["train"], parts["validation"], parts["test"], note=fold.note, key=fold.key)
 
 
 def _other_labels(y: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -72,11 +72,11 @@ class Walk:
     error: Exception | None = None
     done: bool = False
 
-    def go_on(self, move: Callable[[], Sequence[Request]]) -> None:
-        """Take the next step of the generator and note what it wants, returns or raises."""
+    def go_on(self, move: Callable[..., Sequence[Request]], *given: Any) -> None:
+        """Take the next step of the generator, ``move(*given)``, and note what it wants, returns or raises."""
         with _watched([self]):
             try:
-                self.waiting = move()
+                self.waiting = move(*given)
             except StopIteration as end:
                 self.result, self.done, self.waiting = end.value, True, ()
             except Exception as error:
@@ -97,16 +97,16 @@ def transformers(estimator: Any) -> list[Any]:
 def walk_together(walks: Sequence[Walk]) -> None:
     """Walk fits to their ends; what one raises is noted on it and leaves the others alone."""
     for walk in walks:
-        walk.go_on(lambda walk=walk: next(walk.steps))
+        walk.go_on(next, walk.steps)
     while going := [walk for walk in walks if not walk.done]:
         answers = _train([(walk, request) for walk in going for request in walk.waiting])
         for walk in going:
             mine = [answers.pop(0) for _ in walk.waiting]
             failed = next((answer for answer in mine if isinstance(answer, Exception)), None)
             if failed is None:
-                walk.go_on(lambda walk=walk, mine=mine: walk.steps.send(mine))
+                walk.go_on(walk.steps.send, mine)
             else:
-                walk.go_on(lambda walk=walk, failed=failed: walk.steps.throw(failed))
+                walk.go_on(walk.steps.throw, failed)
 
 
 def _train(wanted: list[tuple[Walk, Request]]) -> list[Any]:
@@ -124,23 +124,20 @@ def _train(wanted: list[tuple[Walk, Request]]) -> list[Any]:
                 answers[number] = answer
     for number, (walk, request) in enumerate(wanted):
         if answers[number] is None:
-            answers[number] = _tried([walk], lambda request=request: _fitted(request))
+            answers[number] = _tried([walk], _fitted, request)
     return answers
 
 
 def _stacked(wanted: list[tuple[Walk, Request]]) -> list[Any]:
     """Train the last steps of several pipelines as one; None for those that have to be trained alone after all."""
     made = [clone(request.estimator) for _, request in wanted]
-    ready = [
-        _tried([walk], lambda one=one, request=request: one.prepare(*_parts(request)))
-        for one, (walk, request) in zip(made, wanted, strict=True)
-    ]
+    ready = [_tried([walk], _prepared, one, request) for one, (walk, request) in zip(made, wanted, strict=True)]
     good = [k for k, answer in enumerate(ready) if not isinstance(answer, Exception)]
     if not good:
         return ready
     lead, seeds = made[good[0]][-1], [made[k][-1].random_state for k in good]
     parts = [(*ready[k][:3], ready[k][4]) for k in good]  # samples, labels, validation part, metadata
-    trained = _tried([wanted[k][0] for k in good], lambda: lead.fit_many(parts, seeds))
+    trained = _tried([wanted[k][0] for k in good], lead.fit_many, parts, seeds)
     answers: list[Any] = list(ready)
     for place, k in enumerate(good):
         if isinstance(trained, Exception):  # of one of them, or of stacking itself; alone, each says its own
@@ -152,6 +149,10 @@ def _stacked(wanted: list[tuple[Walk, Request]]) -> list[Any]:
     return answers
 
 
+def _prepared(estimator: Any, request: Request) -> Any:
+    return estimator.prepare(*_parts(request))
+
+
 def _fitted(request: Request) -> Any:
     estimator = clone(request.estimator)
     X, y, validation = _parts(request)
@@ -160,7 +161,7 @@ def _fitted(request: Request) -> Any:
         return estimator.fit(X.X, y)
     # Thymos' pipeline and networks; a plain scikit-learn estimator gets the bare array
     data = X if isinstance(estimator, Pipeline) else X.X
-    handed = {} if validation is None else {"validation": validation}
+    handed: dict[str, Any] = {} if validation is None else {"validation": validation}
     if "meta" in takes:  # a pipeline has them in its samples
         handed["meta"] = X.meta
     if getattr(last_step(estimator), "inner_split", False):
@@ -180,11 +181,11 @@ def _alike(last: Any) -> str:
     return f"{type(last).__module__}.{type(last).__qualname__} {parameters!r}"
 
 
-def _tried(walks: Sequence[Walk], call: Callable[[], Any]) -> Any:
+def _tried(walks: Sequence[Walk], call: Callable[..., Any], *given: Any) -> Any:
     """Return what a call returns or raises; its time and warnings are put down to the walks it was made for."""
     with _watched(walks):
         try:
-            return call()
+            return call(*given)
         except Exception as error:
             return error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ class Pairing(ABC):
         """
         _check_sides(first, second)
         of_same = second_folds is None
-        second_folds = first_folds if of_same else second_folds
+        second_folds = first_folds if second_folds is None else second_folds
         rows, places, alone = [], [], 0
         for draw in range(self.draws):
             folds = first_folds[draw % len(first_folds)], second_folds[draw % len(second_folds)]
@@ -121,7 +122,8 @@ class Pairing(ABC):
                 fits="classes of the same names on both sides",
             )
         a, b = np.concatenate(rows, axis=1)
-        X = {name: array[a] for name, array in first.X.items()} | {name: array[b] for name, array in second.X.items()}
+        one, other = cast("dict[str, np.ndarray]", first.X), cast("dict[str, np.ndarray]", second.X)
+        X = {name: array[a] for name, array in one.items()} | {name: array[b] for name, array in other.items()}
         info = {side: part.info.get("modalities", {}) for side, part in (("a", first), ("b", second))}
         told = {"modalities": info["a"] | info["b"], "alone": {self.name: alone}}
         return Samples(X, first.y[a], self._metadata(first, second, a, b, places, of_same), told)

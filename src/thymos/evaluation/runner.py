@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,8 @@ from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold
 from thymos.evaluation.study import (
+    PairingSpec,
+    Side,
     Step,
     Study,
     classes_of,
@@ -321,7 +323,7 @@ def _work(
             answers = fit_folds(jobs)
     except Exception as error:
         answers = [error] * len(unit)
-    done = []
+    done: list[tuple] = []
     for task, fold, answer in zip(unit, folds, answers, strict=True):
         if task not in missing:
             done.append((task, None, None))
@@ -363,13 +365,14 @@ def _control(study: Study, samples: Samples) -> tuple[int, dict[str, list[Fold]]
     """
     if study.permuted == []:
         return 0, {}
-    failure = None
+    failure: ProtocolError | None = None
     for draw in range(_REDRAWS):
         seed = child_seed(study.seed, "permuted", draw)
         try:
             return seed, _cut(study, permute_trial_labels(samples, seed))
         except ProtocolError as error:
             failure = error
+    assert failure is not None
     raise ProtocolError(
         f"The control with permuted labels cannot be split: {failure.came}",
         fits=failure.fits,
@@ -416,7 +419,7 @@ def _data_card(study: Study, samples: Samples, classes: list[str]) -> dict[str, 
     trials = meta.drop_duplicates("recording" if "recording" in meta else "trial")
     notes = trials["notes"].str.split("; ").explode() if "notes" in meta else pd.Series(dtype=str)
     by_subject = meta.groupby(["subject", "label"]).size().unstack(fill_value=0).to_dict("index")
-    rated = {} if classes else samples.meta.assign(y=samples.y).drop_duplicates("trial")["y"].astype(float)
+    rated: Any = {} if classes else samples.meta.assign(y=samples.y).drop_duplicates("trial")["y"].astype(float)
     return {
         "ratings": {} if classes else {"min": rated.min(), "max": rated.max(), "mean": rated.mean(), "sd": rated.std()},
         "source": study.source.model_dump(),
@@ -468,14 +471,15 @@ def _left_out(info: Mapping[str, Any]) -> list[str]:
 def _prepared(study: Study, info: Mapping[str, Any]) -> list[str]:
     """Return what was done before the split, to each modality and to both sides of pairs."""
     told = [*_told(study.process, "process"), *_told(study.features, "transformer", info)]
-    sides = [study] if study.pairing is None or study.pairing.other is None else [study, study.pairing.other]
+    other = None if study.pairing is None else study.pairing.other
+    sides: list[Study | Side] = [study] if other is None else [study, other]
     of_each = info.get("modalities", {})
     for side in sides:
         for name, spec in side.modalities.items():
             mine = _told(spec.process, "process") + _told(spec.features, "transformer", of_each.get(name, {}))
             told += [f"{name}: {text}" for text in mine or ["as the source gives it"]]
     for side in sides[1:]:
-        name = study.pairing.names[1]
+        name = cast(PairingSpec, study.pairing).names[1]
         mine = _told(side.process, "process") + _told(side.features, "transformer", of_each.get(name, {}))
         told += [f"{name} ({side.source.name}): {text}" for text in mine]
     return told
@@ -514,7 +518,7 @@ def _told(steps: list[Step], kind: str, info: Mapping[str, Any] | None = None) -
     told = []
     for step in steps:
         row = resolve(step.name, kind)
-        parameters = {**row.parameters, **step.parameters}
+        parameters = {**row.parameters, **cast("dict[str, Any]", step.parameters)}
         words = f"{step.name}: {row.summary}"
         words += f" ({', '.join(f'{k}={v}' for k, v in parameters.items())})" if parameters else ""
         if kind == "process":
@@ -544,7 +548,7 @@ def _simulated(samples: Samples) -> list[str]:
     return ["These files were simulated in the layout of the corpus: no result here is about people."]
 
 
-def _recipe(estimators: dict[str, Any], grids: dict[str, list]) -> str:
+def _recipe(estimators: dict[str, Any], grids: Mapping[str, Any]) -> str:
     """Return a hash of every parameter of every method, defaults and presets included, and of Thymos' version."""
     parameters = {
         name: {key: str(value) for key, value in e.get_params(deep=True).items() if not hasattr(value, "get_params")}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -171,7 +171,7 @@ class Saliency:
             If there is no such sample.
         """
         count = 0 if self.of_samples is None else len(self.of_samples)
-        if not -count <= k < count:
+        if self.of_samples is None or not -count <= k < count:
             raise InputError(f"Sample {k} was asked for.", fits=f"a number from 0 to {count - 1}" if count else "")
         return replace(
             self,
@@ -179,7 +179,7 @@ class Saliency:
             error=np.full(self.of_samples[k].shape, np.nan),
             spread=np.full(self.of_samples[k].shape, np.nan),
             signed=None if self.signed_of_samples is None else self.signed_of_samples[k].astype(float),
-            maps=tuple(map(str, self.outputs[k])),
+            maps=tuple(map(str, cast(np.ndarray, self.outputs)[k])),
             predictions=self.predictions.iloc[[k]].reset_index(drop=True),
             of_samples=None,
             signed_of_samples=None,
@@ -443,16 +443,16 @@ class _Grid:
     ) -> None:
         """Put a cell of the donors into the samples of a block, which is a copy of some rows; None is all of them."""
         own, source = self.cells(block), self.cells(X)
-        channel = slice(None) if channel is None else channel
+        there = slice(None) if channel is None else channel
         if self.members is None:
-            band = slice(None) if band is None else band
-            own[:, band, channel] = source[donors, band, channel]
+            among = slice(None) if band is None else band
+            own[:, among, there] = source[donors, among, there]
         elif band is None or donors is rows:
-            own[:, channel] = source[donors, channel]
+            own[:, there] = source[donors, there]
         else:
-            mine = source[rows, channel]
-            other = fft.rfft(source[donors, channel] - mine, axis=-1) * self.members[band]
-            own[:, channel] = mine + fft.irfft(other, mine.shape[-1], axis=-1)
+            mine = source[rows, there]
+            other = fft.rfft(source[donors, there] - mine, axis=-1) * self.members[band]
+            own[:, there] = mine + fft.irfft(other, mine.shape[-1], axis=-1)
 
     def attributed(self, away: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return absolute and signed attribution, shape (n_samples, n_bands + 1, n_channels + 1).
@@ -500,8 +500,10 @@ class _Inputs:
         size = int(np.prod(self.shape))
         made = [np.zeros((len(away), size + 1)) for _ in range(2)]
         made[0][:, self.places] = away.reshape(len(away), -1)
-        np.add.at(made[1], (slice(None), self.places), gradient.reshape(len(away), -1))  # a value may be fed twice
-        return tuple(part[:, 1:].reshape(len(away), *self.shape) for part in made)
+        at: Any = (slice(None), self.places)
+        np.add.at(made[1], at, gradient.reshape(len(away), -1))  # a value may be fed twice
+        distance, slope = (part[:, 1:].reshape(len(away), *self.shape) for part in made)
+        return distance, slope
 
     def far_from_zero(self) -> bool:
         """Whether most inputs lie far from zero, seen from their spread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,7 @@ class Search:
                 f"A search of {self.trials} trials in {len(self.space)} parameters came.", "at least one of each"
             )
 
-    def proposals(self) -> Generator[dict[str, Any], float, None]:
+    def proposals(self) -> Generator[Mapping[str, Any], float, None]:
         """Yield sets of parameters; each is answered with its loss."""
         if self.sampler == "optuna":
             yield from self._learnt()
@@ -164,7 +164,7 @@ def choose(
         return Chosen(estimator, fold.train, fold.validation)
     tried, losses, epochs, failure = [], [], [], None
     proposals = grid.proposals() if isinstance(grid, Search) else _listed(grid)
-    parameters = next(proposals)
+    parameters: Mapping[str, Any] | None = next(proposals)
     while parameters is not None:
         candidate = clone(estimator).set_params(**parameters)
         tried.append(parameters)
@@ -181,28 +181,28 @@ def choose(
             parameters = proposals.send(losses[-1])
         except StopIteration:
             parameters = None
-    losses = np.where(np.isfinite(losses), losses, np.inf)
-    if np.isinf(losses).all():
+    finite = np.where(np.isfinite(losses), losses, np.inf)
+    if np.isinf(finite).all():
         raise failure or InputError(
             "No set of parameters of the grid has a finite loss.", fits="at least one that can be trained"
         )
-    best = int(np.argmin(losses))
+    chosen = int(np.argmin(finite))
     where = f"{len(pairs)} inner folds" if fold.inner else "the validation part"
     drawn = isinstance(grid, Search)  # numbers that nobody wrote down have many digits
-    words = [f"{name}={f'{v:.4g}' if drawn and type(v) is float else v}" for name, v in tried[best].items()]
-    if drawn:
+    words = [f"{name}={f'{v:.4g}' if drawn and type(v) is float else v}" for name, v in tried[chosen].items()]
+    if isinstance(grid, Search):
         where += f", {len(tried)} sets tried ({grid.sampler})"
-    estimator = clone(estimator).set_params(**tried[best])
+    estimator = clone(estimator).set_params(**tried[chosen])
     if not by_epochs:
         return Chosen(estimator, fold.train, fold.validation, f"{', '.join(words)} by the lowest loss on {where}")
     prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-    estimator.set_params(**{f"{prefix}max_epochs": max(1, epochs[best]), f"{prefix}patience": None})
+    estimator.set_params(**{f"{prefix}max_epochs": max(1, epochs[chosen]), f"{prefix}patience": None})
     everything = np.unique(np.concatenate([rows for pair in pairs for rows in pair]))
-    words.append(f"max_epochs={max(1, epochs[best])}")
+    words.append(f"max_epochs={max(1, epochs[chosen])}")
     return Chosen(estimator, everything, everything[:0], f"{', '.join(words)} by the lowest loss on {where}")
 
 
-def _listed(grid: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _listed(grid: Sequence[Mapping[str, Any]]) -> Generator[Mapping[str, Any], float, None]:
     for parameters in grid or ({},):
         yield dict(parameters)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -331,7 +331,7 @@ class Protocol:
         seed = child_seed(self.random_state, self.name, name, "validation")
         train, held, note = self._cut(meta, rest, groups, y, seed)
         train = self._thinned(meta, y, train, child_seed(seed, "share"))
-        inner = ()
+        inner: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
         if self.inner:
             inner = tuple(self._cuts(meta, rest, groups, y, self.inner, child_seed(seed, "inner")))
             if len(inner) < 2:
@@ -415,7 +415,7 @@ class Protocol:
                 )
             yield from ((str(value), rows[keys == value]) for value in values)
             return
-        n_splits = min(self.n_splits, _capacity(keys, y[rows]))
+        n_splits = min(cast(int, self.n_splits), _capacity(keys, y[rows]))
         if n_splits < 2:
             classes = np.unique(y[rows])
             rarest = min(classes, key=lambda c: len(np.unique(keys[y[rows] == c])))
@@ -502,8 +502,9 @@ class BlockedSplit(Protocol):
     def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
         if self.n_splits == "all" or self.repeats > 1:
             raise ProtocolError("Contiguous blocks have one order.", fits="a number of splits and one repeat")
-        block = np.floor(groups[rows, 0] * self.n_splits + _SAME_TIME)
-        yield from ((str(k + 1), rows[block == k]) for k in range(self.n_splits))
+        n_splits = cast(int, self.n_splits)
+        block = np.floor(groups[rows, 0] * n_splits + _SAME_TIME)
+        yield from ((str(k + 1), rows[block == k]) for k in range(n_splits))
 
     def _cuts(
         self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int
@@ -771,7 +772,7 @@ class OfficialSplit(Protocol):
 
     name = "official"
     question = "is what the corpus holds back as its test part recognised?"
-    keys = ("picture",)
+    keys: tuple[str, ...] = ("picture",)
 
     def __init__(
         self,

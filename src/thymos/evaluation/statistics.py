@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -398,7 +399,7 @@ def _null(trials: dict, groups: np.ndarray, values: dict[str, Callable], seed: i
     varies = pd.Series(trials["label"]).groupby(trials["subject"]).nunique()
     if (varies < 2).all():  # each subject has one label: every permutation is the labels themselves
         return {metric: np.full(1, np.nan) for metric in values}
-    total = dict.fromkeys(values, 0.0)
+    total: dict[str, Any] = dict.fromkeys(values, 0.0)
     for draw in range(len(trials["counts"])):
         counts = permuted_counts(trials, groups[trials["unit_number"]], seed, draw=draw)
         total = {metric: total[metric] + value(counts) for metric, value in values.items()}

@@ -7,12 +7,12 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
 import yaml
@@ -211,8 +211,9 @@ class Target(_Strict):
         """Where a rating is split, if it is."""
         if self.above is None and self.at_least is None:
             return None
-        inclusive = self.above is None
-        return Rule(self.at_least if inclusive else self.above, inclusive, self.names)
+        if self.above is not None:
+            return Rule(self.above, False, self.names)
+        return Rule(cast(float, self.at_least), True, self.names)
 
     def __str__(self) -> str:
         if self.rule:
@@ -498,7 +499,7 @@ class Study(_Strict):
     seed: int = Field(default=0, ge=0)
     permuted: list[str] | None = None
     level: Literal["window", "trial"] = "trial"
-    metric: Literal[*_CLASS_METRICS, *_RATING_METRICS] = "accuracy"
+    metric: Literal[*_CLASS_METRICS, *_RATING_METRICS] = "accuracy"  # type: ignore[valid-type]  # spelt out above
     inspections: dict[str, InspectionSpec] = Field(default_factory=dict)
     comparisons: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
     panels: list[Panel] = Field(default_factory=list)
@@ -550,7 +551,7 @@ class Study(_Strict):
             make_protocol(self, name)
             if protocol.leaky:
                 twin = self.protocols.get(spec.twin_of or "")
-                if twin is None or resolve(twin.split or spec.twin_of, "protocol").load().leaky:
+                if twin is None or resolve(twin.split or cast(str, spec.twin_of), "protocol").load().leaky:
                     raise ValueError(
                         f"protocols.{name}: a leaky protocol is a control and needs `twin_of:` one of the honest "
                         f"protocols of the study, not {spec.twin_of!r}"
@@ -594,7 +595,7 @@ class Study(_Strict):
             if name in rivals:
                 raise ValueError(f"comparisons.{name}: a method is no rival of itself")
         for panel in self.panels:
-            methods = panel.methods.values() if isinstance(panel.methods, dict) else panel.methods
+            methods = list(panel.methods.values() if isinstance(panel.methods, dict) else panel.methods)
             named += [("panels", "method", methods), ("panels", "protocol", [panel.protocol] if panel.protocol else [])]
         for where, what, names in named:
             known = self.methods if what == "method" else self.protocols
@@ -677,7 +678,9 @@ def shipped_studies() -> dict[str, Path]:
     """Return the studies that come with Thymos, name to file."""
     folder = resources.files("thymos") / "studies"
     return {
-        p.name.removesuffix(".yaml"): Path(str(p)) for p in sorted(folder.iterdir(), key=str) if p.suffix == ".yaml"
+        p.name.removesuffix(".yaml"): Path(str(p))
+        for p in sorted(cast("Iterable[Path]", folder.iterdir()), key=str)
+        if p.suffix == ".yaml"
     }
 
 
@@ -728,8 +731,8 @@ def load_study(name: str | Path, budget: str | None = None, label: str | None = 
 
 def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "the study") -> Study:
     """Check the content of a study under a budget; errors as :func:`load_study`."""
-    content = copy.deepcopy(dict(content))
-    budgets = content.get("budgets")
+    plan: dict[str, Any] = copy.deepcopy(dict(content))
+    budgets = plan.get("budgets")
     chosen = budgets.get(budget) if isinstance(budgets, dict) else None
     if budget == "brief" and chosen is None:
         raise StudyError(
@@ -737,26 +740,26 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
             fits="tiny, quick or full; the studies of `thymos reproduce --simulated` have it",
         )
     if isinstance(chosen, dict) and isinstance(chosen.get("changes") or {}, dict):  # else pydantic says what is wrong
-        whole, content = content, _merge(content, chosen.get("changes") or {})
-        if all(isinstance(c.get(k) or {}, dict) for c in (whole, content) for k in ("methods", "comparisons")):
-            gone = {*(whole.get("methods") or ())} - {*(content.get("methods") or ())}
-            content["comparisons"] = _rivals(content.get("comparisons") or {}, gone)
-        content["reduces"] = chosen.get("reduces", "nothing")
-    content["budget"] = budget
-    _spread_defaults(content, where)
-    target = _with_default(content)
-    if content.get("images") is not None:
-        content.setdefault("modality", "face")
+        whole, plan = plan, _merge(plan, chosen.get("changes") or {})
+        if all(isinstance(c.get(k) or {}, dict) for c in (whole, plan) for k in ("methods", "comparisons")):
+            gone = {*(whole.get("methods") or ())} - {*(plan.get("methods") or ())}
+            plan["comparisons"] = _rivals(plan.get("comparisons") or {}, gone)
+        plan["reduces"] = chosen.get("reduces", "nothing")
+    plan["budget"] = budget
+    _spread_defaults(plan, where)
+    target = _with_default(plan)
+    if plan.get("images") is not None:
+        plan.setdefault("modality", "face")
     rating = isinstance(target, dict) and bool(target.get("rating"))
     if rating:
-        content.setdefault("metric", "ccc")
-    if isinstance(content.get("methods"), dict):  # no number stands without the majority class beside it
+        plan.setdefault("metric", "ccc")
+    if isinstance(plan.get("methods"), dict):  # no number stands without the majority class beside it
         name, title = ("mean", "Mean rating") if rating else ("majority", "Majority class")
-        picked = _first_modality(content)  # which of them is no matter
+        picked = _first_modality(plan)  # which of them is no matter
         steps = [{"pick": {"modality": picked}}, name] if picked else [name]
-        content["methods"] = {name: {"title": title, "steps": steps, "seeds": 1}, **content["methods"]}
+        plan["methods"] = {name: {"title": title, "steps": steps, "seeds": 1}, **plan["methods"]}
     try:
-        return Study.model_validate(content)
+        return Study.model_validate(plan)
     except ValidationError as error:
         raise StudyError(
             f"{where} is not a valid study:\n" + "\n".join(f"    {_explain(e)}" for e in error.errors()),
@@ -825,7 +828,7 @@ def _with_default(content: dict[str, Any]) -> Any:
         return target
     source = _step(content.get("source"))
     try:
-        declared = resolve(source["name"], "source").label(target["label"])
+        declared = cast(Any, resolve(source["name"], "source")).label(target["label"])
     except (ThymosError, AttributeError, KeyError, TypeError):
         return target  # what is wrong is said by the checks
     if declared is not None and declared.rule is not None:
@@ -854,7 +857,7 @@ def stored_study(results: Any) -> Study:
         ) from None
 
 
-def make_source(study: Study, data: str | Path | None = None) -> Any:
+def make_source(study: Study | Side, data: str | Path | None = None) -> Any:
     """Return the source of a study, found below the folder `data` where it is a corpus.
 
     Raises
@@ -874,7 +877,7 @@ def make_source(study: Study, data: str | Path | None = None) -> Any:
 
 
 def make_samples(
-    study: Study,
+    study: Study | Side,
     data: str | Path | None = None,
     cache: Cache | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -883,7 +886,7 @@ def make_samples(
 
     Parameters
     ----------
-    study : Study
+    study : Study, or a side of its pairs
     data : path, optional
         Folder that holds the corpora.
     cache : Cache, optional
@@ -899,8 +902,8 @@ def make_samples(
     source = make_source(study, data)
     recordings = source.load()
     for step in study.process:
-        recordings = recordings.process(step.name, study.modality, **step.parameters)
-    cut = {"modality": study.modality, "cache": cache, "progress": progress}
+        recordings = recordings.process(step.name, study.modality, **cast("dict[str, Any]", step.parameters))
+    cut: dict[str, Any] = {"modality": study.modality, "cache": cache, "progress": progress}
     cut |= study.windows.model_dump() if study.windows else {}
     if study.modalities:
         samples = _together(recordings, study, cut)
@@ -918,14 +921,16 @@ def make_samples(
     if getattr(source, "root", None) and load_object("thymos.sources.base:is_simulated")(source):
         samples.info["simulated"] = True
     samples = _labelled(samples, study.target)
-    return _paired(study, samples, data, cache, progress) if getattr(study, "pairing", None) else samples
+    if isinstance(study, Study) and study.pairing:
+        return _paired(study, study.pairing, samples, data, cache, progress)
+    return samples
 
 
-def _paired(study: Study, samples: Samples, data: Any, cache: Any, progress: Any) -> Samples:
+def _paired(study: Study, spec: PairingSpec, samples: Samples, data: Any, cache: Any, progress: Any) -> Samples:
     """Return pairs instead of samples."""
     from thymos.evaluation.pairing import PAIRINGS
 
-    spec, samples = study.pairing, settled(samples)
+    samples = settled(samples)
     first, second = _named(samples, spec.names[0]), None
     folds = [_folds_of_side(spec.protocol, study.seed, samples)]
     if spec.other is not None:
@@ -940,7 +945,8 @@ def _paired(study: Study, samples: Samples, data: Any, cache: Any, progress: Any
                 fits="some of them, and not all",
             )
         second = first.replace(X={name: first.X[name] for name in spec.second})
-        first = first.replace(X={name: array for name, array in first.X.items() if name not in spec.second})
+        own = cast("dict[str, np.ndarray]", first.X)
+        first = first.replace(X={name: array for name, array in own.items() if name not in spec.second})
     made = [PAIRINGS[kind](spec.draws, spec.most, study.seed).pair(first, second, *folds) for kind in spec.kinds]
     pairs = Samples.concatenate(made)
     pairs.info["alone"] = {kind: n for part in made for kind, n in part.info["alone"].items()}
@@ -967,7 +973,7 @@ def _named(samples: Samples, name: str) -> Samples:
     return samples.replace(X={name: samples.X}, info={**samples.info, "modalities": {name: samples.info}})
 
 
-def _together(recordings: Any, study: Study, cut: Mapping[str, Any]) -> Samples:
+def _together(recordings: Any, study: Study | Side, cut: Mapping[str, Any]) -> Samples:
     """Return the windows of several modalities side by side."""
     parts = {}
     # where a modality may be missing, a window of it without a value is one that is missing
@@ -975,7 +981,7 @@ def _together(recordings: Any, study: Study, cut: Mapping[str, Any]) -> Samples:
     for name, spec in study.modalities.items():
         of, mine = spec.of or name, recordings
         for step in spec.process:
-            mine = mine.process(step.name, of, **step.parameters)
+            mine = mine.process(step.name, of, **cast("dict[str, Any]", step.parameters))
         if spec.images:
             parts[name] = _pictures(mine, spec.images, of)
             continue
@@ -1084,7 +1090,7 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
     pipeline = load_object("thymos.training.pipeline:make_pipeline")
     first = study.methods[method].steps[0]
     if first.name == "pick":  # what follows sees this modality alone
-        info = _of_modality(info, first.parameters.get("modality"))
+        info = _of_modality(info, cast("dict[str, Any]", first.parameters).get("modality"))
     try:
         made = pipeline(*(_build(step, info) for step in study.methods[method].steps))
         made._validate_steps()
@@ -1159,7 +1165,7 @@ def _build(step: Step, info: Mapping[str, Any], kinds: tuple[str, ...] = _STEPS)
         return make_union(*lanes)
     row = resolve(step.name, *kinds)
     made = row.load()
-    parameters = {**row.parameters, **step.parameters}
+    parameters = {**row.parameters, **cast("dict[str, Any]", step.parameters)}
     check_parameters(made, parameters, f"The step {step.name!r}")
     for name, inside in getattr(made, "steps_inside", {}).items():
         if isinstance(parameters.get(name), (str, dict, list)):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -164,5 +164,5 @@ class DomainAlignedClassifier(WrappedNetwork):
                 f"The network of {type(self.estimator).__name__} does not end with a dense layer.",
                 fits="one that does, such as mlp, dgcnn or physio_lstm",
             )
-        layer = network.get_submodule(head)
+        layer = cast(nn.Linear, network.get_submodule(head))
         return AlignedNet(network, layer, self.method, len(self.domains_), self.hidden, n_steps)

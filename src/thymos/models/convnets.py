@@ -192,8 +192,9 @@ class ShallowConvNetClassifier(ConvNetClassifier):
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for windows of shape (n_channels, n_times)."""
         self._check("filters", lengths=("kernel", "pool", "stride"))
-        lengths = (self._samples(name, published) for name, published in (("kernel", 25), ("pool", 75), ("stride", 15)))
-        return ShallowConvNet(*shape, n_outputs, self.filters, *lengths, self.dropout)
+        lengths = self._samples("kernel", 25), self._samples("pool", 75), self._samples("stride", 15)
+        n_channels, n_times = shape
+        return ShallowConvNet(n_channels, n_times, n_outputs, self.filters, *lengths, self.dropout)
 
 
 class DeepConvNetClassifier(ConvNetClassifier):
@@ -248,4 +249,5 @@ class DeepConvNetClassifier(ConvNetClassifier):
         """Return a new network for windows of shape (n_channels, n_times)."""
         self._check("filters", lengths=("kernel", "pool"))
         lengths = self._samples("kernel", 10), self._samples("pool", 3)
-        return DeepConvNet(*shape, n_outputs, self.filters, *lengths, self.dropout)
+        n_channels, n_times = shape
+        return DeepConvNet(n_channels, n_times, n_outputs, self.filters, *lengths, self.dropout)

@@ -100,7 +100,8 @@ class DGCNNClassifier(TorchClassifier):
         """Return a new network for samples of shape (n_nodes, n_features)."""
         sizes = {"order": self.order, "filters": self.filters}
         check_layers(sizes if self.dense is None else {**sizes, "dense": self.dense}, self.dropout)
-        return DGCNNNet(*shape, n_outputs, self.order, self.filters, self.dense, self.dropout)
+        n_nodes, n_features = shape
+        return DGCNNNet(n_nodes, n_features, n_outputs, self.order, self.filters, self.dense, self.dropout)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_nodes, n_features); the features of a node are ordered by band, then window."""

@@ -132,4 +132,5 @@ class EEGNetClassifier(ConvNetClassifier):
         """Return a new network for windows of shape (n_channels, n_times)."""
         self._check("filters", "depth", lengths=("kernel", "pool"))
         lengths = self._samples("kernel", 64), self._samples("pool", 4)
-        return EEGNet(*shape, n_outputs, self.filters, self.depth, *lengths, self.dropout)
+        n_channels, n_times = shape
+        return EEGNet(n_channels, n_times, n_outputs, self.filters, self.depth, *lengths, self.dropout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ class _FaceNet(nn.Module):
 
     A subclass sets ``maps``, from images to features of shape (batch, n_features), and ``final_layer``.
     """
+
+    maps: nn.Sequential
+    final_layer: nn.Linear
 
     def __init__(self, n_channels: int, augmentation: nn.Module | None):
         super().__init__()
@@ -226,17 +229,20 @@ class FaceCNN(TorchClassifier):
         """Return a new network for images of shape (n_channels, height, width)."""
         self._check_networks()
         changes = ImageAugmentation(self.flip, self.rotation, self.shift, self.zoom, self.brightness, self.erasing)
+        n_channels, height, width = shape
+        size = n_channels, height, width
+        made: _FaceNet
         if self.architecture == "compact":
             made = CompactFaceNet(
-                shape, n_outputs, self.width, tuple(self.depths), self.dropout, self.drop_path, changes
+                size, n_outputs, self.width, tuple(self.depths), self.dropout, self.drop_path, changes
             )
         else:
-            made = ThreeBlockCNN(shape, n_outputs, self.width, self.dropout, changes)
-        return made.to(memory_format=torch.channels_last)
+            made = ThreeBlockCNN(size, n_outputs, self.width, self.dropout, changes)
+        return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks this argument
 
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let a new network learn the scale of the training images."""
-        module.pixels.learn(X)
+        cast(_FaceNet, module).pixels.learn(X)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return images of shape (n_samples, n_channels, height, width)."""

@@ -153,7 +153,8 @@ class FBCNetClassifier(ConvNetClassifier):
         self._check("spatial", "stretches")
         if self.sfreq is None:
             raise InputError("FBCNet has bands in Hz and was given no sampling rate.", fits="sfreq in Hz")
-        return FBCNet(*shape, n_outputs, self._rate(), self._limits(), self.spatial, self.stretches)
+        n_channels, n_times = shape
+        return FBCNet(n_channels, n_times, n_outputs, self._rate(), self._limits(), self.spatial, self.stretches)
 
     def _limits(self) -> list[tuple[float, float]]:
         """Return the bands in Hz, or say what is wrong with them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -211,7 +211,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         return seen[:, : -len(self.encoders_)]
 
     def _fit_encoders(self, parts: _Parts, y: np.ndarray, meta: pd.DataFrame | None, held: Any, seed: int) -> None:
-        self.encoders_, self.history_ = {}, []
+        self.encoders_: dict[str, Any] = {}
+        self.history_: list[dict[str, Any]] = []
         self._dtypes = {name: array.dtype.name for name, array in parts.items()}
         self._sizes = {name: array.shape[1:] for name, array in parts.items()}
         for name, encoder in self.encoders or [(name, MLPClassifier()) for name in parts]:
@@ -236,7 +237,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             last, given = _last(encoder), parts[name][_there(parts[name])][:2]
             cut = without_head(last.module_.eval()) if isinstance(last, TorchEstimator) else None
             ready = _arranged(encoder, given) if cut else None
-            if cut is None or not _acts_last(*cut, last.module_, ready):
+            if cut is None or ready is None or not _acts_last(*cut, last.module_, ready):
                 raise InputError(
                     f"The encoder of {name!r}, {type(last).__name__}, does not end with a dense layer before which it "
                     "could be joined.",
@@ -251,7 +252,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         with reproducible(seed, device, self.deterministic):
             net = joined.build(packed.shape[1:], len(self.classes_)).to(device)
         for encoder, last in zip(net.encoders, lasts, strict=True):
-            encoder.load_state_dict(without_head(last.module_)[0].state_dict())
+            encoder.load_state_dict(_cut(last.module_)[0].state_dict())
         held = None if held is None else (self._packed(held[0]), held[1])
         seen = None if held is None else (_through(net, held[0], "embed"), held[1])
         self._train(net.head, _through(net, packed, "embed"), y, seen, "joined", self.lr, self.frozen_epochs, seed)
@@ -329,7 +330,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
     def _learnt(self, X: Any, y: Any) -> tuple[_Parts, np.ndarray]:
         """Return samples by modality and labels, and note of what kind they are."""
         if _several(X):
-            self.modalities_, y = list(X), np.asarray(y)
+            y = np.asarray(y)
+            self.modalities_: list[str] | None = list(X)
             lengths = {name: len(array) for name, array in X.items()} | {"y": len(y)}
             if len(set(lengths.values())) != 1:
                 raise InputError(f"Lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}.")
@@ -458,9 +460,9 @@ class _Joined(TorchClassifier):
         self.dropout = dropout
         self.modality_dropout = modality_dropout
 
-    def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def build(self, shape: tuple[int, ...], n_outputs: int) -> FusionNet:
         """Return a new network for rows of samples of all modalities."""
-        cut = [without_head(last.build(size, n_outputs)) for last, size in zip(self.lasts, self.shapes, strict=True)]
+        cut = [_cut(last.build(size, n_outputs)) for last, size in zip(self.lasts, self.shapes, strict=True)]
         sizes = [head.in_features for _, head in cut]
         head = FusionHead(sizes, n_outputs, self.fusion, self.hidden, self.dropout, self.modality_dropout)
         return FusionNet([body for body, _ in cut], self.shapes, self.whole, head)
@@ -479,11 +481,16 @@ class _InPlace(TorchClassifier):
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return the network."""
-        return self.net
+        return cast(nn.Module, self.net)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return the rows as they are."""
         return X
+
+
+def _cut(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
+    """Return body and head of a network that has a head."""
+    return cast("tuple[nn.Module, nn.Linear]", without_head(network))
 
 
 def _several(X: Any) -> bool:
@@ -498,7 +505,7 @@ def _bare(last: TorchEstimator) -> TorchEstimator:
     """Return what an estimator needs to build its network, without the network."""
     made = copy.copy(last)
     for name in ("module_", "history_"):
-        vars(made).pop(name, None)
+        made.__dict__.pop(name, None)
     return made
 
 

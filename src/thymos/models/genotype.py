@@ -167,10 +167,10 @@ def random_genotype(space: EEGSearchSpace, rng: np.random.Generator) -> Genotype
     rng : numpy.random.Generator
     """
 
-    def cell() -> list[list[tuple[str, int]]]:
-        return [
-            [(str(rng.choice(space.choices)), int(k)) for k in sorted(rng.choice(node + 2, 2, replace=False))]
+    def cell() -> tuple[tuple[tuple[str, int], ...], ...]:
+        return tuple(
+            tuple((str(rng.choice(space.choices)), int(k)) for k in sorted(rng.choice(node + 2, 2, replace=False)))
             for node in range(space.nodes)
-        ]
+        )
 
     return Genotype(cell(), cell())

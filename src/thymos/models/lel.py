@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,8 @@ class BranchLoss(nn.CrossEntropyLoss):
         """Return the loss of logits, (batch, n_branches, n_classes) or (batch, n_classes)."""
         if logits.ndim == 2:
             return super().forward(logits, target)
-        return sum(super(BranchLoss, self).forward(branch, target) for branch in logits.unbind(dim=1))
+        each = (super(BranchLoss, self).forward(branch, target) for branch in logits.unbind(dim=1))
+        return cast(torch.Tensor, sum(each))
 
 
 class LELClassifier(ConvNetClassifier):
@@ -149,6 +150,8 @@ class LELClassifier(ConvNetClassifier):
     losses = {"cross_entropy": BranchLoss}  # noqa: RUF012
     watched = ("lipschitz",)
 
+    module_: LELNet | CertifiedLEL
+
     def __init__(
         self,
         branches: Sequence[str] = tuple(BRANCHES),
@@ -217,7 +220,9 @@ class LELClassifier(ConvNetClassifier):
         """Whether `fit` splits its training part, and wants the groups that stay together there."""
         return bool(self.stacking)
 
-    def fit(self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None) -> LELClassifier:
+    def fit(  # type: ignore[override]  # it takes groups where others take metadata
+        self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None
+    ) -> LELClassifier:
         """Train; see :meth:`TorchEstimator.fit`.
 
         Parameters
@@ -267,7 +272,7 @@ class LELClassifier(ConvNetClassifier):
         fit_fusion(fusion, logits.to(device), codes, steps=500, penalty=self.penalty, criterion=criterion)
         self.weights_ = fusion.weights.detach().cpu().numpy()
 
-    def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def build(self, shape: tuple[int, ...], n_outputs: int) -> LELNet | CertifiedLEL:
         """Return a new network for windows of shape (n_channels, n_times)."""
         settings = self._settings(shape, n_outputs)
         if self.certified:
@@ -276,7 +281,7 @@ class LELClassifier(ConvNetClassifier):
 
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let a new network learn the scales of the training windows."""
-        module.begin(X)
+        cast("LELNet | CertifiedLEL", module).begin(X)
 
     def watchers(self, ready: Prepared) -> list[Callback]:
         """Return what acts after every epoch: the fusion's weights are fitted, the constant is measured."""
@@ -293,7 +298,7 @@ class LELClassifier(ConvNetClassifier):
         """Take over a trained network; see :meth:`TorchEstimator.finish`."""
         super().finish(module, history, best_epoch)
         self.branches_ = [BRANCHES[name] for name in self.branches]
-        self.weights_ = module.fusion.weights.detach().cpu().numpy()
+        self.weights_ = self.module_.fusion.weights.detach().cpu().numpy()
         return self
 
     def branch_probabilities(self, X: np.ndarray) -> np.ndarray:
@@ -345,7 +350,11 @@ class LELClassifier(ConvNetClassifier):
         x, module = self._standardised(X), self.module_
         mean, scale = module.spectrum.mean, module.spectrum.scale
         steps, scales = _whole("steps", steps), _numbers("scales", scales)
-        functions = {t: lambda z, k=k: module.logits(z * scale + mean)[:, k] for k, t in enumerate(self.branches_)}
+
+        def of(branch: int) -> Callable[[torch.Tensor], torch.Tensor]:
+            return lambda z: module.logits(z * scale + mean)[:, branch]
+
+        functions = {name: of(branch) for branch, name in enumerate(self.branches_)}
         if self.fusion != "vote":  # votes do not change but for steps
             functions["ensemble"] = lambda z: module(z * scale + mean)
         tables = []
@@ -357,8 +366,8 @@ class LELClassifier(ConvNetClassifier):
             attention, tokens = module.attention(x * scale + mean)
             generator = torch.Generator(device=x.device).manual_seed(random_state)
             local = local_lipschitz(attention, factor * tokens, generator=generator).cpu().numpy()
-            columns = {"sample": np.arange(len(x)), "scale": factor, "local": local, "attack": np.nan}
-            tables.append(pd.DataFrame({"where": "attention", **columns}))
+            about = {"sample": np.arange(len(x)), "scale": factor, "local": local, "attack": np.nan}
+            tables.append(pd.DataFrame({"where": "attention", **about}))
         return pd.concat(tables, ignore_index=True)
 
     def bounds(self) -> dict[str, float]:
@@ -366,7 +375,7 @@ class LELClassifier(ConvNetClassifier):
         check_is_fitted(self)
         if not self.certified:
             return {}
-        found = self.module_.lipschitz()
+        found = cast(CertifiedLEL, self.module_).lipschitz()
         return {BRANCHES.get(name, name): value for name, value in found.items()}
 
     def certify(self, X: np.ndarray, groups: np.ndarray | None = None) -> pd.DataFrame:
@@ -399,7 +408,7 @@ class LELClassifier(ConvNetClassifier):
                 fits="certified=True",
                 do="measure what this one has: measured(X)",
             )
-        logits, module = self._outputs(X), self.module_
+        logits, module = self._outputs(X), cast(CertifiedLEL, self.module_)
         if groups is not None:
             names, group = np.unique(_groups(groups, len(logits)), return_inverse=True)
             share = np.equal.outer(np.arange(len(names)), group).astype(float)
@@ -467,8 +476,10 @@ class LELClassifier(ConvNetClassifier):
         if shape[-1] < 2:
             raise InputError("Windows of one point of time came (n_features = 1).", fits="windows with a spectrum")
         members = band_members(shape[-1], self._rate(), check_bands(self.bands, self._rate()))
+        n_channels, n_times = shape
         return Settings(
-            *shape,
+            n_channels,
+            n_times,
             n_outputs,
             torch.from_numpy(members),
             **bounds,

@@ -182,7 +182,10 @@ class LGGNetClassifier(TorchClassifier):
         length = shape[-1] if self.sfreq is None else min(self.sfreq, shape[-1])
         kernels = [max(1, int(share * length)) for share in _SHARES]
         sizes["pool"] = min(self.pool, max(1, shape[-1] // 8))
-        return LGGNet(*shape, n_outputs, self._regions(shape[1]), kernels, **sizes, dropout=self.dropout)
+        n_bands, n_channels, n_times = shape
+        return LGGNet(
+            n_bands, n_channels, n_times, n_outputs, self._regions(shape[1]), kernels, **sizes, dropout=self.dropout
+        )
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_bands, n_channels, n_times)."""

@@ -6,8 +6,8 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, ClassVar
+from functools import cached_property, partial
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -189,7 +189,7 @@ class EEGNASClassifier(TorchClassifier):
         begin = time.perf_counter()
         trained = self._divided(X, y, validation, groups, meta)
         found, genotype = self._find(trained)
-        self.genotype_ = genotype.to_dict()
+        self.genotype_: dict[str, Any] | None = genotype.to_dict()
         self.search_history_, self.search_stopped_ = (found.history, found.stopped) if found else ([], "")
         self.search_seconds_, self.n_made_ = time.perf_counter() - begin, len(trained.more_y)
         self._inherited = found.weights if found and self.inherit else None
@@ -200,13 +200,14 @@ class EEGNASClassifier(TorchClassifier):
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network of the genotype for samples of shape (n_bands, n_channels, n_windows)."""
-        return self._network(Genotype.of(self.genotype_), shape, n_outputs)
+        return self._network(Genotype.of(cast("dict[str, Any]", self.genotype_)), shape, n_outputs)
 
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let a new network learn the scales of the training samples, and take weights over where that is wanted."""
-        module.begin(X)
+        made = cast(GenotypeNet, module)
+        made.begin(X)
         if self._inherited is not None:
-            module.inherit(self._inherited)
+            made.inherit(self._inherited)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return shape (n_samples, n_bands, n_channels, n_windows)."""
@@ -215,7 +216,8 @@ class EEGNASClassifier(TorchClassifier):
 
     def _network(self, genotype: Genotype, shape: tuple[int, ...], n_outputs: int) -> GenotypeNet:
         adjacency = self._adjacency(shape[1])
-        return GenotypeNet(genotype, self.space(), shape, n_outputs, adjacency, self.dropout, self.path_dropout)
+        sizes = cast("tuple[int, int, int]", shape)
+        return GenotypeNet(genotype, self.space(), sizes, n_outputs, adjacency, self.dropout, self.path_dropout)
 
     def space(self) -> EEGSearchSpace:
         """Return what is searched, or drawn from."""
@@ -328,7 +330,7 @@ class EEGNASClassifier(TorchClassifier):
 
         rows, others = (r[mine(trained.subjects[r])] for r in (trained.rows, trained.held))
         X, y, weight = ready.X[rows], ready.y[rows], np.ones(len(rows), dtype=np.float32)
-        if len(trained.more_y):
+        if trained.more is not None and len(trained.more_y):
             more = mine(trained.more_subjects)
             X = np.concatenate([X, self.arrange(trained.more[more])])
             y = np.concatenate([y, self._encode(trained.more_y[more])])
@@ -348,8 +350,8 @@ class EEGNASClassifier(TorchClassifier):
         """Search, for all parts in as few passes as their sizes allow; from `begin` on, or anew."""
         space, shape, device = self.space(), ready.X.shape[1:], device_named(self.device)
         adjacency, n_outputs = self._adjacency(shape[1]), ready.n_outputs
-        found: list[Found] = [None] * len(parts)
-        genotypes: list[Genotype] = [None] * len(parts)
+        found: list[Any] = [None] * len(parts)
+        genotypes: list[Any] = [None] * len(parts)
         price = self._price(shape, adjacency) if self.cost else None
         for numbers in batches_alike(parts, schedule.batch_size):
             own = [parts[k] for k in numbers]
@@ -400,13 +402,14 @@ class EEGNASClassifier(TorchClassifier):
     def _price(self, shape: tuple[int, ...], adjacency: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the cost of each operation, the largest being 1, for normal and for reduction cells."""
         space, made = self.space(), {}
+        values: list[float]
         for kind, width in reversed(space.plan()):
             operations = [make_operation(name, 1, width, adjacency) for name in space.operations]
             if self.cost_of == "parameters":
                 values = [sum(p.numel() for p in operation.parameters()) for operation in operations]
             else:
                 x = torch.randn(1, width, *shape[1:], 64)
-                values = [_seconds(lambda o=operation, x=x: o(x, x)) for operation in operations]
+                values = [_seconds(partial(operation, x, x)) for operation in operations]
             made[kind] = torch.tensor(values, dtype=torch.float32) / (max(values) or 1.0)
         return made
 
@@ -516,7 +519,8 @@ class PersonalisedSearch(EEGNASClassifier):
         trained = self._divided(X, y, validation, groups, meta)
         owners = subjects_of(meta, len(trained.subjects))
         self.subjects_ = np.unique(owners).tolist() if meta is not None else []
-        found, shared = None, None
+        found: Found | None = None
+        shared: Genotype | None = None
         if self.others or self.personal != "random":
             found, shared = self._find(trained)
         elif meta is None:
@@ -524,12 +528,13 @@ class PersonalisedSearch(EEGNASClassifier):
         genotypes, searches = self._personal(trained, found, shared)
         self.search_seconds_, self.n_made_ = time.perf_counter() - begin, len(trained.more_y)
         names = [*self.subjects_, *([""] if self.others or meta is None else [])]
-        self.genotypes_ = {name: g.to_dict() for name, g in zip(names, [*genotypes, shared], strict=False)}
+        every = genotypes if shared is None else [*genotypes, shared]
+        self.genotypes_ = {name: g.to_dict() for name, g in zip(names, every, strict=False)}
         self.genotype_ = shared.to_dict() if shared else None
         stages = {"": found, **dict(zip(self.subjects_, searches, strict=True))}
         self.searches_ = {name: stage.history for name, stage in stages.items() if stage}
         self.stopped_ = {name: stage.stopped for name, stage in stages.items() if stage}
-        self.moved_ = {name: _apart(stages[name], found) for name in self.stopped_ if name}
+        self.moved_ = {name: _apart(cast(Found, stages[name]), cast(Found, found)) for name in self.stopped_ if name}
         module = self.build(trained.ready.X.shape[1:], trained.ready.n_outputs)
         history = self._train(module, trained, np.asarray(X), owners, validation, stages)
         self.finish(module, history, None)
@@ -537,7 +542,7 @@ class PersonalisedSearch(EEGNASClassifier):
         self.selection_ = "lowest validation loss of each network" if trained.ready.chosen else "last epoch"
         return self
 
-    def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+    def build(self, shape: tuple[int, ...], n_outputs: int) -> _Networks:
         """Return new networks of all genotypes."""
         made = [self._network(Genotype.of(genotype), shape, n_outputs) for genotype in self.genotypes_.values()]
         return _Networks(made)
@@ -559,7 +564,7 @@ class PersonalisedSearch(EEGNASClassifier):
         """
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=np.float32, reset=False)
-        names, networks = list(self.genotypes_), self.module_.networks
+        names, networks = list(self.genotypes_), cast(_Networks, self.module_).networks
         return by_subject(
             subjects_of(meta, len(X)),
             names,
@@ -581,6 +586,7 @@ class PersonalisedSearch(EEGNASClassifier):
         count = len(self.subjects_)
         if self.personal == "random":
             return [self._drawn(trained, name) for name in self.subjects_], [None] * count
+        assert shared is not None
         if self.personal == "population" or found is None:
             return [shared] * count, [None] * count
         parts = {number: self._part(trained, number) for number in range(count)}
@@ -684,7 +690,7 @@ class _Divided:
     subjects: np.ndarray
     meta: pd.DataFrame | None
     more: np.ndarray | None = None
-    more_y: np.ndarray = ()
+    more_y: np.ndarray | tuple[()] = ()
     more_meta: pd.DataFrame | None = None
 
     @cached_property
@@ -699,7 +705,7 @@ class _Divided:
         """Subject of each added sample, as a number."""
         if not len(self.more_y) or self.more_meta is None or "subject" not in self.more_meta:
             return np.zeros(len(self.more_y), dtype=int)
-        names = np.unique(self.meta["subject"].astype(str).to_numpy(dtype=str))
+        names = np.unique(cast(pd.DataFrame, self.meta)["subject"].astype(str).to_numpy(dtype=str))
         return np.searchsorted(names, self.more_meta["subject"].astype(str).to_numpy(dtype=str))
 
     @property
@@ -730,7 +736,7 @@ def _usual(groups: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
 def _priced(architecture: Architecture, price: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Return the expected cost of each model's cells, shape (n_models,)."""
     parts = (architecture.weights(kind)[0] * value.to(architecture.alpha[kind]) for kind, value in price.items())
-    return sum(part.sum(dim=(1, 2)) for part in parts)
+    return cast(torch.Tensor, sum(part.sum(dim=(1, 2)) for part in parts))
 
 
 @torch.no_grad()
@@ -752,7 +758,7 @@ def _perturb(network: Supernet, architecture: Architecture, part: Part, batch_si
                 table.copy_(learnt)
                 table[:, edge, number] = -torch.inf
                 after.append((1.0, 0.0) if name == "zero" or len(network.space.operations) == 1 else judged())
-            chosen.append(min(range(len(after)), key=lambda k, after=after: after[k]))
+            chosen.append(min(range(len(after)), key=after.__getitem__))
         table.copy_(learnt)
         for edge, number in enumerate(chosen):
             table[:, edge, number] = learnt[:, edge].max() + 1

@@ -163,7 +163,7 @@ def by_subject(owners: np.ndarray, names: list[str], predict: Callable[[str, np.
     InputError
         If a subject has no model, and there is none of all.
     """
-    made = None
+    made: Any = None
     for owner in np.unique(owners):
         name = owner if owner in names else ""
         if name not in names:
@@ -182,14 +182,15 @@ def by_subject(owners: np.ndarray, names: list[str], predict: Callable[[str, np.
 def _fitted(estimator: Any, X: np.ndarray, y: np.ndarray, validation: Any, meta: pd.DataFrame | None) -> Any:
     if len(np.unique(y)) == 1:  # nothing to tell apart, which many classifiers refuse
         return DummyClassifier(strategy="prior").fit(X, y)
-    held = None if validation is None else _known(*_pair(validation), np.unique(y))
+    held = None if validation is None else _known(_pair(validation), np.unique(y))
     if meta is not None and getattr(estimator, "takes_samples", False):
         return estimator.fit(Samples(X, y, meta), validation=held)
     return estimator.fit(X, y, **arguments_of(estimator.fit, validation=held, meta=meta))
 
 
-def _known(X: np.ndarray, y: np.ndarray, classes: np.ndarray) -> tuple | None:
+def _known(samples: tuple[np.ndarray, Any], classes: np.ndarray) -> tuple | None:
     """Return the validation samples of the classes that a subject's training part has; None if there are none."""
+    X, y = samples
     mine = np.isin(np.asarray(y), classes)
     return (X[mine], np.asarray(y)[mine]) if mine.any() else None
 

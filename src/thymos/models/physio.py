@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -92,8 +92,9 @@ class PhysioEstimator(TorchEstimator):
                 raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
         wanted = self.features
         if wanted == "auto":
-            known = self.sfreq is not None and X.shape[-1] > 1
-            known = known and not any(_rate_features(self.sfreq).problems(self._sequences(X)))
+            known = False
+            if self.sfreq is not None and X.shape[-1] > 1:
+                known = not any(_rate_features(self.sfreq).problems(self._sequences(X)))
             wanted = "rate" if known else "none"
         if wanted == "rate" and self.sfreq is None:
             raise InputError("features='rate' came without a sampling rate.", fits="sfreq, in Hz")
@@ -120,7 +121,7 @@ class PhysioEstimator(TorchEstimator):
 
     def begin(self, module: nn.Module, X: torch.Tensor) -> None:
         """Let the network learn the scale of its sequences."""
-        module.learn_scale(X)
+        cast(PhysioNet, module).learn_scale(X)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return rows, each a sequence and its features, shape (n_samples, n_channels * n_times + n_features)."""
@@ -144,13 +145,14 @@ class PhysioEstimator(TorchEstimator):
     def _made(self, X: np.ndarray) -> np.ndarray:
         """Return the features of samples, shape (n_samples, n_features); NaN where there is no heart rate."""
         X = self._sequences(X)
-        features = _rate_features(self.sfreq)
+        features = _rate_features(cast(float, self.sfreq))
         return features.fit_transform(X).reshape(len(X), len(features.names()))
 
     def _told(self, X: np.ndarray, odd: np.ndarray) -> str:
         """Say which samples are no heart rate, and what the first of them is."""
         X = self._sequences(X)
-        text = _rate_features(self.sfreq).problems(X[odd][:1])[0] or f"{X.shape[-1] / self.sfreq:g} s, too few beats"
+        sfreq = cast(float, self.sfreq)
+        text = _rate_features(sfreq).problems(X[odd][:1])[0] or f"{X.shape[-1] / sfreq:g} s, too few beats"
         return f"The first channel of {int(odd.sum())} of {len(X)} samples is no heart rate: {text}."
 
     @staticmethod

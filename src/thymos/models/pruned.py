@@ -226,7 +226,7 @@ class PrunedClassifier(WrappedNetwork):
             )
         return first, last
 
-    def _dense(self, network: TorchClassifier, ready: Prepared) -> tuple[dict | None, list[dict]]:
+    def _dense(self, network: TorchClassifier, ready: Prepared) -> tuple[Mapping | None, list[dict]]:
         """Return the weights and epochs of the ordinary training; of an equal one that was done, those."""
         if not self.dense_epochs:
             return None, []
@@ -282,7 +282,8 @@ class PrunedClassifier(WrappedNetwork):
         """Return who decides; `trained` says whether the weights were trained before."""
         if self.method == "dense":
             return None
-        epochs, options = network.max_epochs, {"of": self.density_of}
+        epochs = network.max_epochs
+        options: dict[str, Any] = {"of": self.density_of}
         if self.method == "gene":
             expression = Expression(repression=self.repression) if self.dynamics else None
             options |= {"alpha": self.alpha, "beta": self.beta, "expression": expression, "rewiring": self.rewiring}

@@ -76,7 +76,7 @@ class RecurrentEstimator(TorchEstimator):
             if value not in allowed:
                 raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
         n_steps, n_features = shape
-        options = {
+        options: dict[str, Any] = {
             "cell": self.cell,
             "layers": self.layers,
             "dropout": self.dropout,

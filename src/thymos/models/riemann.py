@@ -50,14 +50,14 @@ def shrunk_covariance(x: np.ndarray, shrinkage: str | float = "oas") -> np.ndarr
     x = x - x.mean(axis=-1, keepdims=True)
     sample = x @ np.swapaxes(x, -1, -2) / n_times
     variance = np.trace(sample, axis1=-2, axis2=-1) / n_channels
-    share = shrinkage
+    share: Any = shrinkage
     if shrinkage == "oas":
         square, even = np.square(sample).mean(axis=(-2, -1)), np.square(variance)
         spread = (n_times + 1) * (square - even / n_channels)
         # one channel, equal ones without correlation, or silence: any share gives the same
         share = np.divide(square + even, spread, out=np.ones_like(spread), where=spread > 0).clip(0, 1)
-    share = np.asarray(share)[..., None, None]
-    return (1 - share) * sample + share * variance[..., None, None] * np.eye(n_channels)
+    shares: np.ndarray = np.asarray(share)[..., None, None]
+    return (1 - shares) * sample + shares * variance[..., None, None] * np.eye(n_channels)
 
 
 class RiemannClassifier(ClassifierMixin, BaseEstimator):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -37,6 +38,9 @@ class _Enter(nn.Module):
 
 class _Cell(nn.Module):
     """Two inputs, nodes that sum what their edges bring, and a linear map of all nodes."""
+
+    kind: str
+    edges: Any  # a list of what a network puts there
 
     def __init__(
         self,
@@ -107,12 +111,13 @@ class _Network(nn.Module, abc.ABC):
         super().__init__()
         self.space, self.stack = space, stack
         self.stem, self.norm = Pointwise(stack, shape[0], space.width), BatchNorm(stack, space.width, affine)
-        widths, halved, cells = [space.width, space.width], False, []
+        widths, halved = (space.width, space.width), False
+        cells: list[_Cell] = []
         for kind, width in space.plan():
-            cells.append(_Cell(stack, tuple(widths), width, halved, space.nodes, affine))
+            cells.append(_Cell(stack, widths, width, halved, space.nodes, affine))
             cells[-1].edges = self.make_edges(kind, width, adjacency)
             cells[-1].kind = kind
-            widths, halved = [widths[1], width], kind == "reduce"
+            widths, halved = (widths[1], width), kind == "reduce"
         self.cells = nn.ModuleList(cells)
         self.head = _Head(stack, widths[1], n_outputs, dropout)
 
@@ -120,10 +125,10 @@ class _Network(nn.Module, abc.ABC):
     def make_edges(self, kind: str, width: int, adjacency: torch.Tensor) -> nn.Module:
         """Return what the edges of a cell hold."""
 
-    def run(self, x: torch.Tensor, bringing: Callable[[nn.Module], Callable]) -> torch.Tensor:
+    def run(self, x: torch.Tensor, bringing: Callable[[_Cell], Callable]) -> torch.Tensor:
         """Return logits, shape (n_models, batch, n_outputs), of (n_models, batch, n_features, n_channels, n_times)."""
         before = last = self.norm(self.stem(x.permute(0, 2, 3, 4, 1).contiguous()))
-        for cell in self.cells:
+        for cell in cast("Iterable[_Cell]", self.cells):
             before, last = last, cell(before, last, bringing(cell))
         return self.head(last)
 
@@ -173,7 +178,8 @@ class Architecture(nn.Module):
                 nodes = []
                 for node in range(self.space.nodes):
                     rows = [k for k, (_, to) in enumerate(self.space.edges) if to == node + 2]
-                    kept = sorted(rows, key=lambda k, m=model: -float(strength[m, k]))[:2]
+                    weakness = {k: -float(strength[model, k]) for k in rows}
+                    kept = sorted(rows, key=weakness.__getitem__)[:2]
                     nodes.append([(names[int(best[model, k])], self.space.edges[k][0]) for k in sorted(kept)])
                 found[kind].append(nodes)
         normal = found["normal"]
@@ -224,11 +230,11 @@ class Supernet(_Network):
         weights = {kind: architecture.weights(kind) for kind in architecture.alpha}
         edges = self.space.edges
 
-        def bringing(cell: nn.Module) -> Callable:
+        def bringing(cell: _Cell) -> Callable:
             operations, strength = weights[cell.kind]
 
             def bring(node: int, states: list[torch.Tensor], active: list[torch.Tensor]) -> torch.Tensor:
-                total = 0.0
+                total: Any = 0.0
                 for number, (source, to) in enumerate(edges):
                     if to == node + 2:
                         # the weight of the edge goes into those of its operations: one product less
@@ -293,7 +299,7 @@ class GenotypeNet(_Network):
         """
         places = {edge: number for number, edge in enumerate(self.space.edges)}
         names = {}
-        for k, cell in enumerate(self.cells):
+        for k, cell in enumerate(cast("Iterable[_Cell]", self.cells)):
             nodes = getattr(self.genotype, cell.kind)
             kept = [(name, places[source, to + 2]) for to, node in enumerate(nodes) for name, source in node]
             for number, (name, edge) in enumerate(kept):
@@ -317,7 +323,7 @@ class GenotypeNet(_Network):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits, shape (batch, n_outputs), of samples (batch, n_features, n_channels, n_times)."""
 
-        def bringing(cell: nn.Module) -> Callable:
+        def bringing(cell: _Cell) -> Callable:
             nodes = getattr(self.genotype, cell.kind)
             firsts = [sum(map(len, nodes[:k])) for k in range(len(nodes))]
 
@@ -326,7 +332,7 @@ class GenotypeNet(_Network):
                 for number, (name, source) in enumerate(nodes[node], start=firsts[node]):
                     made = cell.edges[number](states[source], active[source])
                     parts.append(self._dropped(made) if name != "skip" else made)
-                return sum(parts) / len(parts)
+                return cast(torch.Tensor, sum(parts) / len(parts))
 
             return bring
 

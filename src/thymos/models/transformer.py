@@ -121,7 +121,8 @@ class TransformerClassifier(TorchClassifier):
             raise InputError(f"width={self.width} came with heads={self.heads}.", fits="a multiple of the heads")
         if self.readout not in _READOUTS:
             raise InputError(f"readout={self.readout!r} came.{near(self.readout, _READOUTS)}", fits="cls or mean")
-        return TransformerNet(*shape, n_outputs, **sizes, dropout=self.dropout, readout=self.readout)
+        n_steps, n_features = shape
+        return TransformerNet(n_steps, n_features, n_outputs, **sizes, dropout=self.dropout, readout=self.readout)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return sequences of shape (n_samples, n_steps, n_features)."""

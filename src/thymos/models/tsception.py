@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -88,8 +88,11 @@ class TSception(nn.Module):
     ):
         super().__init__()
         half = n_channels // 2
-        left, right = (range(half), range(half, 2 * half)) if left is None else (left, right)
-        self.register_buffer("sides", torch.tensor([*left, *right], dtype=torch.int64), persistent=False)
+        if left is None:
+            left, right = range(half), range(half, 2 * half)
+        self.register_buffer(
+            "sides", torch.tensor([*left, *cast("Sequence[int]", right)], dtype=torch.int64), persistent=False
+        )
         self.time = nn.ModuleList()
         length = 0
         for kernel in kernels:
@@ -189,7 +192,7 @@ class TSceptionClassifier(ConvNetClassifier):
         if seconds.ndim > 1 or not (seconds.size and np.isfinite(seconds).all() and (seconds > 0).all()):
             raise InputError(f"seconds={self.seconds!r} came.", fits="one or more positive lengths in s")
         kernels = [max(1, int(length * self._rate())) for length in seconds]
-        sides = (None, None)
+        sides: tuple[list[int] | None, list[int] | None] = (None, None)
         if self.ch_names is not None:
             if isinstance(self.ch_names, str) or not np.iterable(self.ch_names):
                 raise InputError(f"ch_names={self.ch_names!r} came.", fits="one name for each channel, or None")
@@ -199,7 +202,9 @@ class TSceptionClassifier(ConvNetClassifier):
                     fits="raw windows and one name for each channel",
                 )
             sides = hemispheres(self.ch_names)
-        return TSception(*shape, n_outputs, kernels, self.filters, self.spatial, self.hidden, self.dropout, *sides)
+        n_channels, n_times = shape
+        sizes = self.filters, self.spatial, self.hidden
+        return TSception(n_channels, n_times, n_outputs, kernels, *sizes, self.dropout, *sides)
 
 
 def _block(width: int, filters: int, kernel: tuple[int, int], pool: int, stride: Any = 1) -> nn.Sequential:

@@ -9,6 +9,7 @@ long rows of memory.
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -345,7 +346,7 @@ class MixedEdge(nn.Module):
         As :func:`make_operation`.
     """
 
-    def __init__(self, names: tuple[str, ...], stack: int, width: int, adjacency: torch.Tensor, stride: int):
+    def __init__(self, names: Sequence[str], stack: int, width: int, adjacency: torch.Tensor, stride: int):
         super().__init__()
         self.names = names
         self.operations = nn.ModuleDict(

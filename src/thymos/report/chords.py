@@ -135,8 +135,8 @@ def strongest(weights: np.ndarray, names: Sequence[str], count: int = _CHORDS) -
     size = np.where(np.isfinite(weights), np.abs(weights), -1.0)
     best = np.argsort(-size, kind="stable")[:count]
     best = best[size[best] > 0][::-1]
-    names = np.asarray(names, dtype=object)
-    return pd.DataFrame({"a": names[rows[best]], "b": names[columns[best]], "weight": weights[best]})
+    named = np.asarray(names, dtype=object)
+    return pd.DataFrame({"a": named[rows[best]], "b": named[columns[best]], "weight": weights[best]})
 
 
 def places(ch_names: Sequence[str]) -> dict[str, float]:

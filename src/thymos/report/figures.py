@@ -46,7 +46,7 @@ _PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN, "left out": "#e3e6e
 _NAMES_WIDE = 110  # letters that fit below an axis as wide as the page
 _COLUMNS = 300  # that can be told apart on it
 #: How figures look.
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -232,10 +232,10 @@ def split(view: RunView, card: ProtocolCard) -> str:
         ax.set_ylim(len(shown) - 0.5, -0.5)
         ax.set_xlim(-0.6, n_columns - 0.4)
         edges = np.flatnonzero(recordings["subject"].to_numpy()[1:] != recordings["subject"].to_numpy()[:-1]) + 1
-        edges = edges * n_columns / len(recordings) - 0.5
-        for edge in edges:
-            ax.axvline(edge, color="black", lw=1)
-        starts = np.r_[-0.5, edges, n_columns - 0.5]
+        lines = edges * n_columns / len(recordings) - 0.5
+        for line in lines:
+            ax.axvline(line, color="black", lw=1)
+        starts = np.r_[-0.5, lines, n_columns - 0.5]
         names = list(dict.fromkeys(recordings["subject"]))
         if len(names) <= 24 and sum(map(len, names)) <= _NAMES_WIDE:
             ax.set_xticks((starts[1:] + starts[:-1]) / 2, names)

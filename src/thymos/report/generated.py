@@ -6,7 +6,7 @@ import json
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -173,7 +173,9 @@ def _waveforms(one: Generated) -> Drawn:
             X, y = one.parts[part]
             mine = np.flatnonzero(y == name)
             shown = X[mine[:: max(1, len(mine) // _SHOWN)][:_SHOWN]]
-            ax.plot(np.arange(X.shape[-1]) / one.sfreq, shown[:, 0].T, color=_PARTS[part][1], lw=0.8, alpha=0.8)
+            ax.plot(
+                np.arange(X.shape[-1]) / cast(float, one.sfreq), shown[:, 0].T, color=_PARTS[part][1], lw=0.8, alpha=0.8
+            )
             ax.set_title(f"{name}: {_PARTS[part][0]}", fontsize=9)
         for ax in axes[-2:]:
             ax.set_xlabel("seconds")
@@ -213,8 +215,8 @@ def maps_figure(one: Generated, classes: list[str]) -> Any:
     values = np.array([row[1] for row in rows])[:, : len(bands), placed]
     most = max(_LEAST, float(np.abs(values).max()))
     norm, colours = Normalize(-most, most), "RdBu_r"
-    fig, axes = grid(len(rows) * len(bands), len(bands), min(max(1.9, 6.5 / len(bands)), 9.2 / len(bands)), 1.5)
-    axes = np.array(axes).reshape(len(rows), len(bands))
+    fig, drawn = grid(len(rows) * len(bands), len(bands), min(max(1.9, 6.5 / len(bands)), 9.2 / len(bands)), 1.5)
+    axes = np.array(drawn).reshape(len(rows), len(bands))
     names = [""] * int(placed.sum()) if placed.sum() >= 8 else [one.ch_names[k] for k in np.flatnonzero(placed)]
     for i, (label, _) in enumerate(rows):
         for j, band in enumerate(bands):
@@ -268,7 +270,7 @@ def _spectra(one: Generated) -> Drawn:
         frequencies = np.arange(1, power.shape[1] + 1) * one.sfreq / one.parts[part][0].shape[-1]
         _banded(ax, frequencies, 10 * power, colour, name)
     where = "first channel" if one.sequences else "mean over channels"
-    ax.set(xlabel="frequency (Hz)", ylabel=f"power, {where} (dB)", xlim=(0, min(60.0, one.sfreq / 2)))
+    ax.set(xlabel="frequency (Hz)", ylabel=f"power, {where} (dB)", xlim=(0, min(60.0, cast(float, one.sfreq) / 2)))
     legend(fig, ax)
     return Drawn("Spectrum", svg(fig), "Median over samples, and the range of the middle 90 %.")
 
@@ -319,7 +321,8 @@ def _moments(one: Generated) -> Drawn:
     """Draw how mean and standard deviation of every value of a sample differ from those of training samples."""
     flat = {part: X.reshape(len(X), -1) for part, (X, _) in one.parts.items()}
     step = max(1, flat["train"].shape[1] // 2000)
-    mean, deviation = (f(flat["train"][:, ::step], axis=0, dtype=np.float64) for f in (np.mean, np.std))
+    train = flat["train"][:, ::step]
+    mean, deviation = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
     varies = deviation > 0
     with mpl.rc_context(STYLE):
         fig, axes = grid(2, 2, 4.6, 2.6)

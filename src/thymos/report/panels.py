@@ -37,8 +37,8 @@ def draw_panels(view: RunView) -> list[Drawn]:
         out.
     """
     drawn = []
-    for figure, panels in groupby(view.panels, key=lambda panel: panel["figure"]):
-        panels = list(panels)
+    for figure, alike in groupby(view.panels, key=lambda panel: panel["figure"]):
+        panels = list(alike)
         for group in [panels] if figure == "roc" else [[panel] for panel in panels]:
             drawn += {"roc": _roc, "curves": _curves}[figure](view, group)
     return drawn

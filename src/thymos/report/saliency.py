@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -37,7 +37,10 @@ __all__ = [
     "write_saliency",
 ]
 
-_METHODS = {"gradients": integrated_gradients, "permutation": permutation_importance}
+_METHODS: dict[str, Callable[..., Saliency]] = {
+    "gradients": integrated_gradients,
+    "permutation": permutation_importance,
+}
 _FEWEST = 8  # electrodes; colours between fewer would be invented
 _BARS = 15
 _OUTLINE = [withStroke(linewidth=2, foreground="white")]
@@ -275,9 +278,11 @@ def _calibrated(saliency: Saliency, classes: Sequence[str], calibration: Calibra
 
 
 def _values(saliency: Saliency, signed: bool) -> np.ndarray:
-    if signed and saliency.signed is None:
+    if not signed:
+        return saliency.values
+    if saliency.signed is None:
         raise InputError(f"{saliency.method.capitalize()} has no sign.", fits="signed=False")
-    return saliency.signed if signed else saliency.values
+    return saliency.signed
 
 
 def _label(saliency: Saliency, signed: bool) -> str:
@@ -303,11 +308,12 @@ def _names(
     """Return the names of the few strongest electrodes and '' for the others, or all where there are few."""
     if len(values) < _FEWEST:
         return [saliency.ch_names[electrode] for electrode in np.flatnonzero(placed)]
-    size = np.where(clear, np.abs(values) if norm.vmin < 0 else values, -np.inf)
+    least, most = cast(float, norm.vmin), cast(float, norm.vmax)
+    size = np.where(clear, np.abs(values) if least < 0 else values, -np.inf)
     best = set(np.argsort(-size, kind="stable")[:top])
     electrodes = np.flatnonzero(placed)
     return [
-        saliency.ch_names[electrode] if k in best and size[k] > _NAMED * norm.vmax else ""
+        saliency.ch_names[electrode] if k in best and size[k] > _NAMED * most else ""
         for k, electrode in enumerate(electrodes)
     ]
 
@@ -435,10 +441,10 @@ def _page(folder: Path, name: str, figures: dict[str, Figure], content: dict[str
         with mpl.rc_context(STYLE), whole_file(place, overwrite=True) as fresh:
             drawn.savefig(fresh, format="png", dpi=150)
     with mpl.rc_context(STYLE):
-        drawn = {figure: svg(drawn) for figure, drawn in figures.items()}
+        pictures = {figure: svg(drawn) for figure, drawn in figures.items()}
     saliency = content["saliency"]
     found = {
-        "figures": drawn,
+        "figures": pictures,
         "tables": {of: saliency.strongest(of, 10).to_dict("records") for of in saliency.maps},
         "words": _words(saliency),
         "error": bool(np.isfinite(saliency.error).any()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
         ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``difference`` to it
         with its interval and ``difference_p``, and ``verdict``, in words.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     if method not in view.methods:
         return rows
     corrected = {card.name: view.beats_chance(card.name) for card in view.honest}
@@ -148,10 +148,11 @@ def _leak(view: RunView, honest: str, method: str) -> dict[str, Any]:
     # the two protocols as methods of one: paired by subject
     paired = mine.assign(method=mine["protocol"], protocol="both")
     (row,) = compare_methods(paired, view.classes, view.metric, view.level, [(twin, honest)]).to_dict("records")
-    found = {"leaky_protocol": twin, "leaky": view.cell(twin, method).value}
+    leaky, mine_honest = view.cell(twin, method).value, cast(float, view.cell(honest, method).value)
     return {
-        **found,
-        "gain": found["leaky"] - view.cell(honest, method).value,
+        "leaky_protocol": twin,
+        "leaky": leaky,
+        "gain": cast(float, leaky) - mine_honest,
         "gain_low": row["low"],
         "gain_high": row["high"],
     }
@@ -159,8 +160,8 @@ def _leak(view: RunView, honest: str, method: str) -> dict[str, Any]:
 
 def _rival(view: RunView, protocol: str, method: str) -> dict[str, Any]:
     """Return the best other method, and the paired difference to it."""
-    others = {name: view.cell(protocol, name).value for name in view.methods if name != method}
-    others = {name: value for name, value in others.items() if value is not None and not view.is_baseline(name)}
+    every = {name: view.cell(protocol, name).value for name in view.methods if name != method}
+    others = {name: value for name, value in every.items() if value is not None and not view.is_baseline(name)}
     if not others:
         return {}
     best = max(others, key=lambda name: direction(view.metric) * others[name])

@@ -234,12 +234,12 @@ class RunView:
             cards.append(ProtocolCard(*head, **rules))
         return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}
 
-    @property
+    @cached_property
     def honest(self) -> list[ProtocolCard]:
         """The protocols that do not leak."""
         return [card for card in self.protocols.values() if not card.leaky]
 
-    @property
+    @cached_property
     def methods(self) -> dict[str, str]:
         """Names of the methods with results, and their titles, in the study's order."""
         present = set(self.summary["method"])
@@ -302,8 +302,8 @@ class RunView:
         first = part.iloc[0]
         over = f"{first['n_units']} {first['unit']}s"
         few = "" if first["unit"] == "subject" else ", since there are fewer than 8 subjects"
-        seeds = int(part["n_seeds"].max())
-        seeds = f"mean of {seeds} seeds where a method uses randomness" if seeds > 1 else "one seed"
+        count = int(part["n_seeds"].max())
+        seeds = f"mean of {count} seeds where a method uses randomness" if count > 1 else "one seed"
         repeats = int(part["n_repeats"].max())
         seeds += f", of {repeats} dealings into folds" if repeats > 1 else ""
         return (

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from thymos.base.probabilities import (
     trial_means,
     trial_probabilities,
 )
-from thymos.base.recording import Recording
+from thymos.base.recording import Recording, Signal
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 from thymos.serving.adapt import Recipe, adapt
@@ -214,7 +214,9 @@ class Bundle:
             seen one of them.
         """
         self._check_labels(labels, shots)
-        tables, matched, digests, people, found, bare = [], {}, {}, {}, set(), []
+        tables, people, found, bare = [], {}, set(), []
+        matched: dict[str, str] = {}
+        digests: dict[str, list[str]] = {}
         for recording in recordings:
             meta = recording.meta
             name, key = str(meta.get("recording", meta["trial"])), key_of(recording, labels)
@@ -286,7 +288,7 @@ class Bundle:
             return [frames_digest(adapt_picture(recording, self.recipe, self.recipe.processes())[0])]
         recipes = self.recipe.modalities.values() if isinstance(self.recipe, SeveralRecipe) else [self.recipe]
         return [
-            signal_digest(adapt(recording, recipe)[0].signal(recipe.modality))
+            signal_digest(cast(Signal, adapt(recording, recipe)[0].signal(recipe.modality)))
             for recipe in recipes
             if isinstance(recipe, Recipe) and recipe.modality in recording.signals
         ]
@@ -371,15 +373,15 @@ class Bundle:
                 raise ValueError(f"its level is {level!r}")
         except (ValueError, KeyError, TypeError) as error:
             raise _refused(folder, _reason(error)) from None
-        files = []
+        files: dict[str, bytes] = {}
         for name, checksum in checksums.items():
             try:
-                files.append((folder / name).read_bytes())
+                files[name] = (folder / name).read_bytes()
             except OSError as error:
                 raise _refused(folder, str(error)) from None
-            if hashlib.sha256(files[-1]).hexdigest() != checksum:
+            if hashlib.sha256(files[name]).hexdigest() != checksum:
                 raise _refused(folder, f"{name} is damaged or not the one it was written with")
-        pipeline, notes = decode(*files, trust)
+        pipeline, notes = decode(files[_PIPELINE], files[_WEIGHTS], trust)
         if head.get("code") != code_digest(*_ROOMS):
             notes.append(
                 f"the bundle was made by other code (Thymos {head.get('thymos')}) than this ({thymos.__version__}): "
@@ -406,12 +408,12 @@ class Bundle:
             return [self._pictures(recording, recipe, processes, words)]
         fitted, notes = adapt(recording, recipe)
         words += notes
-        seen = self.known.get(signal_digest(fitted.signal(recipe.modality)))
+        seen = self.known.get(signal_digest(cast(Signal, fitted.signal(recipe.modality))))
         if seen:
             words.append(f"the model has seen this recording ({seen}): this prediction says nothing about new ones")
         for process in processes:
             fitted = process.apply(fitted)
-        signal = fitted.signal(recipe.modality)
+        signal = cast(Signal, fitted.signal(recipe.modality))
         words += signal.notes
         found = {"channels": signal.ch_names, "sfreq": signal.sfreq, "unit": signal.unit}
         if found != recipe.processed.model_dump():
@@ -419,8 +421,8 @@ class Bundle:
         if recipe.seconds is not None and signal.data.shape[1] < round(recipe.seconds * signal.sfreq):
             words.append(f"{signal.duration:.2f} s long, shorter than a window of {recipe.seconds:g} s: no prediction")
             return []
-        cut = {"seconds": recipe.seconds, "step": recipe.step, "modality": recipe.modality, "drop": recipe.drop}
-        cut["incomplete"] = "drop"
+        cut: dict[str, Any] = {"seconds": recipe.seconds, "step": recipe.step, "modality": recipe.modality}
+        cut |= {"drop": recipe.drop, "incomplete": "drop"}
         if features:
             made = feature_blocks([fitted], features, **cut, subtract_baseline=recipe.subtract_baseline)
         else:

@@ -337,10 +337,11 @@ def _after(
     known: Sequence[Any], classes: Sequence[str], calibration: Calibration | None
 ) -> list[tuple[nn.Module, str]]:
     """Return modules, and words for them, for what comes after probabilities: their order, and calibration."""
-    names, made = [str(name) for name in known], []
+    names = [str(name) for name in known]
+    made: list[tuple[nn.Module, str]] = []
     if names != list(classes):
         made.append((Ordered(names, classes), "order of the classes"))
-    if calibration not in (None, Calibration()):
+    if calibration is not None and calibration != Calibration():
         made.append((Calibrated(calibration), "calibration"))
     return made
 

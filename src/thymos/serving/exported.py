@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -189,7 +189,7 @@ def _size_of(pipeline: Any, X: np.ndarray) -> dict[str, int | None]:
 
 def _whole_window(bundle: Bundle, path: Path, recording: Recording) -> Mapping[str, Mapping[str, float]]:
     """Return how long one window takes from the recording on, with processes and features, both ways."""
-    one = _first_window(recording, bundle.recipe)
+    one = _first_window(recording, cast("Recipe | PictureRecipe", bundle.recipe))
     ways = {
         "trained": bundle,
         path.name: bundle.replace(pipeline=OnnxPipeline(path, bundle.pipeline), calibration=Calibration()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -89,7 +89,7 @@ def adapt_picture(recording: Recording, recipe: PictureRecipe, processes: list[P
         if processes:
             for process in processes:
                 recording = process.apply(recording)
-            frames = recording.signal(recipe.modality)
+            frames = cast(Frames, recording.signal(recipe.modality))
         elif came != (height, width):
             frames = _faces(frames, recipe, notes)
         data = to_grey(frames.data) if channels == 1 else frames.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -121,7 +121,8 @@ def side_by_side(
         words.append(f"{error.came} No prediction")
         return []
     words += [f"without {name}, which is not there" for name in gone]
-    X = {name: made.X.get(name, _nothing(len(made), recipe.shapes[name])) for name in recipe.modalities}
+    there = cast("dict[str, np.ndarray]", made.X)
+    X = {name: there.get(name, _nothing(len(made), recipe.shapes[name])) for name in recipe.modalities}
     return [Block(X, made.meta, made.info)]
 
 

@@ -135,6 +135,9 @@ class Calibrated(nn.Module):
 
 
 class _Scaled(nn.Module):
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, scaler: ChannelScaler, shape: tuple[int, ...]):
         super().__init__()
         wide = shape if len(shape) == 1 else (*shape[:-1], 1)

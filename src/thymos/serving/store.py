@@ -57,7 +57,8 @@ def encode(pipeline: Any, trust: Collection[str] = ()) -> tuple[bytes, bytes]:
         If skops or safetensors is not installed.
     """
     skops, safetensors = _libraries()
-    bare, tensors = copy.deepcopy(_without_samplers(pipeline)), {}
+    bare = copy.deepcopy(_without_samplers(pipeline))
+    tensors: dict[str, torch.Tensor] = {}
     for place, network in list(_networks(bare)):
         module = network.__dict__.pop("module_", None)
         if module is not None:

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -214,7 +214,7 @@ class ImageFolder(PhotoSource):
 
     def _person(self, name: str) -> str:
         try:
-            pattern = re.compile(self.subject_pattern)
+            pattern = re.compile(cast(str, self.subject_pattern))
         except (re.error, TypeError) as error:
             raise InputError(
                 f"subject_pattern={self.subject_pattern!r} came: {error}.", "a regular expression"
@@ -229,7 +229,7 @@ class ImageFolder(PhotoSource):
             raise DataError(
                 f"{self._tree.where(name)} names nobody.", fits=f"a file name in which {pattern.pattern} is found"
             )
-        return found[group]
+        return str(found[group])
 
 
 def labelled_files(tree: Tree, classes: Mapping[str, str] | None = None) -> tuple[pd.DataFrame, list[Note]]:

@@ -108,12 +108,13 @@ def find_signals(folder: Path) -> tuple[list[Header], list[str]]:
     DataError
         If there is none.
     """
-    headers, words = [], []
+    headers: list[Header] = []
+    words: list[str] = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in FORMATS and p.is_file()):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
         try:
-            header = read_header(path)
+            header: Header | None = read_header(path)
         except DataError as error:
             if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
                 words.append(f"left out: {error.came}")
@@ -258,7 +259,8 @@ def _table_without_rate(path: Path) -> Header | None:
 
 def _rows(folder: Path, headers: list[Header], names: _Names) -> tuple[pd.DataFrame, list[str]]:
     """Return the manifest: one row per file, or per event with a duration."""
-    rows, words, sources, idle = [], [], Counter(), 0
+    rows, words, idle = [], [], 0
+    sources: Counter[str] = Counter()
     for k, header in enumerate(headers):
         own = {column: values[k] for column, values in names.columns.items()}
         row = {"path": header.path.relative_to(folder).as_posix(), **own}
@@ -280,7 +282,7 @@ def _rows(folder: Path, headers: list[Header], names: _Names) -> tuple[pd.DataFr
     if idle:
         words.append(f"{idle} files mark events without a duration, which give no stretches; each is one row")
     table = pd.DataFrame(rows).fillna("")
-    if not table["subject"].ne("").any() and sum(sources.values()):
+    if not table["subject"].ne("").any() and sources.total():
         table["subject"] = [Path(path).stem for path in table["path"]]
         words.append("subject: each file is taken as one subject, because it holds several trials")
     empty = int(table["label"].eq("").sum())

@@ -72,14 +72,13 @@ class MAHNOB(Corpus):
         for (number,), path in sorted(found.items(), key=lambda item: int(item[0][0])):
             recordings = sorted(p for p in path.parent.iterdir() if p.name.lower().endswith("_emotion.bdf"))
             try:
-                about: dict[str, str] | DataError = _session(path)
+                about = _session(path)
                 if len(recordings) > 1:
                     what = f"{path.parent} holds {len(recordings)} recordings."
                     raise DataError(what, fits="one", do="remove the copy")
             except DataError as error:  # said when its subject is read, so that the others can be
-                about = error
                 subject = re.search(r"part_(\d+)_", " ".join(p.name.lower() for p in recordings))
-                files.setdefault(f"{int(subject[1]) if subject else 0:02d}", []).append((number, path, about))
+                files.setdefault(f"{int(subject[1]) if subject else 0:02d}", []).append((number, path, error))
                 continue
             if "feltArsl" not in about:
                 self.skipped["of the tagging experiment"].append(number)
@@ -161,7 +160,7 @@ def _session(path: Path) -> dict[str, str]:
         person = root.find(".//subject")
         if person is None or not person.get("id", "").isdigit():
             raise ValueError("it names no subject")
-        about["subject"] = person.get("id")
+        about["subject"] = person.attrib["id"]
         if "feltArsl" in about:
             absent = [field for field in ("feltVlnc", "feltEmo", "mediaFile") if field not in about]
             if absent:

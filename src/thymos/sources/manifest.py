@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -333,8 +333,9 @@ class Manifest(Source):
             )
         notes: list[str] = []
         read = open_signal(header, channels, notes)
-        for text in notes if found is not None else ():
-            found[text].append(header.path.name)
+        if found is not None:
+            for text in notes:
+                found[text].append(header.path.name)
         return list(names), [header.labels[k] for k in channels], units, read
 
     def _unused(self, stretch: _Stretch) -> Iterator[str]:
@@ -523,7 +524,8 @@ def _samples(header: Header, onset: float, end: float, sfreq: float) -> tuple[in
     """Return the first sample of a stretch and the one after its last."""
     if header.stamps is not None:  # rows may be missing in a table, so its stamps say where a second is
         half = 0.5 / sfreq
-        return tuple(int(k) for k in np.searchsorted(header.stamps, [onset - half, end - half]))
+        first, stop = np.searchsorted(header.stamps, [onset - half, end - half])
+        return int(first), int(stop)
     total = round(header.seconds * sfreq)
     return round(onset * sfreq), min(round(end * sfreq), total)
 
@@ -560,7 +562,7 @@ def _amplitude_notes(recording: Recording) -> Iterator[str]:
     """Say where EEG is flat or has an amplitude that no EEG has."""
     if "eeg" not in recording.signals:
         return
-    signal = recording.signals["eeg"]
+    signal = cast(Signal, recording.signals["eeg"])
     deviations = signal.data.std(axis=1, dtype=np.float64)
     flat = [name for name, sd in zip(signal.ch_names, deviations, strict=True) if sd == 0]
     if flat and len(flat) < len(deviations):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -76,14 +77,14 @@ class MuseMentalState(Source):
                 do="point --data at the folder that holds muse-mental-state/",
             )
         for path in files:
-            state = _NAME.search(path.name)["state"]
+            state = _named(path)["state"]
             if state not in STATES:
                 raise DataError(f"{path.name} names the state {state!r}.", fits=f"one of {', '.join(STATES)}")
         return files
 
     def subjects(self) -> list[str]:
         """Return the subject letters, sorted."""
-        return sorted({_NAME.search(p.name)["subject"] for p in self.files()})
+        return sorted({_named(p)["subject"] for p in self.files()})
 
     def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:
         """Yield one recording for each uninterrupted stretch, file by file.
@@ -94,7 +95,7 @@ class MuseMentalState(Source):
             If a file is empty, lacks a column, holds text, is mostly missing, or runs at another rate.
         """
         for path in self.files():
-            name = _NAME.search(path.name)
+            name = _named(path)
             if subjects is None or name["subject"] in subjects:
                 yield from self._read(path, name["subject"], name["state"], name["take"])
 
@@ -102,7 +103,7 @@ class MuseMentalState(Source):
         """Read every file and say what is remarkable about this copy."""
         notes = []
         for path in self.files():
-            pieces = list(self._read(path, *_NAME.search(path.name).group("subject", "state", "take")))
+            pieces = list(self._read(path, *_named(path).group("subject", "state", "take")))
             signals = [piece.signal("eeg") for piece in pieces]
             length = sum(s.duration for s in signals)
             if len(pieces) > 1:
@@ -111,8 +112,8 @@ class MuseMentalState(Source):
                     Note(path.name, f"{len(pieces)} pieces with gaps: {length:.1f} s of signal in {span:.0f} s")
                 )
             for piece in pieces:
-                for span in (span for span in piece.spans if span.kind == "rate"):
-                    text = f"the stamps of the {span.stop - span.start:.1f} s at {span.start:.1f} s are not spaced for "
+                for mark in (mark for mark in piece.spans if mark.kind == "rate"):
+                    text = f"the stamps of the {mark.stop - mark.start:.1f} s at {mark.start:.1f} s are not spaced for "
                     notes.append(Note(path.name, text + f"{SFREQ:g} Hz; packets may be missing inside"))
             if missing := pieces[0].meta["missing_rows"]:
                 notes.append(Note(path.name, f"{missing} rows with a missing value; the recording is split there"))
@@ -171,6 +172,11 @@ class MuseMentalState(Source):
             if abs(_rate(stamps[rows]) / SFREQ - 1) > _RATE_TOLERANCE:
                 spans += (Span(start, start + signal.duration, "rate"),)
             yield Recording({"eeg": signal}, {**meta, "piece": number}, spans)
+
+
+def _named(path: Path) -> re.Match[str]:
+    """Return what the name of one of :meth:`MuseMentalState.files` says."""
+    return cast(re.Match[str], _NAME.search(path.name))
 
 
 def _table(path: Path, ch_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

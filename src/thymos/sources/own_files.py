@@ -58,9 +58,9 @@ class OwnFile(Manifest):
             return
         if header.table:  # its stamps say the rate
             self._given = [replace(first, sfreq=header.rates[0])]
-        names = {"source": "file", "trial": str(first.path), "recording": str(first.path)}
+        own = {"source": "file", "trial": str(first.path), "recording": str(first.path)}
         for recording in super().recordings(subjects):
-            yield replace(recording, meta={**recording.meta, **names})
+            yield replace(recording, meta={**recording.meta, **own})
 
     @property
     def _rows(self) -> list[Row]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,7 @@ class RAVDESS(Source):
         if not isinstance(film_step, int) or film_step < 1:
             raise InputError(f"film_step={film_step!r} came.", fits="a whole number, 1 or more")
         self.channel = channel
-        self.film_size = None if film_size is None else tuple(film_size)
+        self.film_size = None if film_size is None else cast("tuple[int, int]", tuple(film_size))
         self.film_step = film_step
         self.grey = bool(grey)
 
@@ -188,7 +188,7 @@ class RAVDESS(Source):
             if path is None:
                 recording.signal("face")
                 continue
-            signal = recording.signal("speech")
+            signal = cast(Signal, recording.signal("speech"))
             digests[hashlib.blake2b(signal.data.tobytes(), digest_size=16).digest()].append(path.name)
             n_channels = audio_facts(path)[1]
             rows.append({"file": path.name, **recording.meta, **_measured(signal), "channels": n_channels})

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -84,8 +85,8 @@ class _SEED(Corpus):
     same_clips = True
     variable = "eeg"
 
-    def files(self) -> dict[str, list[tuple[str, Path]]]:
-        """Return the files of every subject with their dates, in order of the sessions."""
+    def files(self) -> dict[str, list[tuple[str, str, Path]]]:
+        """Return the sessions of every subject in their order: number, date and file of each."""
         fits = f"files such as {self.place.replace('([123])', '1')}1_20131027.mat"
         found: dict[str, list] = {}
         for groups, path in self._find(fits).items():
@@ -205,7 +206,7 @@ class SEED(_SEED):
     def __init__(self, root: str | os.PathLike):
         super().__init__(root)
 
-    def files(self) -> dict[str, list[tuple[str, Path]]]:
+    def files(self) -> dict[str, list[tuple[str, str, Path]]]:
         """Return the files of every subject, in order of the sessions; see that the labels are the published ones."""
         files = super().files()
         for folder in {path.parent for sessions in files.values() for _, _, path in sessions}:
@@ -319,7 +320,7 @@ class SEEDFeatures(_Features):
         return find(self.root, named, fits, optional=True) or super()._find(fits)
 
     def _check_window(self, content: MatFile, name: str, n: int) -> None:
-        seconds = SEED_SECONDS[int(re.search(r"\d+$", name)[0]) - 1]
+        seconds = SEED_SECONDS[int(cast(re.Match[str], re.search(r"\d+$", name))[0]) - 1]
         (other,) = {1.0, 4.0} - {self.window}
         if not self.simulated and abs(n * other - seconds) <= 2 * other:
             raise DataError(
@@ -360,7 +361,7 @@ class SEEDIVFeatures(_Features):
                 yield "the number of windows is not the published one"
 
 
-def _chosen(name: str, value: str, known: object) -> str:
+def _chosen(name: str, value: str, known: Collection[str]) -> str:
     if value not in known:
         raise InputError(f"{name}={value!r} came.", fits=f"one of {', '.join(known)}")
     return value

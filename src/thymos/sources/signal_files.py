@@ -272,7 +272,7 @@ def _edf_header(path: Path) -> Header:
     keep = [k for k, mark in enumerate(marks) if not mark]
     labels = tuple(labels[k] for k in keep)
     electrodes = tuple(standard_names(labels))
-    events = ()
+    events: tuple[Event, ...] = ()
     if any(marks):
         hidden = list(dict.fromkeys(labels))[1:]
         with _words(path, notes):
@@ -301,7 +301,7 @@ def _edf_fields(path: Path) -> dict[str, Any]:
             rows = file.read(256 * number).decode("latin-1")
         if len(rows) < 256 * number:
             raise ValueError("its header is cut off")
-        field = {
+        field: dict[str, Any] = {
             "bytes": int(head[184:192]),
             "kind": head[192:236].decode("latin-1"),
             "n_records": int(head[236:244]),
@@ -387,10 +387,11 @@ def _words(path: Path, notes: list[str] | None = None) -> Iterator[None]:
             fits="an undamaged, continuous recording" + (" with all its files" if path.suffix == ".vhdr" else ""),
             do="copy or export it again, or leave it out",
         ) from None
-    for warning in caught if notes is not None else ():
-        text = _first_line(warning.message)
-        if not _NO_NEWS.search(text) and text not in notes:
-            notes.append(text)
+    if notes is not None:
+        for warning in caught:
+            text = _first_line(warning.message)
+            if not _NO_NEWS.search(text) and text not in notes:
+                notes.append(text)
 
 
 def _first_line(error: object) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -40,7 +40,11 @@ class Game(abc.ABC):
 
     generator: nn.Module
     critic: nn.Module
-    n_samples: int
+
+    if TYPE_CHECKING:  # of some it changes
+
+        @property
+        def n_samples(self) -> int: ...
 
     @abc.abstractmethod
     def critic_loss(self, rows: torch.Tensor, progress: float, rng: torch.Generator) -> tuple[torch.Tensor, dict]:
@@ -198,10 +202,11 @@ class _Loop:
         self.rng.manual_seed(seed)
         self.averaged = AveragedModel(game.generator, multi_avg_fn=_averaging(schedule.average), use_buffers=True)
         self.optimisers = [
-            torch.optim.Adam(network.parameters(), lr=rate, betas=tuple(schedule.betas))
+            torch.optim.Adam(network.parameters(), lr=rate, betas=(schedule.betas[0], schedule.betas[1]))
             for network, rate in ((game.critic, schedule.critic_lr or schedule.lr), (game.generator, schedule.lr))
         ]
-        self.number, self.history, self.stopped = 0, [], ""
+        self.number, self.stopped = 0, ""
+        self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"score": np.inf, "step": 0, "weights": None, "critic": None}
         self.sums: dict[str, float] = {}
         self.since, self.poor = 0, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -125,7 +125,7 @@ def _channels(network: nn.Module, name: str, group: Any) -> Channels | None:
     makers.sort(key=lambda place: place.weight != f"{name}.weight")
     if not consumers or not makers:
         return None
-    return Channels(tuple(makers), tuple(consumers), 1 + max(makers[0].index))
+    return Channels(tuple(makers), tuple(consumers), 1 + max(cast("tuple[int, ...]", makers[0].index)))
 
 
 @torch.no_grad()
@@ -138,7 +138,7 @@ def _can_go(network: nn.Module, example: torch.Tensor, group: Channels) -> bool:
     rng = torch.Generator().manual_seed(group.n)
     for module in masked.modules():  # statistics of no training would hide a difference
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.running_mean.normal_(generator=rng)
+            cast(torch.Tensor, module.running_mean).normal_(generator=rng)
             module.bias.normal_(generator=rng) if module.bias is not None else None
     for place in group.consumers:
         weight = masked.get_parameter(place.weight)

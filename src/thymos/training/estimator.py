@@ -13,7 +13,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -107,7 +107,7 @@ class Prepared:
     from_epoch: int = 1
 
 
-def _all_parameters(cls: type) -> inspect.Signature:
+def _all_parameters(cls: type[TorchEstimator]) -> inspect.Signature:
     """Return the parameters of a class' constructor and of those that it hands ``**training`` on to."""
     found: dict[str, inspect.Parameter] = {}
     for parent in cls.__mro__:
@@ -263,8 +263,8 @@ class TorchEstimator(BaseEstimator):
         def __init__(self: Any, *values: Any, **parameters: Any) -> None:
             inner(self, *values, **parameters)
 
-        __init__.__signature__ = _all_parameters(cls)
-        cls.__init__ = __init__
+        __init__.__signature__ = _all_parameters(cls)  # type: ignore[attr-defined]  # any function can have one
+        cls.__init__ = __init__  # type: ignore[method-assign]
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new module for arranged samples of `shape` (without the sample axis)."""
@@ -589,7 +589,7 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
 
-    def _criterion(self, loss: Callable[[], nn.Module], y: np.ndarray, device: str) -> Callable[[], nn.Module]:
+    def _criterion(self, loss: Callable[..., nn.Module], y: np.ndarray, device: str) -> Callable[[], nn.Module]:
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing={self.label_smoothing!r} came.", fits="0 or more, below 1")
         weight = None
@@ -732,7 +732,7 @@ class _Net(NeuralNet):
         other = torch.randperm(len(X), device=X.device)
         predicted = self.infer(share * X.float() + (1 - share) * X[other].float(), **fit_params)
         losses = (self.get_loss(predicted, target, X=X, training=True) for target in (y, y[other]))
-        loss = sum(part * own for part, own in zip((share, 1 - share), losses, strict=True))
+        loss = cast(torch.Tensor, sum(part * own for part, own in zip((share, 1 - share), losses, strict=True)))
         loss.backward()
         return {"loss": loss, "y_pred": predicted}
 
@@ -781,7 +781,7 @@ class _KeepBest(Callback):
         self.epoch_, self.lowest_ = 0, np.inf
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        self.said_ = []
+        self.said_: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def on_batch_end(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
         if self.key != "valid_loss" and not training:

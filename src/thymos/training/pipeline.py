@@ -8,7 +8,7 @@ without resampling it, and hands it to the last step.
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,8 @@ class Pipeline(ImblearnPipeline):
 
     #: Whether methods that predict take Samples, whose metadata some last steps want.
     takes_samples: ClassVar[bool] = True
+
+    steps: list[tuple[str, Any]]
 
     def fit(self, X: Any, y: Any = None, validation: Any = None, groups: Any = None, **params: Any) -> Pipeline:
         """Fit all steps on the training part.
@@ -111,7 +113,7 @@ class Pipeline(ImblearnPipeline):
                 if held is not None:
                     held = step.transform(held[0]), held[1]
         if isinstance(groups, str):
-            groups = meta[groups].to_numpy()
+            groups = cast("pd.DataFrame", meta)[groups].to_numpy()
         return data, y, _like(validation, held), groups, meta
 
     @_last_step_has("predict")
@@ -225,4 +227,4 @@ def _pair(validation: Any) -> tuple | None:
 
 def _like(validation: Any, held: tuple | None) -> Any:
     """Return the transformed validation part in the form in which it came."""
-    return validation.replace(X=held[0], y=held[1]) if isinstance(validation, Samples) else held
+    return validation.replace(X=held[0], y=held[1]) if isinstance(validation, Samples) and held else held

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from skorch import NeuralNet
@@ -78,7 +78,8 @@ class Pruner(Callback):
         self.units_, self.network_ = list(net.module_.units), net.module_.network
         self.weights_ = weights_of(self.network_)
         self.rng_ = torch.Generator().manual_seed(self.seed)
-        self.log_, self.steps_, self.came_back_ = [], 0, 0
+        self.log_: list[dict[str, Any]] = []
+        self.steps_, self.came_back_ = 0, 0
         for units in self.units_:
             units.forget()  # on the device that they are on by now
         with torch.no_grad():
@@ -262,7 +263,7 @@ class GenePruner(Pruner):
             units.m.copy_(level)
             units.p.copy_(level)
             units.age.zero_()
-        self.tau_ = None
+        self.tau_: float | None = None
 
     def between(self, epoch: int) -> None:
         """Score, express, silence and bring back, until everything is settled."""
@@ -317,18 +318,18 @@ class GenePruner(Pruner):
         units.live.copy_(now)
 
     def _rewire(self, scores: Sequence[torch.Tensor], epoch: int) -> None:
-        sigma = spread_of(epoch, self.last, self.sigma)
+        sigma, tau = spread_of(epoch, self.last, self.sigma), cast(float, self.tau_)
         count = round(self.rewiring * (sigma / self.sigma if self.sigma else 1.0) * self._count())
         gone = torch.cat([~units.live.flatten() for units in self.units_])
         places = torch.nonzero(gone).flatten()
-        missing = shortfall(torch.cat([score.flatten() for score in scores])[places], self.tau_)
+        missing = shortfall(torch.cat([score.flatten() for score in scores])[places], tau)
         back = places[regrown(missing.cpu(), sigma, count, self.rng_).to(places.device)]
         if not len(back):
             return
         proteins = torch.cat([units.p.flatten() for units in self.units_])
         ages = torch.cat([units.age.flatten() for units in self.units_])
         free = torch.nonzero(~gone & (ages >= _OLD)).flatten()
-        equal = _TIE * (torch.cat([score.flatten() for score in scores]) / max(self.tau_, 1e-12)).tanh()
+        equal = _TIE * (torch.cat([score.flatten() for score in scores]) / max(tau, 1e-12)).tanh()
         leaving = free[torch.topk(-(proteins + equal)[free], min(len(back), len(free))).indices]
         back = back[: len(leaving)]
         flat_scores = torch.cat([score.flatten() for score in scores])
@@ -340,7 +341,7 @@ class GenePruner(Pruner):
             # a layer that is at its floor gives nothing away
             left = left[: max(0, int(units.live.sum()) + len(came) - self._floor(units))]
             live[came], live[left] = True, False
-            u = flat_scores[start:stop][came] / max(self.tau_, 1e-12)
+            u = flat_scores[start:stop][came] / max(tau, 1e-12)
             m[came] = (self.expression or _GENES).level(u)
             p[came] = _REBORN
             start = stop

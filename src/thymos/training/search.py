@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from thymos.training.estimator import reproducible
 from thymos.training.states import resume, save_state
 
 __all__ = ["Found", "Part", "SearchSchedule", "dominant_eigenvalue", "search"]
+
+_Table = TypeVar("_Table", bound=nn.Module)
 
 _STOP, _WINDOW = 0.75, 5  # of the guard of Zela et al. (2020): ratio of eigenvalues, and epochs apart
 _DIFFERENCE = 1e-2  # step of the finite difference, relative to the direction
@@ -156,15 +158,15 @@ class Found:
 
 def search(
     network: nn.Module,
-    architecture: nn.Module,
+    architecture: _Table,
     parts: Sequence[Part],
     schedule: SearchSchedule,
-    collapsed: Callable[[nn.Module], Sequence[int]],
-    costs: Callable[[nn.Module], torch.Tensor] | None = None,
+    collapsed: Callable[[_Table], Sequence[int]],
+    costs: Callable[[_Table], torch.Tensor] | None = None,
     device: str = "cpu",
     deterministic: bool = True,
     kept: Path | None = None,
-    watch: Callable[[int, nn.Module], None] | None = None,
+    watch: Callable[[int, _Table], None] | None = None,
 ) -> list[Found]:
     """Search, for all parts at once.
 
@@ -376,7 +378,7 @@ class _Search:
         parameters = list(module.parameters())
         gradients = torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
         if clip is not None:
-            norm = torch.sqrt(sum(g.reshape(self.count, -1).square().sum(1) for g in gradients if g is not None))
+            norm = torch.sqrt(_sum(g.reshape(self.count, -1).square().sum(1) for g in gradients if g is not None))
             scale = (clip / (norm + 1e-6)).clamp(max=1.0)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None and clip is not None:
@@ -387,7 +389,7 @@ class _Search:
     def _away(self) -> torch.Tensor:
         """Return each model's squared distance from the architecture that it began with."""
         named = self.architecture.named_parameters()
-        return sum((v - self.begin[k]).square().reshape(self.count, -1).sum(dim=1) for k, v in named)
+        return _sum((v - self.begin[k]).square().reshape(self.count, -1).sum(dim=1) for k, v in named)
 
     def _copy(self) -> dict[str, torch.Tensor]:
         return {k: v.detach().cpu().clone() for k, v in self.architecture.state_dict().items()}
@@ -463,13 +465,13 @@ def dominant_eigenvalue(
         Sizes, in any case positive.
     """
     first = [parameter.detach().clone() for parameter in parameters]
-    direction = []
+    drawn = []
     for seed in seeds:
         rng = torch.Generator()
         rng.manual_seed(seed)
-        direction.append([torch.randn(p.reshape(count, -1).shape[1], generator=rng) for p in parameters])
-    direction = [torch.stack(own).to(parameters[0]) for own in zip(*direction, strict=True)]
-    size = None
+        drawn.append([torch.randn(p.reshape(count, -1).shape[1], generator=rng) for p in parameters])
+    direction = [torch.stack(own).to(parameters[0]) for own in zip(*drawn, strict=True)]
+    size: torch.Tensor | None = None
 
     def gradient(sign: float) -> list[torch.Tensor]:
         with torch.no_grad():
@@ -482,21 +484,26 @@ def dominant_eigenvalue(
         ]
 
     for _ in range(steps):
-        norm = torch.sqrt(sum(own.square().sum(dim=1) for own in direction)).clamp_min(1e-12)
+        norm = torch.sqrt(_sum(own.square().sum(dim=1) for own in direction)).clamp_min(1e-12)
         direction = [own / norm[:, None] for own in direction]
         up, down = gradient(1.0), gradient(-1.0)
         direction = [(a - b) / (2 * _DIFFERENCE) for a, b in zip(up, down, strict=True)]
-        size = torch.sqrt(sum(own.square().sum(dim=1) for own in direction))
+        size = torch.sqrt(_sum(own.square().sum(dim=1) for own in direction))
     with torch.no_grad():
         for parameter, start in zip(parameters, first, strict=True):
             parameter.copy_(start)
-    return size.tolist()
+    return cast(torch.Tensor, size).tolist()
 
 
 def _smoothed(history: list[dict[str, float]], epoch: int) -> float | None:
     """Return the mean eigenvalue of the epochs up to one; None if none was computed."""
     values = [h["eigenvalue"] for h in history if epoch - _WINDOW < h["epoch"] <= epoch and "eigenvalue" in h]
     return float(np.mean(values)) if values else None
+
+
+def _sum(parts: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return the sum of at least one tensor."""
+    return cast(torch.Tensor, sum(parts))
 
 
 def _joined(arrays: list[np.ndarray], device: str) -> torch.Tensor:

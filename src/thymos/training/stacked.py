@@ -11,7 +11,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -103,7 +103,7 @@ class _Model:
         generator.manual_seed(self.draw())
         if not late:
             return torch.randperm(len(self.ready.X), generator=generator) + self.first
-        counted = torch.from_numpy(np.flatnonzero(self.ready.weight >= 1))
+        counted = torch.from_numpy(np.flatnonzero(cast(np.ndarray, self.ready.weight) >= 1))
         return counted[torch.randperm(len(counted), generator=generator)] + self.first
 
 
@@ -148,7 +148,8 @@ class _Stack:
     def __init__(self, modules: list[nn.Module], example: torch.Tensor, name: str):
         self.name = name
         self.dropouts = _dropouts(modules[0], example)
-        self.base, self.feed = copy.deepcopy(modules[0]).to("meta"), []
+        self.base = copy.deepcopy(modules[0]).to("meta")
+        self.feed: list[torch.Tensor] = []
         for layer in list(self.base.modules()):
             for name, child in layer.named_children():
                 if type(child) is nn.Dropout and child.p:
@@ -213,8 +214,8 @@ class _Stack:
         """Take one step of Adam (with decay AdamW) with the models at `rows`; all by default."""
         names = list(self.moments)
         weights = [self.weights[name] for name in names]
-        gradients = torch.autograd.grad(loss.sum(), weights)
-        means, squares = zip(*(self.moments[name] for name in names), strict=True)
+        gradients: Sequence[torch.Tensor] = torch.autograd.grad(loss.sum(), weights)
+        means, squares = ([self.moments[name][k] for name in names] for k in (0, 1))
         with torch.no_grad():
             if rows is not None:  # copies, put back below
                 gradients, own, means, squares = (
@@ -223,7 +224,7 @@ class _Stack:
             else:
                 own = weights
             if clip is not None:
-                norm = torch.sqrt(sum(g.flatten(1).square().sum(1) for g in gradients))
+                norm = torch.sqrt(cast(torch.Tensor, sum(g.flatten(1).square().sum(1) for g in gradients)))
                 scale = (clip / (norm + 1e-6)).clamp(max=1.0)
                 gradients = [g * _beside(scale, g) for g in gradients]
             at = slice(None) if rows is None else rows
@@ -296,10 +297,13 @@ def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
             models.append(_Model(estimator, one, generator, int(ends[number]), int(held_ends[number]), weight))
             models[-1].best = (np.inf, 0, {})
         X, y = (_joined([getattr(one, name) for one in ready], device) for name in "Xy")
-        counts = None if ready[0].weight is None else _joined([one.weight for one in ready], device)
+        counts = None
+        if ready[0].weight is not None:
+            counts = _joined([cast(np.ndarray, one.weight) for one in ready], device)
         held = None
         if ready[0].held is not None:
-            held = tuple(_joined([one.held[k] for one in ready], device) for k in (0, 1))
+            parts = [cast("tuple[np.ndarray, np.ndarray]", one.held) for one in ready]
+            held = _joined([part[0] for part in parts], device), _joined([part[1] for part in parts], device)
         _epochs(lead, modules, models, X, y, held, counts)
 
 
@@ -359,7 +363,7 @@ def _goes_on(lead: TorchEstimator, model: _Model, stack: _Stack, row: int, epoch
         model.best = (sign * words[key], epoch, stack.state(row))
     model.misses = 0 if words["valid_loss"] < model.lowest else model.misses + 1
     model.lowest = min(model.lowest, words["valid_loss"])
-    return model.misses < lead.patience
+    return model.misses < cast(int, lead.patience)
 
 
 def _finish(model: _Model, module: nn.Module, state: dict[str, torch.Tensor]) -> None:
@@ -372,7 +376,7 @@ def _judge(
     lead: TorchEstimator, stack: _Stack, active: list[_Model], held: tuple[torch.Tensor, torch.Tensor], loss_of: Any
 ) -> list[dict[str, float]]:
     """Return loss (and accuracy, if monitored) of each model on its validation part, in batches as in training."""
-    counts = [len(model.ready.held[0]) for model in active]
+    counts = [len(cast(tuple, model.ready.held)[0]) for model in active]
     for model in active:
         model.draw()
     total, right = (torch.zeros(len(active), device=held[0].device) for _ in range(2))
@@ -419,7 +423,7 @@ def _loss(lead: TorchEstimator, models: list[_Model]) -> Any:
     ) -> torch.Tensor:
         if counts is not None:
             return weighted(outputs, y, own, counts)
-        weight = None if own[0].weight is None else torch.stack([model.weight for model in own])
+        weight = None if own[0].weight is None else torch.stack([cast(torch.Tensor, model.weight) for model in own])
 
         def one(out: torch.Tensor, target: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
             return nn.functional.cross_entropy(out, target, w, label_smoothing=criterion.label_smoothing)

@@ -147,7 +147,7 @@ def positives(name: str, values: Any) -> list[float]:
         If it is no list of finite numbers above 0.
     """
     if not isinstance(values, (list, tuple)) or not all(
-        isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf for value in values
+        isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < np.inf for value in values
     ):
         raise InputError(f"{name}={values!r} came.", fits="a list of positive numbers")
     return list(values)

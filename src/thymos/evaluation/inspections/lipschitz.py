@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ class Lipschitz(Inspection):
         return pd.concat(tables, ignore_index=True).reindex(columns=columns)
 
 
-def _radii(inspected: Inspected, last: object) -> pd.DataFrame:
+def _radii(inspected: Inspected, last: Any) -> pd.DataFrame:
     meta, y = inspected.samples.meta.iloc[inspected.test], inspected.samples.y[inspected.test].astype(str)
     trials = meta["trial"].astype(str).to_numpy(dtype=str)
     table = last.certify(inspected.given(inspected.test), trials)

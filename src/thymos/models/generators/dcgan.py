@@ -40,7 +40,7 @@ class PhotoGenerator(nn.Module):
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         )
-        layers = []
+        layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=after == shape[0]))
             layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)] if after != shape[0] else [nn.Tanh()]
@@ -66,7 +66,7 @@ class PhotoDiscriminator(nn.Module):
     def __init__(self, shape: tuple[int, int, int], n_classes: int, width: int = 64):
         super().__init__()
         widths = [shape[0], width, 2 * width, 4 * width]
-        layers = []
+        layers: list[nn.Module] = []
         for number, (before, after) in enumerate(pairwise(widths)):
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=number == 0))
             layers += [nn.BatchNorm2d(after)] if number else []

@@ -102,7 +102,7 @@ class MatFile:
                 f"{self.path} has no variable {name!r}.{near(name, self.names)}",
                 fits=f"one of {', '.join(self.names[:20]) or 'none at all'}",
             )
-        return self._read_hdf5(name) if self._elements is None else self._read_five(name)
+        return self._read_hdf5(name) if self._elements is None else self._read_five(name, self._elements[name])
 
     # version 5
 
@@ -141,10 +141,9 @@ class MatFile:
         _, length, start, _ = self._tag(head, at)
         return head[start : start + length].decode("latin1")
 
-    def _read_five(self, name: str) -> Any:
+    def _read_five(self, name: str, element: _Element) -> Any:
         from scipy.io import loadmat
 
-        element = self._elements[name]
         bounded(f"{self.path}, variable {name}", (element.unpacked,), 1, self.limit)
         # SciPy's reader lets slip whatever a damaged file provokes in it
         with readable(self.path, _FITS, Exception), self.path.open("rb") as file:
@@ -191,18 +190,18 @@ class MatFile:
         at += 8
         if not inner:
             return at
-        flags, at = element(at, 6)
-        flags = struct.unpack(f"{self._order}II", flags)[0]
-        shape, at = element(at, 5, 6)
-        shape = struct.unpack(f"{self._order}{len(shape) // 4}i", shape)
+        packed, at = element(at, 6)
+        flags = struct.unpack(f"{self._order}II", packed)[0]
+        sizes, at = element(at, 5, 6)
+        shape = struct.unpack(f"{self._order}{len(sizes) // 4}i", sizes)
         _, at = element(at, *_TEXT)
         kind, size = flags & 0xFF, math.prod(shape)
         bounded(self.path, shape, 1, self.limit)
         if kind in (_CELL, _STRUCT):
             if kind == _STRUCT:
-                width, at = element(at, 5)
+                packed, at = element(at, 5)
                 names, at = element(at, *_TEXT)
-                width = struct.unpack(f"{self._order}i", width)[0]
+                width = struct.unpack(f"{self._order}i", packed)[0]
                 fields = len(names) // width if width > 0 else 0
                 if not fields and (names or size > 1):
                     raise ValueError("a struct has fields without names")

@@ -145,7 +145,8 @@ def read_video(
     if kind is None:
         raise DataError(f"{path} has the ending of no film.", fits=f"one of {', '.join(_FILMS)}")
     fits = f"a film of at most {_LARGEST_SIDE} x {_LARGEST_SIDE} pixels that a decoder can read to its end"
-    frames, rate = [], 0.0
+    frames: list[np.ndarray] = []
+    rate = 0.0
     # the decoders raise what they like; left to itself one would take a text file for a list of other files
     with readable(path, fits, Exception), av.open(os.fspath(path), format=kind) as film:
         stream = film.streams.video[0] if film.streams.video else None
@@ -194,8 +195,8 @@ def read_npy(path: str | os.PathLike, largest: int = 2**20) -> np.ndarray:
     """
     fits = "an .npy file of numbers"
     with readable(path, fits, Exception):  # a hostile header is parsed as Python, and its complaints are many
-        with open(path, "rb") as file:
-            content = file.read(largest + 1)
+        with open(path, "rb") as stored:
+            content = stored.read(largest + 1)
         if len(content) > largest:
             raise ValueError(f"it has more than {largest} bytes")
         file = io.BytesIO(content)

@@ -13,7 +13,7 @@ import pickle
 import pickletools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def _instructions(content: mmap.mmap) -> Iterator[tuple[pickletools.OpcodeInfo, 
     """Yield every instruction with its argument, but for long texts and bytes, which are passed over."""
     while True:
         code = content.read(1)
-        opcode = pickletools.code2op.get(code.decode("latin1"))
+        opcode = pickletools.code2op.get(code.decode("latin1"))  # type: ignore[attr-defined]  # not in its stub
         if opcode is None:
             raise ValueError(f"it has the unknown instruction {code!r}" if code else "it ends before its end")
         argument = None
@@ -149,10 +149,12 @@ class _Dtype:
     __slots__ = ("_code", "_order")
 
     def __init__(self, code: str, *_: Any):
-        self._code, self._order = str(code), "="
+        self._code = str(code)
+        self._order: Literal["<", ">", "="] = "="
 
     def __setstate__(self, state: tuple) -> None:
-        self._order = {"<": "<", ">": ">"}.get(str(state[1]), "=")
+        orders: dict[str, Literal["<", ">"]] = {"<": "<", ">": ">"}
+        self._order = orders.get(str(state[1]), "=")
 
     def made(self) -> np.dtype:
         made = np.dtype(self._code)

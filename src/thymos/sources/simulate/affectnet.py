@@ -101,7 +101,7 @@ def _older(out, table: pd.DataFrame, made: Album, lacking: np.ndarray, rng: np.r
     corner = rng.integers(0, side - size + 1, (n, 2))
     nobody = rng.integers(EXPRESSIONS.index("contempt") + 2, len(EXPRESSIONS) + len(NO_EXPRESSIONS), n)
     names = [f"{k % 7 + 1}/{k:06d}.jpg" for k in range(n)]
-    for name, picture, (x, y), tone in zip(names, made.pictures, corner, rng.integers(60, 200, n), strict=True):
+    for name, picture, (x, y), tone in zip(names, made.pictures, corner, rng.integers(60, 200, (n,)), strict=True):
         canvas = np.full((side, side), tone, np.uint8)
         canvas[y : y + size, x : x + size] = picture
         coloured = (canvas[..., None] * np.array(_WARM)).astype(np.uint8)

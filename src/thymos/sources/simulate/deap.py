@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def write_deap(
     InputError
         If the folder exists and was not simulated, or a parameter does not fit.
     """
-    options = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    options: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "trials": trials, "seconds": seconds, "random_state": random_state, **options}
     source = Simulated(sfreq=SFREQ, size=_FACE, frame_rate=_FRAMES, **settings)
     with simulated(Path(folder) / "deap", "deap", {**settings, "films": films}) as made:

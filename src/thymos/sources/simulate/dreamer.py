@@ -42,7 +42,7 @@ def write_dreamer(
     -----
     The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}
     source = Simulated(
         trials=CLIPS, sfreq=MODALITIES["eeg"][1], montage=HEADSET, meant=[placed(e) for e in CLIP_EMOTION], **settings
@@ -104,7 +104,7 @@ def write_amigos(
     -----
     The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}
     lengths = [seconds if k < amigos.SHORT else 4 * seconds for k in range(videos)]
     source = Simulated(trials=videos, sfreq=amigos.SFREQ, montage=HEADSET, **{**settings, "seconds": lengths})

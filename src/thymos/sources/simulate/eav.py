@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def write_eav(
     -----
     The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}
     named = _emotions(turns)
     source = Simulated(

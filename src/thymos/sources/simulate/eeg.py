@@ -445,7 +445,7 @@ def bursts(
     left = place.astype(int)
     z = rng.standard_normal((*shape, left[-1] + 2), dtype=np.float32)
     z[..., 1:] *= math.sqrt(1 - 0.9**2)
-    z = lfilter(np.float32([1]), np.float32([1, -0.9]), z, axis=-1)
+    z = lfilter(np.array([1], np.float32), np.array([1, -0.9], np.float32), z, axis=-1)
     part = (place - left).astype(np.float32)
     return np.exp(np.float32(sd) * (z[..., left] * (1 - part) + z[..., left + 1] * part) - np.float32(sd**2))
 

@@ -50,7 +50,7 @@ def write_faced(
     -----
     The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": seconds, "random_state": random_state, **emotion}
     source = SimulatedEEG(
         trials=CLIPS,

@@ -168,7 +168,7 @@ def draw_emotions(n: int, random_state: int = 0, domain: str = "plain") -> np.nd
     return rng.choice(list(EMOTIONS), size=whole("n", n, 1), p=share / share.sum())
 
 
-def flip_labels(emotions: Sequence[str], random_state: int = 0, rate: float = 0.05) -> np.ndarray:
+def flip_labels(emotions: Sequence[str] | np.ndarray, random_state: int = 0, rate: float = 0.05) -> np.ndarray:
     """Return labels of which a share of `rate` is wrong, mostly by naming the emotion of :data:`PARTNERS`."""
     names = np.array(known("emotion", emotions, EMOTIONS), dtype="<U9")
     rate = number("flip", rate, most=1)
@@ -182,7 +182,7 @@ def flip_labels(emotions: Sequence[str], random_state: int = 0, rate: float = 0.
 
 
 def simulate_faces(
-    emotions: Sequence[str],
+    emotions: Sequence[str] | np.ndarray,
     people: np.ndarray,
     intensity: Any = None,
     random_state: int = 0,
@@ -195,7 +195,7 @@ def simulate_faces(
 
     Parameters
     ----------
-    emotions : sequence of str, length n
+    emotions : sequence of str or ndarray, length n
         Of :data:`PROTOTYPES`.
     people : structured ndarray, shape (n,)
         Rows of :func:`identities`.

@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,8 @@ class Simulated:
     """
 
     def __init__(self, path: Path):
-        self.path, self.truth = path, {}
+        self.path = path
+        self.truth: dict[str, Any] = {}
         self._files: list[str] = []
 
     def file(self, name: str) -> Path:
@@ -128,7 +129,13 @@ def earlier(folder: Path, layout: str) -> list[Path]:
 class _PythonTwo(pickle._Pickler):
     """Writes bytes and names as Python 2 did, where both were text; Python 3 would need half as much space again."""
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+    if TYPE_CHECKING:  # what the stub of the pickler leaves out
+
+        def write(self, content: bytes) -> None: ...
+
+        def memoize(self, value: Any) -> None: ...
+
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
     def _text(self, value: bytes | str) -> None:
         content = value if isinstance(value, bytes) else value.encode("latin1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -50,7 +51,7 @@ def write_mahnob(
     -----
     The other parameters, the result and the errors are those of :func:`~thymos.sources.simulate.deap.write_deap`.
     """
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "seconds": round(seconds), "random_state": random_state, **emotion}
     source = Simulated(trials=trials, sfreq=_SFREQ, **settings)
     codes = {name: code for code, name in EMOTIONS.items()}

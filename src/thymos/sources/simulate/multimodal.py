@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -134,16 +135,17 @@ line_freq, montage, random_state, sessions, meant, shuffled
         person = identities(index + 1, self.random_state)[index]
         seed = child_seed(self.random_state, "simulated", "face", index, k)
         n = max(1, round(seconds * self.frame_rate))
-        shown = {"size": self.size, "effect": self.eeg.effect, "null": self.eeg.null}
+        shown: dict[str, Any] = {"size": self.size, "effect": self.eeg.effect, "null": self.eeg.null}
         film = simulate_film(emotion, person, intensity, n, seed, self.frame_rate, **shown)
         return Frames(film[:, None], self.frame_rate)
 
     def _speech(self, index: int, k: int, emotion: str, intensity: float, seconds: float) -> Signal:
         speaker = speakers(index + 1, self.random_state)[index]
-        n, said = round(seconds * self.speech_rate), []
+        n = round(seconds * self.speech_rate)
+        said: list[np.ndarray] = []
         while sum(map(len, said)) < n:
             seed = child_seed(self.random_state, "simulated", "speech", index, k, len(said))
-            spoken = {"sfreq": self.speech_rate, "effect": self.eeg.effect, "null": self.eeg.null}
+            spoken: dict[str, Any] = {"sfreq": self.speech_rate, "effect": self.eeg.effect, "null": self.eeg.null}
             statement = (k + len(said)) % len(STATEMENTS)
             said.append(synthesise(SPOKEN[emotion], speaker, intensity, statement, seed, **spoken))
         return Signal(np.concatenate(said)[None, :n], self.speech_rate, ("voice",), "")

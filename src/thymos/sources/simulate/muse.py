@@ -102,7 +102,7 @@ def write_emotions_csv(
     trials = 2 * _PER_EMOTION + 1
     meant = stimuli(trials, random_state)[:, 0].argsort().argsort()  # rank of valence
     labels = [LABELS[(rank >= _PER_EMOTION) + int(rank > _PER_EMOTION)] for rank in meant]
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     source = _source(subjects, trials, max(lengths), random_state, emotion)
     blocks, truth = [], []
     for take in _takes(source, offset, wander):
@@ -175,9 +175,10 @@ def write_muse_csv(
         raise InputError(f"subjects={subjects!r}, takes={takes!r} came.", fits="1 to 26 subjects, one take or more")
     trials = 3 * takes
     rank = stimuli(trials, random_state)[:, 1].argsort().argsort()  # of arousal
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     source = _source(subjects, trials, seconds, random_state, emotion)
-    tables, seen, truth = {}, {}, []
+    tables, truth = {}, []
+    seen: dict[tuple[str, str], int] = {}
     for place, take in enumerate(_takes(source, offset, wander)):
         state = ("relaxed", "neutral", "concentrating")[rank[take.stimulus] // takes]
         letter = "abcdefghijklmnopqrstuvwxyz"[source.subjects().index(take.subject)]

@@ -83,7 +83,7 @@ def write_ravdess(
     settings["emotions"] = list(emotions)
     voices = speakers(actors, random_state)
     with simulated(target, "ravdess", settings) as out:
-        out.truth["voices"] = [dict(zip(voices.dtype.names, map(float, voice), strict=True)) for voice in voices]
+        out.truth["voices"] = [dict(zip(voices.dtype.names or (), map(float, voice), strict=True)) for voice in voices]
         spoken = product(range(actors), codes, (1, 2), range(1, len(STATEMENTS) + 1), range(1, repetitions + 1))
         for actor, code, strength, statement, take in spoken:
             emotion = EMOTIONS[code - 1]

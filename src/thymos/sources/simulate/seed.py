@@ -30,7 +30,7 @@ __all__ = ["write_seed"]
 _SMOOTHING = 5  # windows of the moving average
 _MEMORY = 0.7  # of the smoothing forwards and backwards
 #: Folder of each layout, and the reader whose labels it has.
-_PLACES = {
+_PLACES: dict[str, tuple[str, str, Any]] = {
     "seed": ("seed", "Preprocessed_EEG/", SEED),
     "seed-features": ("seed", "ExtractedFeatures/", SEEDFeatures),
     "seed-iv": ("seed-iv", "eeg_raw_data/{}/", SEEDIV),
@@ -78,7 +78,7 @@ def write_seed(
     counts = np.array(SEEDIV_WINDOWS if name == "seed-iv" else SEED_SECONDS)
     shortest = window if layout.endswith("features") else 1.0
     seconds = np.maximum(shortest, np.round(window * counts * scale)).tolist()
-    emotion = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
+    emotion: dict[str, Any] = {"effect": effect, "null": null, "fingerprint": fingerprint, "artifacts": artifacts}
     settings = {"subjects": subjects, "random_state": random_state, **emotion}
     source = _source(reader, seconds, settings)
     settings |= {"scale": scale, "sessions": sessions}

@@ -87,9 +87,9 @@ def speakers(n: int, random_state: int = 0) -> np.ndarray:
     structured ndarray, shape (n,)
         ``f0`` in Hz, ``tract``, the scale of the formants, ``level`` and ``tilt`` in dB and ``pace``, a factor.
     """
-    n, z = whole("n", n, 1), generator(random_state, "speech", "speakers")
+    n, rng = whole("n", n, 1), generator(random_state, "speech", "speakers")
     f0, tract = np.array(_VOICES)[np.arange(n) % 2].T
-    z = np.clip(z.standard_normal((n, 5)), -2.5, 2.5)
+    z = np.clip(rng.standard_normal((n, 5)), -2.5, 2.5)
     voices = np.zeros(n, dtype=[(name, float) for name in ("f0", "tract", "level", "tilt", "pace")])
     voices["f0"], voices["tract"] = f0 * np.exp(0.10 * z[:, 0]), tract * np.exp(0.03 * z[:, 1])
     voices["level"], voices["tilt"], voices["pace"] = 0.8 * z[:, 2], 0.6 * z[:, 3], np.exp(0.03 * z[:, 4])
