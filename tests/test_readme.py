@@ -1,5 +1,6 @@
 """What the README promises."""
 
+import json
 import re
 from pathlib import Path
 
@@ -59,3 +60,12 @@ def test_its_table_holds_the_stored_results():
             value, low, high, *spread = map(float, re.findall(r"\d\.\d+", cell))
             assert [value, low, high] == pytest.approx([row["value"], row["low"], row["high"]], abs=0.0051)
             assert spread == ([] if row.isna()["seed_sd"] else pytest.approx([row["seed_sd"]], abs=0.00051))
+
+
+def test_how_often_the_audit_finds_something_is_stored():
+    stored = json.loads((ROOT / "results" / "honesty-fresh.json").read_text())
+    rates = [f"{row['rate']:.2f}" for row in stored["by_strength"].values()]
+    words = "it [finds](docs/audit.md) {} of the weak, {} of the middling, {} of the strong".format(*rates)
+    page = " ".join(README.split())
+    assert words in page
+    assert f"accuses {len(stored['accused'])} of {stored['false_alarms']['n']} clean studies" in page

@@ -220,7 +220,7 @@ class LELClassifier(ConvNetClassifier):
         """Whether `fit` splits its training part, and wants the groups that stay together there."""
         return bool(self.stacking)
 
-    def fit(  # type: ignore[override]  # it takes groups where others take metadata
+    def fit(  # type: ignore[override]  # it takes no metadata
         self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None
     ) -> LELClassifier:
         """Train; see :meth:`TorchEstimator.fit`.
