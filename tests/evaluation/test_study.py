@@ -685,3 +685,30 @@ def test_pseudo_labels_are_words_nearest_to_the_ratings_and_missing_ratings_are_
         "t1": ["sadness"],
         "t2": ["neutral"],
     }
+
+
+def test_two_ratings_make_four_classes():
+    study = {
+        "name": "quarters",
+        "title": "Quarters",
+        "source": {"simulated-eeg": {"subjects": 2, "trials": 32, "seconds": 2, "montage": "muse4"}},
+        "windows": {"seconds": 1.0},
+        "target": {"label": "quadrant", "quadrants": {"columns": ["valence", "arousal"], "above": 5}},
+        "protocols": {"trial": {}},
+        "methods": {"lda": {"steps": ["window_statistics", "flatten", "lda"]}},
+    }
+    plan = parse_study(study)
+    samples = make_samples(plan)
+    expected = [
+        ("H" if v > 5 else "L") + "V" + ("H" if a > 5 else "L") + "A"
+        for v, a in zip(samples.meta["valence"], samples.meta["arousal"], strict=True)
+    ]
+    assert samples.y.tolist() == expected
+    assert len(set(expected)) == 4
+    assert "high (H) above 5" in str(plan.target)
+    wrong = {**study, "target": {"label": "q", "quadrants": {"columns": ["valence", "vigour"], "above": 5}}}
+    with pytest.raises(StudyError, match="begin differently"):
+        parse_study(wrong)
+    both = {**study["target"], "above": 5}
+    with pytest.raises(StudyError, match="exclude each other"):
+        parse_study({**study, "target": both})

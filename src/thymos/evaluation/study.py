@@ -157,6 +157,27 @@ class Prototypes(_Strict):
     scale: tuple[float, float]
 
 
+class Quadrants(_Strict):
+    """Two ratings, each split at a threshold: four classes, named by what is high (H) or low (L) (methods B4.3).
+
+    Parameters
+    ----------
+    columns : (str, str)
+        Valence and arousal, say: the classes are then ``HVHA``, ``HVLA``, ``LVHA`` and ``LVLA``.
+    above : float
+        A rating is high above it.
+    """
+
+    columns: tuple[str, str]
+    above: float
+
+    @model_validator(mode="after")
+    def _check(self) -> Quadrants:
+        if self.columns[0][:1].upper() == self.columns[1][:1].upper():
+            raise ValueError("columns: two whose names begin differently, of which classes are named")
+        return self
+
+
 class Target(_Strict):
     """What is predicted: a label column, a rating split at a declared threshold, or the rating itself.
 
@@ -175,6 +196,8 @@ class Target(_Strict):
         Predict the rating itself.
     prototypes : Prototypes, optional
         Make the label of ratings: the nearest of seven words for emotions.
+    quadrants : Quadrants, optional
+        Make the label of two ratings: which of them are high.
     missing : {'error', 'drop'}
         What becomes of samples without this label.
     default : bool
@@ -188,6 +211,7 @@ class Target(_Strict):
     classes: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = None
     rating: bool = False
     prototypes: Prototypes | None = None
+    quadrants: Quadrants | None = None
     missing: Literal["error", "drop"] = "error"
     default: bool = False
 
@@ -199,6 +223,7 @@ class Target(_Strict):
             "classes": bool(self.classes),
             "rating": self.rating,
             "prototypes": bool(self.prototypes),
+            "quadrants": bool(self.quadrants),
         }
         if sum(ways.values()) > 1:
             raise ValueError(f"{' and '.join(name for name, way in ways.items() if way)} exclude each other")
@@ -221,6 +246,9 @@ class Target(_Strict):
             return f"{self.label}: {self.rule}, otherwise {self.names[0]}{given if self.default else ''}"
         if self.prototypes:
             return f"{self.label}: pseudo-label, the word nearest to the ratings {', '.join(self.prototypes.columns)}"
+        if self.quadrants:
+            first, second = self.quadrants.columns
+            return f"{self.label}: {first} and {second}, each high (H) above {self.quadrants.above:g} or low (L)"
         if self.classes:
             words = "; ".join(f"{name} = {', '.join(map(str, old))}" for name, old in self.classes.items())
             return f"{self.label}: {words}"
@@ -612,8 +640,9 @@ class Study(_Strict):
         words |= {name for name in newer if not getattr(self, name)}
         words |= set() if self.modalities else {"missing_modality"}
         content = self.model_dump(mode="json", exclude=words)
-        if self.target.prototypes is None:
-            content["target"].pop("prototypes")
+        for name in ("prototypes", "quadrants"):
+            if getattr(self.target, name) is None:
+                content["target"].pop(name)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -1016,7 +1045,8 @@ def _labelled(samples: Samples, target: Target) -> Samples:
     """Give samples the study's target as their labels."""
     from thymos.evaluation.fit import discrete, rated  # scikit-learn, which listing studies does not need
 
-    columns = list(target.prototypes.columns) if target.prototypes else [target.label]
+    made = target.prototypes or target.quadrants
+    columns = list(made.columns) if made else [target.label]
     if target.missing == "drop" and set(columns) <= set(samples.meta):
         values = samples.meta[columns]
         there = (values.notna() & (values.astype(str) != "")).all(axis=1).to_numpy()
@@ -1026,6 +1056,8 @@ def _labelled(samples: Samples, target: Target) -> Samples:
         samples = samples[there] if not there.all() else samples
     if target.prototypes:
         return _worded(samples, target.prototypes)
+    if target.quadrants:
+        return _quartered(samples, target.quadrants)
     samples = samples.target(target.label)
     if target.rating:
         return rated(samples)
@@ -1044,6 +1076,15 @@ def _worded(samples: Samples, prototypes: Prototypes) -> Samples:
     columns = [samples.target(name).y.astype(float) for name in prototypes.columns]
     points = (np.stack(columns, axis=1) - (low + high) / 2) / ((high - low) / 2)
     return samples.replace(y=nearest(points))
+
+
+def _quartered(samples: Samples, quadrants: Quadrants) -> Samples:
+    """Give samples the quadrants of two ratings as labels."""
+    sides = []
+    for name in quadrants.columns:
+        rule = Rule(quadrants.above, names=(f"L{name[0].upper()}", f"H{name[0].upper()}"))
+        sides.append(rule.apply(samples.target(name).y))
+    return samples.replace(y=np.char.add(*sides))
 
 
 def classes_of(study: Study, samples: Samples) -> list[str]:
