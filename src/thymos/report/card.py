@@ -12,7 +12,7 @@ from thymos.evaluation.domains import domain_gaps
 from thymos.evaluation.metrics import direction
 from thymos.evaluation.study import stored_study
 from thymos.report.checklist import broken_down, checklist
-from thymos.report.page import percent, verdict, write_page
+from thymos.report.page import verdict, write_page
 from thymos.report.view import RunView, number
 
 __all__ = ["CARD", "write_card"]
@@ -50,13 +50,8 @@ def write_card(view: RunView) -> Path:
         "energy": _energy(sittings),
         "sittings": sittings,
         "num": number,
-        "percent": percent,
     }
     return write_page("card.md", view.results.folder / CARD, content)
-
-
-def _broken_down(view: RunView) -> list[Any]:
-    return [table for table in view.inspections.values() if {"column", "value", "subject"} <= set(table.columns)]
 
 
 def _gaps(view: RunView) -> Iterator[dict[str, Any]]:
