@@ -58,7 +58,7 @@ def _f1(c: np.ndarray) -> np.ndarray:
 
 
 def defined_mean(values: np.ndarray) -> np.ndarray:
-    """Average over the last axis, leaving out values that are not defined (NaN)."""
+    """Average over the last axis of scores, shape (..., n_values), leaving out what is not defined (NaN)."""
     defined = np.isfinite(values)
     return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
@@ -276,14 +276,17 @@ def rows_of(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
 
 
 def calibration_bins(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> pd.DataFrame:
-    """Return ``confidence``, ``accuracy`` and ``count`` of bins with about equal numbers of samples."""
+    """Return ``confidence``, ``accuracy`` and ``count`` of bins with about equal numbers of samples.
+
+    From class codes, shape (n_samples,), and probabilities, shape (n_samples, n_classes).
+    """
     return pd.DataFrame(
         dict(zip(("confidence", "accuracy", "count"), _bins(codes, probabilities, n_bins), strict=True))
     )
 
 
 def expected_calibration_error(codes: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> float:
-    """Return the mean distance of accuracy and confidence over equal-mass bins."""
+    """Return the mean distance of accuracy and confidence over equal-mass bins; shapes as :func:`calibration_bins`."""
     confidence, accuracy, count = _bins(codes, probabilities, n_bins)
     return float(np.average(np.abs(accuracy - confidence), weights=count))
 

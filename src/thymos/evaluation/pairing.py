@@ -63,9 +63,9 @@ class Pairing(ABC):
 
         Parameters
         ----------
-        labels, others : ndarray of str
+        labels, others : ndarray of str, shape (n_first,) and (n_second,)
             Labels of both sides.
-        same : ndarray of int or None
+        same : ndarray of int, shape (n_first,), or None
             Number of the sample of the second side that is of the same moment, where sides are of the same samples.
         rng : numpy.random.Generator
         """

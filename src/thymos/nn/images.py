@@ -33,12 +33,12 @@ class Pixels(nn.Module):
         return x.float() / 255 if x.dtype == torch.uint8 else x
 
     def standardise(self, x: torch.Tensor) -> torch.Tensor:
-        """Return images of zero mean and unit variance over the training images."""
+        """Return images, shape (batch, n_channels, height, width), standardised by the training images."""
         return (x - self.mean) / self.scale
 
     @torch.no_grad()
     def learn(self, x: torch.Tensor) -> None:
-        """Take mean and standard deviation of each channel from training images, without a float copy of all."""
+        """Take mean and deviation of each channel from images, shape (n, n_channels, height, width), part by part."""
         count, parts = x.numel() / x.shape[1], x.split(1024)
         mean = sum(self(part).double().sum(dim=(0, 2, 3)) for part in parts) / count
         away = (self(part).double() - mean[:, None, None] for part in parts)
@@ -61,7 +61,7 @@ class Mirrored(nn.Module):
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the mean outputs."""
+        """Return the mean logits, shape (batch, n_classes)."""
         return (self.network(x) + self.network(x.flip(-1))) / 2
 
 
@@ -176,7 +176,7 @@ class StochasticDepth(nn.Module):
         self.share = share
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the branch, or zeros for some samples."""
+        """Return the branch, shape (batch, ...), or zeros for a share of the samples."""
         if not self.training or not self.share:
             return x
         kept = (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.share).to(x)

@@ -560,11 +560,11 @@ class LELNet(nn.Module):
         return self.bands.spectrum
 
     def begin(self, x: torch.Tensor) -> None:
-        """Take from training windows what the network knows of them before the first step."""
+        """Take from training windows, (n, n_channels, n_times) in V, what is known before the first step."""
         self.bands.spectrum.begin(x)
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the features of each branch, (batch, n_features of that branch), before their heads."""
+        """Return the features of each branch, (batch, n_features of it), of windows in V, before their heads."""
         if self.training and self.noise:
             x = x + self.noise * self.spectrum.scale * torch.randn_like(x)
         bands = self.bands(x)
@@ -577,12 +577,12 @@ class LELNet(nn.Module):
         return logits if self.logit_norm is None else standardised(logits, self.logit_norm)
 
     def hidden(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the hidden layers of all heads side by side, (batch, n_units)."""
+        """Return the hidden layers of all heads side by side, (batch, n_units), of windows in V."""
         pairs = zip(self.branches.values(), self.features(x), strict=True)
         return torch.cat([branch.head.hide(features) for branch, features in pairs], dim=1)
 
     def attention(self, x: torch.Tensor) -> tuple[nn.Module, torch.Tensor]:
-        """Return the first attention of branch 1 and the tokens it is given, (batch, n_tokens, 2 n_channels)."""
+        """Return the first attention of branch 1 and its tokens, (batch, n_tokens, 2 n_channels), of windows in V."""
         first = self.branches["global"]
         return first.blocks[0].attention, first.tokens(self.bands(x).waves)[1]
 
@@ -591,7 +591,7 @@ class LELNet(nn.Module):
         return self.branches["energy"].relations(self.bands(x).energy)[0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits of the branches while training, fused log-probabilities otherwise."""
+        """Return logits, (batch, n_branches, n_classes), while training; fused log-probabilities otherwise."""
         logits = self.logits(x)
         return logits if self.training and self.fusion.kind != "joint" else self.fusion(logits)
 

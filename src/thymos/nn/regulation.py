@@ -47,7 +47,7 @@ class Expression:
     order: float = 2.0
 
     def level(self, u: torch.Tensor, mean: torch.Tensor | float = 0.0) -> torch.Tensor:
-        """Return the mRNA at which making and decay are equal, for importance over threshold `u`."""
+        """Return the mRNA, a share of the most, at which making and decay are equal, of the shape of `u`."""
         powered = u.clamp(min=0) ** self.cooperativity
         active = torch.where(torch.isfinite(powered), powered / (1 + powered), torch.ones_like(powered))
         held_back = 1.0 if math.isinf(self.repression) else 1.0 + (mean / self.repression) ** self.order
@@ -56,7 +56,7 @@ class Expression:
     def step(
         self, m: torch.Tensor, p: torch.Tensor, u: torch.Tensor, dt: float = 1.0, mean: torch.Tensor | float = 0.0
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mRNA and protein after `dt` epochs during which `u` does not change; exact, no solver."""
+        """Return mRNA and protein, shares of the most, after `dt` epochs of one `u`, of its shape; exact."""
         level = self.level(u, mean)
         gone_m, gone_p = math.exp(-self.decay_m * dt), math.exp(-self.decay_p * dt)
         if math.isclose(self.decay_m, self.decay_p):
@@ -79,7 +79,7 @@ def importance(
 
     Parameters
     ----------
-    magnitude, sensitivity : Tensor
+    magnitude, sensitivity : Tensor, of the layer's shape
         a and I of methods B3.3; the means are those of live units.
     age : Tensor
         Epochs since birth or the last regrowth.
@@ -102,19 +102,19 @@ def live_target(epoch: float, first: float, last: float, final: float) -> float:
 
 
 def live_threshold(scores: Sequence[torch.Tensor], live: Sequence[torch.Tensor], share: float) -> float:
-    """Return the score below which `share` of the live units of the whole network lie."""
+    """Return the score below which a `share` of the live units of all layers lie, each of the shape of its layer."""
     pooled = torch.cat([score[alive] for score, alive in zip(scores, live, strict=True)])
     rank = min(len(pooled), max(1, math.ceil(share * len(pooled))))
     return float(pooled.kthvalue(rank).values)
 
 
 def gated(live: torch.Tensor, protein: torch.Tensor) -> torch.Tensor:
-    """Return which units are live: silenced below 0.45, expressed above 0.55, as they were between."""
+    """Return which units live (a mask of one shape): silenced below 0.45, expressed above 0.55, else as before."""
     return (protein > EXPRESSED) | (live & (protein >= SILENCED))
 
 
 def shortfall(scores: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Return how far scores are below the threshold, as a share of it, from 0 to 1."""
+    """Return how far scores, of any shape, are below the threshold, as a share of it, from 0 to 1."""
     if threshold <= 0:
         return torch.zeros_like(scores)
     return ((threshold - scores) / threshold).clamp(0, 1)

@@ -33,7 +33,7 @@ __all__ = [
 
 
 def finite_signal(x: np.ndarray, sfreq: float) -> np.ndarray:
-    """Return one signal, shape (n_times,), as float64, or say what is wrong with it or with its rate."""
+    """Return one signal, shape (n_times,), as float64, or say what is wrong with it or with its rate in Hz."""
     x = np.asarray(x, dtype=np.float64)
     if not (np.isfinite(sfreq) and sfreq > 0):
         raise InputError(f"sfreq={sfreq!r} came.", fits="a positive rate in Hz")
@@ -55,7 +55,7 @@ def known(what: str, name: str, names: tuple[str, ...]) -> None:
 
 
 def smoothed(x: np.ndarray, sfreq: float, low: float | None, high: float, order: int = 2) -> np.ndarray:
-    """Zero-phase Butterworth band-pass (low-pass without `low`) of one signal, mirrored at its ends.
+    """Zero-phase Butterworth band-pass (in Hz; low-pass without `low`) of one signal, shape (n_times,), mirrored.
 
     Two periods of the slowest rhythm are added, since the filter would else ring into the first and the last event. The
     upper edge gives way where the rate is too low for it.
@@ -90,7 +90,7 @@ def with_neurokit(task: Callable[[ModuleType], Any], x: np.ndarray, sfreq: float
 
 
 def summit(x: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return where, in samples, the parabola through each local maximum `at` and its neighbours is highest."""
+    """Return where the parabola through each local maximum `at`, shape (n_events,), is highest: fractional indices."""
     at = np.asarray(at, dtype=int)
     if len(x) < 3:
         return at.astype(float)

@@ -188,7 +188,7 @@ class Incomplete:
         self.short = 0
 
     def kept(self, X: np.ndarray, trial: str, why: str) -> np.ndarray | slice:
-        """Return which samples of a recording stay, as an index."""
+        """Return which samples of a recording, shape (n_samples, ...), stay: a mask, or a slice where all do."""
         bad = np.isnan(X).any(axis=tuple(range(1, X.ndim)))
         if not bad.any() or self.wanted == "keep":
             return slice(None)  # nothing is copied

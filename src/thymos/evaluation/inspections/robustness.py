@@ -68,7 +68,7 @@ def white_noise(X: np.ndarray, amount: float, scene: Scene, rng: np.random.Gener
 
 
 def muscle_noise(X: np.ndarray, amount: float, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Add bursts of 20 to 60 Hz noise to the channels that pick muscles up; parameters as :func:`white_noise`.
+    """Add bursts of 20 to 60 Hz noise to the channels that pick muscles up; shapes as :func:`white_noise`.
 
     All these channels burst together, in each window at other times: strength is noise of up to 2 Hz where that is
     positive. `amount` is the standard deviation over all windows, pauses included, as a share of the channel's.
@@ -83,7 +83,7 @@ def muscle_noise(X: np.ndarray, amount: float, scene: Scene, rng: np.random.Gene
 
 
 def electrode_loss(X: np.ndarray, amount: int, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Set `amount` channels to 0, others in each trial; parameters as :func:`white_noise`.
+    """Set a number of channels (`amount`) to 0, others in each trial; shapes and units as :func:`white_noise`.
 
     Of a generator in the same state, what a smaller amount loses a larger one loses too.
     """
@@ -92,7 +92,7 @@ def electrode_loss(X: np.ndarray, amount: int, scene: Scene, rng: np.random.Gene
 
 
 def gain_error(X: np.ndarray, amount: float, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Multiply each channel by a factor, another one in each trial; parameters as :func:`white_noise`.
+    """Multiply each channel by a factor, another one in each trial; shapes and units as :func:`white_noise`.
 
     Factors are log-normal with mean 1 and standard deviation `amount`, so that no gain is negative.
     """

@@ -161,7 +161,7 @@ def identities(n: int, random_state: int = 0, domain: str = "plain") -> np.ndarr
 
 
 def draw_emotions(n: int, random_state: int = 0, domain: str = "plain") -> np.ndarray:
-    """Draw `n` emotions in the proportions of a domain; an array of str."""
+    """Draw `n` emotions in the proportions of a domain: labels, shape (n,)."""
     prior = _domain(domain).prior
     share = np.array([prior[name] for name in EMOTIONS])
     rng = generator(random_state, "faces", "emotions", domain)
@@ -169,7 +169,7 @@ def draw_emotions(n: int, random_state: int = 0, domain: str = "plain") -> np.nd
 
 
 def flip_labels(emotions: Sequence[str] | np.ndarray, random_state: int = 0, rate: float = 0.05) -> np.ndarray:
-    """Return labels of which a share of `rate` is wrong, mostly by naming the emotion of :data:`PARTNERS`."""
+    """Return labels, shape (n,), of which a share of `rate` is wrong, mostly naming the emotion of :data:`PARTNERS`."""
     names = np.array(known("emotion", emotions, EMOTIONS), dtype="<U9")
     rate = number("flip", rate, most=1)
     lot, kind, which = generator(random_state, "faces", "flip").uniform(size=(len(names), 3)).T
