@@ -12,9 +12,12 @@ import thymos
 SHAPE = re.compile(r"\bshapes?\b|\((?:n_\w+|batch|n), |\(\.\.\., ")
 #: A unit, or what numbers without one are.
 UNIT = re.compile(
-    r"\b(V|volts?|microvolts?|uV|S|microsiemens|Hz|s|seconds?|milliseconds?|ms|minutes?|bpm|beats|dB|degrees|radians|metres|"
+    r"\b(V|volts?|microvolts?|uV|S|microsiemens|Hz|s|seconds?|milliseconds?|ms|minutes?|bpm|beats|dB|degrees|"
+    r"radians|"
+    r"metres|"
     r"pixels?|bytes|bits|units?|per cent|"
-    r"probabilit(?:y|ies)|logits?|log-\w+|labels?|codes?|class(?:es)?|ratings?|shares?|ratio|counts?|numbers? of|rows|indices|"
+    r"probabilit(?:y|ies)|logits?|log-\w+|labels?|codes?|class(?:es)?|ratings?|shares?|ratio|counts?|numbers? of|"
+    r"rows|indices|"
     r"bool|booleans?|masks?|weights?|scores?|loss|correlations?|standardi[sz]ed|scaled|grey|uint8)\b"
 )
 LEAST = 0.8

@@ -712,3 +712,18 @@ def test_two_ratings_make_four_classes():
     both = {**study["target"], "above": 5}
     with pytest.raises(StudyError, match="exclude each other"):
         parse_study({**study, "target": both})
+
+
+def test_a_union_of_processes_is_refused_in_words():
+    study = {
+        "name": "united",
+        "title": "United",
+        "source": {"simulated-eeg": {"subjects": 2, "trials": 4, "seconds": 2, "montage": "muse4"}},
+        "process": [{"union": ["reference", "notch"]}],
+        "windows": {"seconds": 1.0},
+        "target": {"label": "valence", "above": 5},
+        "protocols": {"trial": {}},
+        "methods": {"lda": {"steps": ["window_statistics", "flatten", "lda"]}},
+    }
+    with pytest.raises(StudyError, match="one after the other"):
+        parse_study(study)

@@ -1,6 +1,7 @@
 """LEL as an estimator: what it learns, what decides, and what its certificate is worth."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -10,6 +11,7 @@ from thymos.models.catalogue import MODELS
 from thymos.models.convnets import ConvNetClassifier
 from thymos.models.lel import BranchLoss, LELClassifier
 from thymos.nn.lel import BRANCHES
+from thymos.training.estimator import weighted_loss
 
 BANDS = {"theta": (4.0, 8.0), "alpha": (8.0, 14.0), "beta": (14.0, 30.0)}
 
@@ -73,10 +75,10 @@ def test_stacking_learns_the_fusion_from_networks_that_did_not_see_the_samples(d
     groups, seen, epochs = np.repeat(np.arange(30), 3), [], []
     fit = ConvNetClassifier.fit
 
-    def watched(self, X, y, validation=None, groups=None):
+    def watched(self, X, y, validation=None, groups=None, meta=None):
         seen.append(X[:, 0, 0])
         epochs.append(self.max_epochs)
-        return fit(self, X, y, validation)
+        return fit(self, X, y, validation, meta=meta)
 
     monkeypatch.setattr(ConvNetClassifier, "fit", watched)
     model = make(stacking=3).fit(X, y, groups=groups)
@@ -332,3 +334,26 @@ def test_the_loss_of_branches_is_the_sum_of_theirs():
     parts = [torch.nn.functional.cross_entropy(logits[:, k], y, weight=weights) for k in range(4)]
     assert float(loss(logits, y)) == pytest.approx(float(sum(parts)))
     assert float(loss(logits[:, 0], y)) == pytest.approx(float(parts[0]))
+
+
+def test_samples_count_what_their_metadata_say(make_samples):
+    samples = make_samples(subjects=2, trials=6, windows=2, shape=(3, 64), effect=0.5)
+    X, small = (
+        samples.X * np.float32(1e-5),
+        {"sfreq": 128.0, "blocks": 1, "max_epochs": 3, "noise": 0.0, "random_state": 0},
+    )
+    counts = pd.DataFrame({"sample_weight": np.ones(len(samples))})
+    plain = LELClassifier(**small).fit(X, samples.y).predict_proba(X)
+    assert np.array_equal(LELClassifier(**small).fit(X, samples.y, meta=counts).predict_proba(X), plain)
+    counts.loc[::2, "sample_weight"] = 0.25
+    assert not np.allclose(LELClassifier(**small).fit(X, samples.y, meta=counts).predict_proba(X), plain)
+    balanced = LELClassifier(**small, balance="subject")
+    assert balanced.fit(X, samples.y, meta=samples.meta).predict_proba(X).shape == plain.shape
+
+
+def test_weighted_losses_of_branches_are_summed():
+    logits, y, weight = torch.randn(6, 4, 3), torch.tensor([0, 1, 2, 0, 1, 2]), torch.ones(6)
+    assert weighted_loss(BranchLoss(), logits, y, weight) == pytest.approx(float(BranchLoss()(logits, y)), rel=1e-5)
+    weight[3:] = 0
+    half = float(BranchLoss()(logits[:3], y[:3]))
+    assert weighted_loss(BranchLoss(), logits, y, weight) == pytest.approx(half, rel=1e-5)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from thymos.base.cache import Cache
 from thymos.base.catalogue import catalogue, check_parameters, load_object, near, resolve
@@ -94,6 +94,15 @@ class Step(_Strict):
 Named = Annotated[Step, BeforeValidator(_step)]
 
 
+def _one_after_the_other(step: Step) -> Step:
+    if step.name == "union":
+        raise ValueError("a union is of features; processes act one after the other")
+    return step
+
+
+Processed = Annotated[Named, AfterValidator(_one_after_the_other)]
+
+
 class Windows(_Strict):
     """How recordings are cut; ``seconds: null`` takes whole recordings, for features that can."""
 
@@ -137,7 +146,7 @@ class Modality(_Strict):
     """
 
     of: str | None = None
-    process: list[Named] = Field(default_factory=list)
+    process: list[Processed] = Field(default_factory=list)
     features: list[Named] = Field(default_factory=list)
     images: Images | None = None
 
@@ -270,7 +279,7 @@ class Side(_Strict):
     modality: str = "eeg"
     modalities: dict[str, Modality] = Field(default_factory=dict)
     missing_modality: Literal["drop", "keep"] = "drop"
-    process: list[Named] = Field(default_factory=list)
+    process: list[Processed] = Field(default_factory=list)
     windows: Windows | None = None
     images: Images | None = None
     features: list[Named] = Field(default_factory=list)
@@ -513,7 +522,7 @@ class Study(_Strict):
     modalities: dict[str, Modality] = Field(default_factory=dict)
     missing_modality: Literal["drop", "keep"] = "drop"
     pairing: PairingSpec | None = None
-    process: list[Named] = Field(default_factory=list)
+    process: list[Processed] = Field(default_factory=list)
     windows: Windows | None = None
     images: Images | None = None
     features: list[Named] = Field(default_factory=list)

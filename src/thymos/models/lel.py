@@ -220,23 +220,23 @@ class LELClassifier(ConvNetClassifier):
         """Whether `fit` splits its training part, and wants the groups that stay together there."""
         return bool(self.stacking)
 
-    def fit(  # type: ignore[override]  # it takes no metadata
-        self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None
+    def fit(
+        self, X: np.ndarray, y: Any, validation: Any = None, groups: Any = None, meta: pd.DataFrame | None = None
     ) -> LELClassifier:
         """Train; see :meth:`TorchEstimator.fit`.
 
         Parameters
         ----------
-        X, y, validation
+        X, y, validation, meta
             As there.
         groups : array-like, shape (n_samples,), optional
             Trial of each sample, for `stacking`.
         """
         _whole("stacking", self.stacking)
         folds = self._folds(np.asarray(y), groups) if self.stacking > 1 else []
-        super().fit(X, y, validation)
+        super().fit(X, y, validation, meta=meta)
         if folds:
-            self._stack(np.asarray(X), np.asarray(y), folds)
+            self._stack(np.asarray(X), np.asarray(y), folds, meta)
         return self
 
     def _folds(self, y: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -259,13 +259,16 @@ class LELClassifier(ConvNetClassifier):
             )
         return folds
 
-    def _stack(self, X: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    def _stack(
+        self, X: np.ndarray, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], meta: pd.DataFrame | None
+    ) -> None:
         """Learn the fusion from the logits that networks give to samples they did not see."""
         fusion = self.module_.fusion
         logits = torch.empty(len(y), len(self.branches), len(self.classes_), dtype=torch.float64)
         for train, held in folds:
             other = clone(self).set_params(stacking=0, fusion="average", measure=0, max_epochs=self.best_epoch_)
-            logits[held] = other.fit(X[train], y[train])._outputs(X[held], "logits")
+            mine = None if meta is None else meta.iloc[train]
+            logits[held] = other.fit(X[train], y[train], meta=mine)._outputs(X[held], "logits")
         device = fusion.theta.device
         criterion = self._criterion(BranchLoss, y, str(device))()
         codes = torch.from_numpy(self._encode(y)).to(device)

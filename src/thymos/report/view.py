@@ -234,12 +234,12 @@ class RunView:
             cards.append(ProtocolCard(*head, **rules))
         return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}
 
-    @cached_property
+    @property
     def honest(self) -> list[ProtocolCard]:
         """The protocols that do not leak."""
         return [card for card in self.protocols.values() if not card.leaky]
 
-    @cached_property
+    @property
     def methods(self) -> dict[str, str]:
         """Names of the methods with results, and their titles, in the study's order."""
         present = set(self.summary["method"])

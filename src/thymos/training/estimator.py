@@ -809,10 +809,14 @@ def weighted_loss(criterion: nn.Module, outputs: torch.Tensor, y: torch.Tensor, 
     ----------
     criterion : CrossEntropyLoss or MSELoss
         Classes keep the weights that it has.
-    outputs : Tensor, shape (batch, n_outputs)
+    outputs : Tensor, shape (batch, n_outputs), or (batch, n_branches, n_outputs)
+        Losses of branches are summed.
     y : Tensor, shape (batch,) or (batch, n_outputs)
     weight : Tensor, shape (batch,)
     """
+    if outputs.ndim == 3:
+        each = (weighted_loss(criterion, branch, y, weight) for branch in outputs.unbind(dim=1))
+        return cast(torch.Tensor, sum(each))
     if isinstance(criterion, nn.CrossEntropyLoss):
         loss = nn.functional.cross_entropy(
             outputs, y, criterion.weight, reduction="none", label_smoothing=criterion.label_smoothing
