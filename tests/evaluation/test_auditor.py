@@ -299,6 +299,20 @@ def test_people_of_unequal_labels_are_a_shortcut_where_trials_are_split(make_sam
         assert any("Who it is" in f["text"] and f["severity"] == "shortcut" for f in audit.findings) == found
 
 
+def test_knowing_people_is_no_shortcut_to_a_metric_taken_person_by_person(make_samples):
+    samples = make_samples(subjects=10, trials=20, windows=1, shape=(4,))
+    trial = np.arange(len(samples)) % 20
+    leaning = np.isin(samples.meta["subject"].str[1:].astype(int), range(5))
+    labels = np.where((trial < 16) == leaning, "tense", "calm")
+    planted = samples.replace(y=labels)
+    folds, protocol = TrialSplit(4).folds(samples.meta, labels), TrialSplit(4)
+    for metric, found in (("balanced_accuracy", False), ("accuracy", True)):
+        study, audit = parse_study({**SIMULATED, "metric": metric}), Audit()
+        given = {"trial": folds}, {"trial": protocol}, ["calm", "tense"], pd.DataFrame()
+        auditor.audit_probes(audit, study, planted, *given)
+        assert any("Who it is" in f["text"] for f in audit.findings) == found
+
+
 def test_signal_under_several_names_and_people_under_two_are_part_of_the_audit(make_samples, monkeypatch):
     samples = make_samples(subjects=4, trials=6)
     kinds = TrialSplit(3)

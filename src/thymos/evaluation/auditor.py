@@ -353,6 +353,9 @@ def audit_probes(
         mine = table["method"] == "subject"
         for column in ("chance", "chance_high", "p"):
             table.loc[mine, column] = table.loc[mine, "protocol"].map(drawn[column])
+        # a metric that is taken person by person, such as balanced accuracy, may gain nothing by knowing them
+        gain = direction(study.metric) * (table["value"] - table["chance"])
+        table.loc[mine & ~(gain > _AS_WELL), "p"] = 1.0
     table["title"] = table["method"].map(lambda name: PROBES[name].title)
     table["leaky"] = table["protocol"].map(lambda name: protocols[name].leaky)
     table["best"] = table["protocol"].map(lambda name: _best(references, name, study))
