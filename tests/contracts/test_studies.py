@@ -28,17 +28,22 @@ TWINS = {
 }
 
 
-@pytest.fixture
-def few_draws(monkeypatch):
-    """Draw few resamples and permutations: tiny runs give no results, and most of the time would go there."""
-    monkeypatch.setattr("thymos.evaluation.statistics._RESAMPLES", 200)
-    monkeypatch.setattr("thymos.evaluation.statistics._PERMUTATIONS", 200)
+#: One study of each kind of data: these are audited, and their reports have all figures. The audit and the figures that
+#: every report has are tested elsewhere, and would take most of the time.
+WHOLE = {
+    *("affectnet", "demo", "eav-trimodal", "faces-demo", "gene-pruning-digits", "hku956-ratings", "hybrid-fer-physio"),
+    *("hybrid-pairs", "lel-muse", "lstm-gru-emotions", "mgan-nas-deap", "ravdess"),
+}
 
 
-@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("name", shipped_studies())
-def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
-    study = load_study(name, "tiny")
+def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path, monkeypatch):
+    study, whole = load_study(name, "tiny"), name in WHOLE
+    monkeypatch.setattr("thymos.evaluation.statistics._RESAMPLES", 200)  # tiny runs give no results
+    if not whole:
+        monkeypatch.setattr("thymos.evaluation.runner._audit", lambda *run: None)
+        for drawn in ("results", "inflation", "split", "confusions", "curves", "calibration"):
+            monkeypatch.setattr(f"thymos.report.figures.{drawn}", lambda *of: "")
     other = study.pairing.other if study.pairing else None
     for name in {source.name for source in (study.source, *([other.source] if other else []))} & set(TWINS):
         LAYOUTS[name].load()(data_folder, **TWINS[name])
@@ -54,6 +59,17 @@ def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path):
         for step in (*spec.process, *spec.features):
             assert f"{name}: {step.name}" in text, "the data card hides what was done"
     assert ("of pairs" in text) == (study.pairing is not None)
+    assert (view.audit is not None) == whole
+    assert not whole or not any("the audit itself failed" in words for words in view.audit["skipped"])
+
+
+def test_studies_that_are_audited_are_of_every_source():
+    def sources(names):
+        return {load_study(name, "tiny").source.name for name in names}
+
+    assert set(shipped_studies()) >= WHOLE
+    alike = {"faced", "seed", "simulated-faces", "waveforms", "fer2013", "simulated"}  # windows, or pictures, as others
+    assert sources(shipped_studies()) - sources(WHOLE) <= alike
 
 
 @pytest.fixture(scope="module")
