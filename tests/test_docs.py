@@ -478,3 +478,41 @@ def test_how_often_the_auditor_is_right_is_stored():
         assert shown["clean studies that are accused"][3 * half] == (
             f"{said} [{alarms['low']:.3f}, {alarms['high']:.2f}]"
         )
+
+
+def test_what_the_heart_rate_shows_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
+    assert set(stored["metric"]) == {"balanced_accuracy"}
+    stored = stored.set_index(["method", "protocol"])
+    shown = rows_of("body-and-fusion.md", 4)
+    titles = {
+        "majority class": "majority",
+        "logistic regression on features": "logistic_regression",
+        "random forest on features": "random_forest",
+        "SVM on features": "svm",
+        "LSTM, heart rate and features": "lstm",
+        "LSTM, heart rate alone": "lstm_sequence",
+        "LSTM, weighted classes": "lstm_weighted",
+        "LSTM, repeated samples": "lstm_oversample",
+        "LSTM, samples with noise": "lstm_jitter",
+        "LSTM, means of two samples": "lstm_mixup",
+        "LSTM, recurrent GAN": "lstm_gan",
+        "LSTM, recurrent GAN as published": "lstm_gan_published",
+        "LSTM, people aligned by CORAL": "lstm_coral",
+        "LSTM, people aligned by a critic": "lstm_dann",
+    }
+    for title, method in titles.items():
+        for cell, protocol in zip(shown[title], ("subject_stimulus", "trial", "random_window"), strict=True):
+            if cell == "-":
+                assert (method, protocol) not in stored.index
+                continue
+            row = stored.loc[(method, protocol)]
+            numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
+            assert numbers == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
+    gan, lstm = (stored.loc[(name, "subject_stimulus")] for name in ("lstm_gan", "lstm"))
+    page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
+    assert f"raise it by {gan['value'] - lstm['value']:.3f}" in page
+    assert f"(p {gan['p']:.3f} before it)" in page
+    assert (stored["p"] * 13 > 0.05).all()
+    compared = json.loads((ROOT / "results" / "hku956-physio.quick.json").read_text())["subject_stimulus"]
+    assert all(row["p_holm"] is None or row["p_holm"] > 0.05 for row in compared["compared"])
