@@ -1,3 +1,4 @@
+import copy
 import re
 from html.parser import HTMLParser
 
@@ -9,6 +10,7 @@ from thymos.base.errors import DataError
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.statistics import holm
 from thymos.evaluation.study import parse_study
+from thymos.report import figures
 from thymos.report.page import verdict, write_report, write_tables
 from thymos.report.view import RunView, number
 
@@ -275,3 +277,17 @@ def test_shortcuts_are_said_first_and_probes_shown(view, tmp_path):
 
 def test_numbers_have_no_minus_before_nothing():
     assert [number(x) for x in (-0.0001, 0.5, None, float("nan"))] == ["0.000", "0.500", "-", "-"]
+
+
+def test_a_claim_is_drawn_where_its_metric_is(looked_at):
+    view = copy.copy(looked_at)
+
+    def drawn(**claim):
+        made = {"text": "t", "value": 0.9, "source": "s", "protocol": "trial", "method": "mlp", **claim}
+        view.study = {**looked_at.study, "claims": [made] if claim else []}
+        return figures.results(view)
+
+    bare = drawn()
+    assert drawn(metric="macro_f1") == bare
+    assert drawn(metric=view.metric) != bare
+    assert drawn(metric=None) != bare

@@ -159,7 +159,8 @@ def results(view: RunView) -> str:
                 ax.plot([cell.low, cell.high], [y, y], color=colour, lw=2, zorder=2)
                 ax.plot(cell.value, y, "o", color=colour, ms=6, zorder=3)
                 for claim in view.study["claims"]:
-                    if claim["protocol"] == card.name and claim["method"] == method:
+                    same = (claim.get("metric") or view.metric) == view.metric  # of another metric it says nothing here
+                    if same and claim["protocol"] == card.name and claim["method"] == method:
                         ax.plot(claim["value"], y, marker="|", ms=13, mew=2, color="black", zorder=4)
             _title(ax, card)
             _metric_axis(ax, view, [view.cell(c.name, m) for c in cards for m in methods])
