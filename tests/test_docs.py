@@ -516,3 +516,12 @@ def test_what_the_heart_rate_shows_is_stored():
     assert (stored["p"] * 13 > 0.05).all()
     compared = json.loads((ROOT / "results" / "hku956-physio.quick.json").read_text())["subject_stimulus"]
     assert all(row["p_holm"] is None or row["p_holm"] > 0.05 for row in compared["compared"])
+    ratings = pd.read_csv(ROOT / "results" / "hku956-ratings.quick.csv")
+    ratings = ratings.query("level == 'trial' and labels == 'true'").set_index(["method", "protocol"])
+    assert set(ratings["metric"]) == {"ccc"}
+    names = {"mean rating of training": "mean", "ridge regression": "ridge", "random forest": "random_forest"}
+    for title, method in {**names, "SVM regression": "svr", "LSTM": "lstm"}.items():
+        for cell, protocol in zip(shown[title], ("subject_stimulus", "trial", "random_window"), strict=True):
+            row = ratings.loc[(method, protocol)]
+            numbers = list(map(float, re.findall(r"-?\d\.\d+", cell)))
+            assert numbers == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
