@@ -199,6 +199,12 @@ def data_folder(muse_folder, emotions_folder):
     return muse_folder
 
 
+@pytest.fixture
+def unaudited(monkeypatch):
+    """Leave the audit out of runs of this process: it takes longer than small fits, and is tested elsewhere."""
+    monkeypatch.setattr("thymos.evaluation.runner.audit_run", lambda *arguments: None)
+
+
 #: Parameters that make the simulated twin of each corpus small.
 SMALL = {
     "affectnet": {"photos": [40, 10], "people": 6, "size": 32, "form": "newer"},

@@ -17,7 +17,10 @@ from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
 
 # sockets of distributed's own are closed by the collector
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("unaudited"),
+]
 
 IDENTITY = ["protocol", "method", "labels", "fold", "seed", "level", "subject"]
 STUDY = {

@@ -19,6 +19,8 @@ from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
 
+pytestmark = pytest.mark.usefixtures("unaudited")
+
 STUDY = {
     "name": "killed",
     "title": "Killed",

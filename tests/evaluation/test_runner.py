@@ -21,6 +21,8 @@ from thymos.training import stacked
 from thymos.training.pipeline import make_pipeline
 from thymos.training.states import load_state, save_state
 
+pytestmark = pytest.mark.usefixtures("unaudited")
+
 STUDY = {
     "name": "small",
     "title": "Small",
@@ -406,8 +408,9 @@ def test_a_damaged_result_file_is_named(done, tmp_path, words):
         Results(tmp_path / "nowhere").read_facts("study")
 
 
-def test_words_and_metric_changed_after_a_run_are_taken_up_and_nothing_is_computed_again(done, tmp_path):
+def test_words_and_metric_changed_after_a_run_are_taken_up_and_nothing_is_computed_again(done, tmp_path, monkeypatch):
     outcome, folder = done
+    monkeypatch.undo()  # audited again, by the other metric
     again = run_study(study(title="Another title", metric="balanced_accuracy"), tmp_path / "run", folder)
     assert (again.done, again.kept) == (0, outcome.done)
     stored = again.results.read_facts("study")["study"]
