@@ -107,8 +107,13 @@ class Case:
 
 def leaks(seed: int) -> Iterator[Case]:
     """Yield the 90 leaking studies: kind by kind, variant by variant, weak to strong on the same simulated people."""
-    for number, (kind, planted) in enumerate(_PLANTED.items()):
-        for variant in zip(*(planted(1000 * seed + 10 * number, level) for level in range(3)), strict=True):
+    yield from _leaking(_PLANTED, 1000 * seed)
+
+
+def _leaking(kinds: dict[str, Callable[[int, int], Iterator[Study]]], seed: int) -> Iterator[Case]:
+    """Yield the cases of each kind, from functions that yield its variants at a seed and a level of strength."""
+    for number, (kind, planted) in enumerate(kinds.items()):
+        for variant in zip(*(planted(seed + 10 * number, level) for level in range(3)), strict=True):
             for strength, (text, *study) in zip(STRENGTHS, variant, strict=True):
                 yield Case(kind, text, strength, *study)
 

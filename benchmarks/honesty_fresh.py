@@ -23,7 +23,6 @@ import pandas as pd
 from honesty_cases import (
     _SFREQ,
     KINDS,
-    STRENGTHS,
     Case,
     Study,
     _as_further_trials,
@@ -38,6 +37,7 @@ from honesty_cases import (
     _forest,
     _imbalanced,
     _lda,
+    _leaking,
     _leaning,
     _logistic,
     _moved,
@@ -66,7 +66,7 @@ from thymos.base.samples import Samples, add_synthetic
 from thymos.evaluation.splitters import Fold, GroupSplit, LeaveOneSubjectOut
 from thymos.signals.spectral import DifferentialEntropy
 
-__all__ = ["KINDS", "STRENGTHS", "Case", "clean", "leaks"]
+__all__ = ["clean", "leaks"]
 
 _NEIGHBOURS = (  # eight electrodes, then for each one that lies beside it
     ("F3", "F4", "T7", "T8", "P3", "P4", "O1", "O2"),
@@ -77,11 +77,7 @@ _FILTER_BANK = ((4, 8), (8, 14), (14, 31), (31, 45))  # Hz
 
 def leaks(seed: int) -> Iterator[Case]:
     """Yield the 60 leaking studies: kind by kind, variant by variant, weak to strong on the same simulated people."""
-    for number, kind in enumerate(KINDS):
-        planted = _PLANTED[kind]
-        for variant in zip(*(planted(1000 * seed + 600 + 10 * number, level) for level in range(3)), strict=True):
-            for strength, (text, *study) in zip(STRENGTHS, variant, strict=True):
-                yield Case(kind, text, strength, *study)
+    yield from _leaking(_PLANTED, 1000 * seed + 600)
 
 
 def clean(seed: int) -> Iterator[Case]:
@@ -546,18 +542,16 @@ def _identity_as_label(seed: int, level: int) -> Iterator[Study]:
     yield text, samples, _split(samples, "trial", seed), ("trial",), partial(_plain, model=_forest)
 
 
-_PLANTED: dict[str, Callable[[int, int], Iterator[Study]]] = {
-    "window overlap": _window_overlap,
-    "trial on both sides": _trial_on_both_sides,
-    "duplicates": _duplicates,
-    "scaler on all": _scaler_on_all,
-    "feature selection on all": _selection_on_all,
-    "oversampling before the split": _oversampling_before,
-    "GAN before the split": _gan_before,
-    "test-set early stopping": _test_set_stopping,
-    "label in a feature": _label_in_feature,
-    "identity as label": _identity_as_label,
-}
+_PLANTED: dict[str, Callable[[int, int], Iterator[Study]]] = dict(
+    zip(
+        KINDS,
+        (
+            *(_window_overlap, _trial_on_both_sides, _duplicates, _scaler_on_all, _selection_on_all),
+            *(_oversampling_before, _gan_before, _test_set_stopping, _label_in_feature, _identity_as_label),
+        ),
+        strict=True,
+    )
+)
 
 
 # Clean

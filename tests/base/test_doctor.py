@@ -58,3 +58,13 @@ def test_a_folder_that_cannot_be_written_to_is_noted(tmp_path, monkeypatch):
     assert line.state == "note"
     assert "not writable" in line.said
     assert "--no-cache" in line.do
+
+
+def test_from_source_it_says_that_nothing_is_installed(tmp_path, monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.metadata, "requires", missing)
+    line = _lines(doctor.environment(tmp_path))["packages it always needs"]
+    assert (line.state, line.do) == ("note", "pip install -e .")
+    assert list(doctor.extras()) == []

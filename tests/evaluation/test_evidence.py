@@ -242,3 +242,25 @@ def test_features_with_more_axes_are_searched_for_scaling_too(make_samples):
     (finding,) = prepared_statistics(samples.replace(X=X), fold)
     assert "standardised over each subject's rows" in finding.text
     assert finding.examples[0] == "column 0, 0"
+
+
+def test_samples_that_are_mostly_alike_are_no_copies(make_samples):
+    samples = make_samples(subjects=4, trials=10, shape=(60,))
+    folds = RecordingSplit(5).folds(samples.meta, samples.y)
+    X = samples.X.copy()
+    X[:, :40] = 0  # as the black ground of pictures
+    X[:, 40:] *= 1 + np.random.default_rng(0).random((len(X), 20))
+    ground = samples.replace(X=X)
+    near = Neighbourhood(ground)
+    assert not near.medians.any()
+    near.coarse = False
+    assert list(near_copies(ground, folds, near)) == []
+
+
+def test_exact_copies_are_left_to_the_search_for_these(make_samples):
+    samples = make_samples(subjects=4, trials=10, shape=(60,))
+    folds = RecordingSplit(5).folds(samples.meta, samples.y)
+    X = samples.X.copy()
+    X[folds[0].test[2]] = X[folds[0].train[5]]
+    planted = samples.replace(X=X)
+    assert list(near_copies(planted, folds, Neighbourhood(planted))) == []

@@ -3,7 +3,9 @@
 import xml.etree.ElementTree as ET
 
 import pandas as pd
+import pytest
 
+from thymos.base.errors import InputError
 from thymos.report.paper import write_paper
 from thymos.report.view import number
 
@@ -34,3 +36,10 @@ def test_files_of_the_same_names_are_written_anew(view, tmp_path):
     (tmp_path / "results.tex").write_text("old")
     write_paper(view, tmp_path)
     assert "old" not in (tmp_path / "results.tex").read_text()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_in_words(view, tmp_path):
+    (tmp_path / "paper").write_text("mine")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_paper(view, tmp_path / "paper")
+    assert (tmp_path / "paper").read_text() == "mine"

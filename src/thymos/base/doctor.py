@@ -54,12 +54,13 @@ def environment(cache: Path) -> Iterator[Line]:
     version = f"{platform.python_version()} at {sys.executable}"
     yield Line("Python", "wrong" if old else "ok", version, "install Python 3.11 or newer" if old else "")
     yield Line("Thymos", "ok", f"{__version__} at {Path(__file__).resolve().parents[1]}")
-    broken = [text for requirement in _requirements() if not requirement.marker and (text := _lacking(requirement))]
+    needed = [requirement for requirement in _requirements() if not requirement.marker]
+    broken = [text for requirement in needed if (text := _lacking(requirement))]
     yield Line(
         "packages it always needs",
-        "wrong" if broken else "ok",
-        "; ".join(broken) or "all there",
-        "pip install --upgrade thymos" if broken else "",
+        "wrong" if broken else "ok" if needed else "note",
+        "; ".join(broken) or ("all there" if needed else "not known: Thymos runs from its source, it is not installed"),
+        "" if needed and not broken else "pip install --upgrade thymos" if broken else "pip install -e .",
     )
     yield _accelerator()
     memory = _memory()
@@ -95,7 +96,11 @@ def extras() -> Iterator[Line]:
 
 
 def _requirements() -> list[Requirement]:
-    return [Requirement(text) for text in metadata.requires("thymos") or ()]
+    """Return what the installed package asks for, nothing where it is not installed."""
+    try:
+        return [Requirement(text) for text in metadata.requires("thymos") or ()]
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def _lacking(requirement: Requirement) -> str:

@@ -7,6 +7,7 @@ chosen with the labels of the test rows, say) is the business of :mod:`thymos.ev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -116,7 +117,7 @@ class Neighbourhood:
         grown = float(np.median(np.log(outer[:, -1:] / outer[:, :-1]).mean(axis=1)))
         return float(expected / grown) if grown > 0 else 0.0
 
-    @property
+    @cached_property
     def coarse(self) -> bool:
         """Whether most columns have so few values, as rounding leaves, that samples lie on lines by chance."""
         few = self.table[:_FEW_ROWS]
@@ -126,8 +127,9 @@ class Neighbourhood:
     def flat(self) -> bool:
         """Whether the samples lie near a plane, in which three are on a line by chance."""
         few = self.table[:_FEW_ROWS].astype(np.float64)
-        power = np.linalg.svd(few - few.mean(axis=0), compute_uv=False) ** 2
-        return bool(power.sum() ** 2 < _LEAST_DIRECTIONS * (power**2).sum())
+        few -= few.mean(axis=0)
+        gram = few @ few.T  # its eigenvalues are the power along each direction: their sum, and that of their squares
+        return bool(np.trace(gram) ** 2 < _LEAST_DIRECTIONS * (gram**2).sum())
 
     @property
     def crowded(self) -> bool:
@@ -142,7 +144,9 @@ class Neighbourhood:
         near = (ratio <= _NEAR) & (self.distances > 0)
         if not self.coarse:  # rounded values are equal by chance
             if self.table.shape[1] >= _MANY:
-                near[:, :2] |= self.medians[:, :2] <= _NEAR * self.medians[:, 2:]
+                # where most values of all are alike, such as a black ground, the median tells nothing
+                replaced = (self.medians[:, :2] <= _NEAR * self.medians[:, 2:]) & (self.medians[:, 2:] > 0)
+                near[:, :2] |= replaced & (self.distances[:, :2] > 0)
             limit = min(_NEAREST_BY_CHANCE, _BY_CHANCE ** (1 / max(self.dimension, 1e-9)))
             closer = (ratio <= limit) & (self.distances > 0)
             near |= closer & (closer.any(axis=1).sum() >= _SOME_COPIES)

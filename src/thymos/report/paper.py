@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from thymos.base.errors import InputError
 from thymos.base.folders import whole_file
 from thymos.report.page import report_content
 from thymos.report.view import RunView, number
@@ -35,8 +36,17 @@ def write_paper(view: RunView, folder: Path) -> list[Path]:
     ------
     DataError
         If the run has lost what it stored.
+    InputError
+        If there can be no such folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Figures and tables cannot be written to {folder}: {error.strerror or error}.",
+            fits="a folder in a place one may write to",
+            do="choose another --paper",
+        ) from None
     paths = [_write(folder / f"{name}.svg", text) for name, text in _figures(view) if text]
     for name, table, caption in _tables(view):
         paths.append(_write(folder / f"{name}.csv", table.to_csv(index=False)))
