@@ -20,6 +20,7 @@ MODELS = Catalogue(
             "thymos.models.face_cnn:FaceCNN",
             "three convolutions and a dense layer on photographs of faces",
             citation=_HEGH,
+            parameters={"amp": True},
         ),
         "compact_face_cnn": Row(
             "thymos.models.face_cnn:FaceCNN",
@@ -34,7 +35,10 @@ MODELS = Catalogue(
             "thymos.models.speech_cnn:SpeechCNN",
             "blocks of convolutions on log-mel spectrograms of speech",
             citation="spectrograms hidden in bands while training: Park et al. 2019, SpecAugment",
-            parameters={"lr": 3e-3, "weight_decay": 1e-2, "schedule": "one_cycle", "max_epochs": 60, "patience": 60},
+            parameters={
+                **{"lr": 3e-3, "weight_decay": 1e-2, "schedule": "one_cycle", "amp": True},
+                **{"max_epochs": 60, "patience": 60},
+            },
         ),
         "speech_attention": Row(
             "thymos.models.speech_cnn:SpeechCNN",
@@ -42,7 +46,7 @@ MODELS = Catalogue(
             citation="spectrograms hidden in bands while training: Park et al. 2019, SpecAugment",
             parameters={
                 **{"architecture": "recurrent", "lr": 3e-3, "weight_decay": 1e-2, "schedule": "one_cycle"},
-                **{"max_epochs": 60, "patience": 60},
+                **{"amp": True, "max_epochs": 60, "patience": 60},
             },
         ),
         "majority": Row("sklearn.dummy:DummyClassifier", "the commonest class", parameters={"strategy": "prior"}),

@@ -1,0 +1,204 @@
+"""Run every command of README and of the documentation, in order, and write down how long each takes.
+
+Run: python docs/run_commands.py [--only PAGE] [--here] [--full]. The project is cloned and ``make`` installs it there,
+unless `--here` takes the environment that this runs in. Each page has an empty folder of its own, with what it takes
+for granted (simulated corpora in the real layouts, recordings, photographs, voices), and its commands run there one
+after the other as they are printed, but for three things that the table shows: corpora lie where these do, studies are
+run with the budget ``tiny`` unless `--full` is given, and a cluster is one of this machine. What belongs to Python and
+to measurements (``python benchmarks/...``) has tests and stored results of its own and is not repeated. The table is
+``results/commands.csv``; the status is 1 if a command failed that should not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+BEGIN = ("thymos", "make", "mkdir", "mv", "head")
+#: Small corpora in the layouts of the real ones.
+CORPORA = {
+    "deap": "--subjects 3 --set trials=6 --set films=0 --set seconds=24",
+    "faced": "--subjects 3 --set seconds=12",
+    "seed": "--subjects 2 --set scale=0.1",
+    "eav": "--subjects 2 --set turns=20 --set seconds=6",
+    "hku956": "--subjects 5",
+    "muse-mental-state": "",
+    "emotions-csv": "",
+    "ravdess": "",
+    "fer2013": "",
+    "affectnet": "",
+}
+CLUSTER = "tcp://127.0.0.1:8786"
+#: What is printed in the documentation, and what stands for it here.
+HERE = (
+    (r"(--data) (DIR|DATA)\b", r"\1 {corpora}"),
+    (r"/downloads/DEAP\b", "{corpora}/deap"),
+    (r"/downloads/FACED\b", "{corpora}/faced"),
+    (r"--out DIR\b", "--out made"),
+    (r"tcp://[\w.]+:8786", CLUSTER),
+    (r"\bSTUDY\b", "gene-pruning-digits"),
+    (r"^make (\w+)", r"make -C {root} \1"),
+)
+_WRITE = "{python} {root}/examples/write_edf_files.py"
+_STUDY = "thymos init recordings"
+_LABELS = (
+    "printf 'file,label\\n' > labels.csv; for f in {folder}*.edf; do b=$(basename $f); "
+    "echo $b,$(echo $b | cut -d_ -f2) >> labels.csv; done"
+)
+_EDF = f"{_WRITE} people; cp people/anna_*.edf .; cp anna_happy_1.edf recording.edf"
+#: What a page takes for granted, as commands of a shell.
+GIVEN = {
+    "README.md": [_EDF, _LABELS.format(folder="anna_"), "{python} {helper} study my-study.yaml"],
+    "docs/audit.md": [
+        "{python} {helper} study my-study.yaml",
+        "thymos run my-study.yaml --data {corpora} --out runs/mine --budget tiny",
+    ],
+    "docs/cite.md": ["thymos run gene-pruning-digits --out runs/mine --budget tiny"],
+    "docs/deploy.md": [
+        f"{_WRITE} recordings; mkdir new; mv recordings/fay_* new/",
+        _STUDY,
+        _LABELS.format(folder="new/"),
+        "{python} {helper} volts volts.csv",
+    ],
+    "docs/faces.md": ["{python} {helper} photographs ."],
+    "docs/lel.md": ["thymos simulate faced --out sim6 --subjects 3 --set seconds=12 --set effect=6 --seed 7"],
+    "docs/own-recordings.md": [f"{_WRITE} recordings"],
+    "docs/saliency.md": [_EDF, _LABELS.format(folder="anna_")],
+    "docs/speech.md": ["cp $(find {corpora} -name '*.wav' | head -1) call.wav", "{python} {helper} flac call.wav"],
+}
+#: Commands that are to end with a status other than 0, and with which.
+REFUSED = {("docs/deploy.md", "thymos predict model volts.csv"): 1}
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands in the code blocks of a page, without comments, each once."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / page).read_text(), re.S | re.M)
+    shell = [block for language, block in blocks if language in ("", "bash", "sh", "console")]
+    lines = [line.removeprefix("$ ").strip() for block in shell for line in block.splitlines()]
+    found = [re.sub(r"\s+#\s.*", "", line) for line in lines if line.split(" ")[0] in BEGIN]
+    return list(dict.fromkeys(found))
+
+
+def small(command: str) -> str:
+    """Return a command with the budget ``tiny`` where it runs a study and names no budget."""
+    words = command.split()
+    if words[0] != "thymos":
+        return command
+    if words[1] in ("run", "audit", "train", "augment") and "recordings/study.yaml" not in command:
+        return re.sub(r"--budget \w+", "", command).strip() + (" --budget tiny" if "runs/" not in words[2] else "")
+    if words[1] == "reproduce":
+        return re.sub(r"--budget \w+", "", command).strip() + " --budget tiny"
+    return command
+
+
+def main() -> int:
+    """Run all pages and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", default=PAGES, metavar="PAGE")
+    parser.add_argument("--here", action="store_true", help="no clone, no installation")
+    parser.add_argument("--full", action="store_true", help="with the budgets that the pages say, which takes days")
+    parser.add_argument("--place", type=Path, help="an empty folder; a temporary one by default")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "commands.csv")
+    given = parser.parse_args()
+    place = given.place or Path(tempfile.mkdtemp(prefix="thymos-commands-"))
+    root = ROOT if given.here else place / "thymos"
+    binaries = Path(sys.executable).parent if given.here else root / ".venv" / "bin"
+    names = {"corpora": place / "corpora", "root": root, "python": binaries / "python"}
+    names["helper"] = root / "docs" / "given_files.py"
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(place / "cache"),
+        "THYMOS_DATA": str(place / "corpora"),
+        "COLUMNS": "80",
+    }
+
+    def run(command: str, folder: Path) -> tuple[float, int, str]:
+        begin = time.perf_counter()
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        with (folder / "said.txt").open("a") as said:
+            said.write(f"$ {command}\n{done.stdout}{done.stderr}\n")
+        return time.perf_counter() - begin, done.returncode, done.stderr
+
+    (place / "corpora").mkdir(parents=True, exist_ok=True)
+    rows, failed = [], 0
+    if not given.here:
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
+        seconds, status, said = run("make .venv/.installed", root)
+        if status:
+            raise SystemExit(f"nothing could be installed: {said}")
+        rows.append(
+            {"page": "README.md", "command": "make .venv/.installed", "seconds": round(seconds, 1), "status": 0}
+        )
+    for name, options in CORPORA.items():
+        _, status, said = run(f"thymos simulate {name} --out . {options}", place / "corpora")
+        if status:
+            raise SystemExit(f"{name} cannot be simulated: {said}")
+    for page in given.only:
+        folder = place / re.sub(r"\W", "-", page)
+        folder.mkdir(exist_ok=True)
+        listed = commands(page)
+        cluster = None
+        if any("tcp://" in command for command in listed):
+            cluster = _cluster(environment, folder)
+        for command in GIVEN.get(page, []) if listed else []:
+            _, status, said = run(_filled(command, names), folder)
+            if status:
+                raise SystemExit(f"{page}: what it takes for granted failed, {command}: {said}")
+        for command in listed:
+            shown = command if given.full else small(command)
+            for pattern, here in HERE:
+                shown = re.sub(pattern, here, shown)
+            seconds, status, said = run(_filled(shown, names), folder)
+            expected = next((s for (p, c), s in REFUSED.items() if p == page and command.startswith(c)), 0)
+            bad = status != expected
+            failed += bad
+            ran = shown.replace("{corpora}", "CORPORA").replace(" -C {root}", "")
+            rows.append({"page": page, "command": ran, "seconds": round(seconds, 1), "status": status})
+            print(f"{seconds:7.1f} s  {status}  {page}: {ran}{'   <- ' + said[-300:] if bad else ''}", flush=True)
+        if cluster is not None:
+            cluster.terminate()
+    if given.only == PAGES:
+        given.out.parent.mkdir(exist_ok=True)
+        pd.DataFrame(rows).to_csv(given.out, index=False)
+    print(f"{len(rows)} commands, {failed} failed, {sum(row['seconds'] for row in rows) / 60:.0f} minutes; {place}")
+    if given.place is None and not failed:
+        shutil.rmtree(place)
+    return int(failed > 0)
+
+
+def _filled(command: str, names: dict) -> str:
+    for name, value in names.items():
+        command = command.replace("{" + name + "}", str(value))
+    return command
+
+
+def _cluster(environment: dict, folder: Path) -> subprocess.Popen:
+    """Return a scheduler with one worker, which lives as long as a page."""
+    code = (
+        "from distributed import LocalCluster; import time\n"
+        "if __name__ == '__main__':\n"
+        "    made = LocalCluster(n_workers=1, threads_per_worker=1, scheduler_port=8786, dashboard_address=None)\n"
+        "    time.sleep(86400)\n"
+    )
+    (folder / "cluster.py").write_text(code)
+    made = subprocess.Popen(["python", "cluster.py"], cwd=folder, env=environment)
+    time.sleep(8)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())
