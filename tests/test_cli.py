@@ -74,8 +74,9 @@ def test_listings(muse_folder):
     assert result.returncode == 0
     assert "muse-mental-state" in result.stdout
     assert "simulated-eeg" in result.stdout
-    (row,) = (line for line in result.stdout.splitlines() if line.startswith("│ manifest"))
-    assert row.split("│")[-2].strip() == "your own"
+    lines = [line.split() for line in result.stdout.splitlines()]
+    (place,) = (number for number, words in enumerate(lines) if words[:1] == ["manifest"])
+    assert "found: your own".split() in lines[place + 1 : place + 4]
     result = thymos("studies")
     assert "lstm-gru-muse" in result.stdout
     assert "demo" in result.stdout

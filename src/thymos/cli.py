@@ -13,7 +13,7 @@ import typer
 from thymos import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from thymos.base.cache import Cache
     from thymos.base.recording import Recording
@@ -121,31 +121,41 @@ def _corpora(data: Path | None) -> Iterator[tuple[str, Path | None]]:
 @app.command()
 def sources(data: Data = None) -> None:
     """List what can be read, and what of it is found below --data."""
-    from rich.table import Table
-
     from thymos.sources.catalogue import SOURCES
 
     places = dict(_corpora(data))
-    table = Table("name", "what", "labels", "licence", "found", title="Sources")
+    rows = []
     for name, row in SOURCES.items():
         found = "your own" if row.file else "made on use"
         if name in places:
             found = str(places[name] or ("no" if data else "no --data given"))
-        table.add_row(name, row.summary, ", ".join(label.column for label in row.labels), row.licence, found)
-    _console().print(table)
+        labels = ", ".join(label.column for label in row.labels)
+        rows.append((name, row.summary, f"found: {found}", f"labels: {labels}", f"licence: {row.licence}"))
+    _list(rows)
 
 
 @app.command()
 def studies() -> None:
     """List the studies that come with Thymos."""
-    from rich.table import Table
-
     from thymos.evaluation.study import load_study, shipped_studies
 
-    table = Table("name", "title", "source", "protocols", "methods", title="Studies")
+    rows = []
     for name in shipped_studies():
         study = load_study(name)
-        table.add_row(name, study.title, study.source.name, ", ".join(study.protocols), str(len(study.methods)))
+        more = f"{study.source.name}: {', '.join(study.protocols)}; {len(study.methods)} methods"
+        rows.append((name, study.title, more))
+    _list(rows)
+
+
+def _list(rows: Iterable[tuple[str, ...]]) -> None:
+    """Print names, whole so that they can be copied, beside lines of words, the first of which counts most."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    table = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 1, 0))
+    for name, first, *more in rows:
+        words = [Text(first), *(Text(line, style="dim") for line in more)]
+        table.add_row(Text(name, style="bold"), Text("\n").join(words))
     _console().print(table)
 
 
