@@ -76,7 +76,7 @@ def test_listings(muse_folder):
     assert "simulated-eeg" in result.stdout
     lines = [line.split() for line in result.stdout.splitlines()]
     (place,) = (number for number, words in enumerate(lines) if words[:1] == ["manifest"])
-    assert "found: your own".split() in lines[place + 1 : place + 4]
+    assert ["found:", "your", "own"] in lines[place + 1 : place + 4]
     result = thymos("studies")
     assert "lstm-gru-muse" in result.stdout
     assert "demo" in result.stdout

@@ -866,15 +866,16 @@ def device_named(device: str) -> str:
 def reproducible(seed: int, device: str, deterministic: bool = True) -> Iterator[None]:
     """Seed torch inside, leave its global state as it was; deterministic kernels where there are any."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.startswith("cuda") else []):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # finds faults, at a tenth of the time
+        memory.fill_uninitialized_memory = False  # finds faults, at a tenth of the time
         torch.set_flush_denormal(True)  # long recurrences run into denormal gradients, at half the speed
         try:
             yield
         finally:
             torch.set_flush_denormal(False)
-            torch.utils.deterministic.fill_uninitialized_memory = filled
+            memory.fill_uninitialized_memory = filled
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
