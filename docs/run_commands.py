@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=PAGES, metavar="PAGE")
     parser.add_argument("--here", action="store_true", help="no clone, no installation")
     parser.add_argument("--full", action="store_true", help="with the budgets that the pages say, which takes days")
-    parser.add_argument("--place", type=Path, help="an empty folder; a temporary one by default")
+    parser.add_argument("--place", type=Path, help="a folder outside of the project; a temporary one by default")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "commands.csv")
     given = parser.parse_args()
     place = given.place or Path(tempfile.mkdtemp(prefix="thymos-commands-"))
@@ -136,13 +136,14 @@ def main() -> int:
     (place / "corpora").mkdir(parents=True, exist_ok=True)
     rows, failed = [], 0
     if not given.here:
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
+        if root.exists():
+            subprocess.run(["git", "-C", str(root), "pull", "-q"], check=True)
+        else:
+            subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
         seconds, status, said = run("make .venv/.installed", root)
         if status:
             raise SystemExit(f"nothing could be installed: {said}")
-        rows.append(
-            {"page": "README.md", "command": "make .venv/.installed", "seconds": round(seconds, 1), "status": 0}
-        )
+        print(f"{seconds:7.1f} s  installed", flush=True)
     for name, options in CORPORA.items():
         _, status, said = run(f"thymos simulate {name} --out . {options}", place / "corpora")
         if status:
@@ -171,9 +172,13 @@ def main() -> int:
             print(f"{seconds:7.1f} s  {status}  {page}: {ran}{'   <- ' + said[-300:] if bad else ''}", flush=True)
         if cluster is not None:
             cluster.terminate()
-    if given.only == PAGES:
-        given.out.parent.mkdir(exist_ok=True)
-        pd.DataFrame(rows).to_csv(given.out, index=False)
+    table = pd.DataFrame(rows)
+    if given.out.exists():  # pages that were not run again stay as they were
+        stored = pd.read_csv(given.out)
+        table = pd.concat([stored[~stored["page"].isin(given.only) & stored["page"].isin(PAGES)], table])
+    table = table.sort_values("page", key=lambda pages: pages.map(PAGES.index), kind="stable")
+    given.out.parent.mkdir(exist_ok=True)
+    table.to_csv(given.out, index=False)
     print(f"{len(rows)} commands, {failed} failed, {sum(row['seconds'] for row in rows) / 60:.0f} minutes; {place}")
     if given.place is None and not failed:
         shutil.rmtree(place)
