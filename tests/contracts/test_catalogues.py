@@ -73,7 +73,14 @@ FOR_CHECKS = {
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
     "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "physio_lstm": {"lr": 3e-2, "max_epochs": 6, "hidden": (16, 16), "batch_size": 16},
-    "physio_lstm_regressor": {"lr": 3e-2, "max_epochs": 40, "hidden": (16, 16), "batch_size": 32},
+    "physio_lstm_regressor": {
+        "lr": 3e-2,
+        "max_epochs": 20,
+        "hidden": (16, 16),
+        "batch_size": 32,
+        "dropout": 0.0,
+        "scaling": "zscore",
+    },
     "hybrid_fusion": {"lr": 1e-2, "finetune_lr": 1e-3, "frozen_epochs": 3, "finetune_epochs": 2, "hidden": 16},
     "random_forest_regressor": {"n_estimators": 10},
 }
