@@ -36,7 +36,7 @@ CORPORA = {
     "muse-mental-state": "",
     "emotions-csv": "",
     "ravdess": "",
-    "fer2013": "",
+    "fer2013": "--set photos=[2000,200,200]",
     "affectnet": "",
 }
 CLUSTER = "tcp://127.0.0.1:8786"
