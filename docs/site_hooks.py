@@ -32,7 +32,7 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     """Draw formulas, and lead links out of the folder of pages to where these files are on the site."""
-    markdown = _MATH.sub(lambda found: convert(found[1].strip(), display="block"), markdown)
+    markdown = _MATH.sub(lambda found: _drawn(found[1].strip()), markdown)
     return markdown.replace("](../README.md)", "](index.md)").replace("](../results/", "](results/")
 
 
@@ -40,6 +40,13 @@ def on_page_content(html, page, config, files):
     """Show names that docstrings mark for Sphinx as plain code."""
     html = re.sub(r":(?:func|class|data|meth|mod|attr):(?=<code)", "", html)
     return re.sub(r"(<code[^>]*>)~(?:\w+\.)*(\w+</code>)", r"\1\2", html)
+
+
+def _drawn(formula: str) -> str:
+    made = convert(formula, display="block")
+    if "<mi>&</mi>" in made:  # aligned lines would be printed with their marks
+        raise ValueError(f"This formula is not drawn as it is meant, write one block for each line: {formula}")
+    return made
 
 
 def _public(path: Path) -> bool:
