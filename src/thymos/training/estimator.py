@@ -865,12 +865,12 @@ def device_named(device: str) -> str:
 @contextlib.contextmanager
 def reproducible(seed: int, device: str, deterministic: bool = True) -> Iterator[None]:
     """Seed torch inside, leave its global state as it was; deterministic kernels where there are any."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.startswith("cuda") else []):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+        torch.set_deterministic_debug_mode("warn" if deterministic else "default")
         memory.fill_uninitialized_memory = False  # finds faults, at a tenth of the time
         torch.set_flush_denormal(True)  # long recurrences run into denormal gradients, at half the speed
         try:
@@ -878,4 +878,4 @@ def reproducible(seed: int, device: str, deterministic: bool = True) -> Iterator
         finally:
             torch.set_flush_denormal(False)
             memory.fill_uninitialized_memory = filled
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.set_deterministic_debug_mode(before)
