@@ -79,6 +79,7 @@ ROWS = (
         "balanced_accuracy",
     ),
     Row("masked-gan", "DEAP, simulated, effect 3, valence", "mgan-d3.quick", "personal_gan", "stimulus"),
+    Row("masked-gan", "DEAP, simulated, effect 6, valence", "mgan-d6.quick", "personal_gan", "stimulus"),
     Row(
         "hybrid",
         "HKU956: heart rate at the wrist, valence",

@@ -402,39 +402,56 @@ def test_copies_and_speeds_of_faces_and_intervals_are_the_stored_ones():
 
 def test_what_searched_networks_and_generated_samples_show_is_stored():
     page = " ".join((ROOT / "docs" / "generation-search.md").read_text().split())
-    stored = pd.read_csv(ROOT / "results" / "mgan-d3.quick.csv")
-    table = stored.query("labels == 'true' and level == 'trial' and metric == 'accuracy'").set_index("method")
     names = {
         **{"RBF-SVM on differential entropy": "svm", "DGCNN": "dgcnn", "EEGNet on signals": "eegnet"},
         **{"random architectures": "random", "shared architecture": "population", "personal architectures": "personal"},
     }
-    shown = {title: cells for title, cells in rows_of("generation-search.md", 3).items() if title in names}
-    assert set(shown) == set(names)
-    for title, method in names.items():
-        for cell, name in zip(shown[title], (method, f"{method}_gan"), strict=True):
-            if cell:
+    rows = rows_of("generation-search.md", 5)
+    assert set(names) <= set(rows)
+    pairs = {
+        "personal less shared architectures": ("personal", "population"),
+        "personal less random architectures": ("personal", "random"),
+        "personal architectures less DGCNN": ("personal", "dgcnn"),
+        "shared less random architectures": ("population", "random"),
+        "personal architectures with less without generated samples": ("personal_gan", "personal"),
+    }
+    planned = rows_of("generation-search.md", 3)
+    tables, found = [], []
+    for place, effect in enumerate((3, 6)):
+        stored = pd.read_csv(ROOT / "results" / f"mgan-d{effect}.quick.csv")
+        table = stored.query("labels == 'true' and level == 'trial' and metric == 'accuracy'").set_index("method")
+        for title, method in names.items():
+            for cell, name in zip(rows[title][2 * place : 2 * place + 2], (method, f"{method}_gan"), strict=True):
+                if not cell:
+                    assert name not in table.index
+                    continue
                 value, low, high = map(float, re.findall(r"\d\.\d+", cell))
                 row = table.loc[name]
                 assert [value, low, high] == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
                 assert value == pytest.approx(row["value"], abs=5.1e-4)
-            else:
-                assert name not in table.index
+        assert table["chance"].drop("majority").round(2).between(0.53, 0.55).all()
+        compared = json.loads((ROOT / "results" / f"mgan-d{effect}.quick.json").read_text())["stimulus"]
+        differences = {(pair["a"], pair["b"]): pair["difference"] for pair in compared["compared"]}
+        for title, pair in pairs.items():
+            assert float(planned[title][place]) == pytest.approx(differences[pair], abs=6e-4)
+        assert min(pair["p"] for pair in compared["compared"]) > 0.05
+        tables.append(table)
+        found.append(compared)
+    assert f"is {found[0]['median_sd']:.3f} and {found[1]['median_sd']:.3f}" in page
+    assert f"{found[0]['detectable']:.3f} and {found[1]['detectable']:.3f} would have been found" in page
     for words, method in {"repeated samples reach": "personal_oversample", "no electrode": "personal_unmasked"}.items():
-        row = table.loc[method]
-        assert f"{words} {row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]" in page
-    assert (table["p"] > 0.05).all(), "the page says that nothing is above chance"
-    assert table["chance"].drop("majority").round(2).between(0.53, 0.55).all()
-    compared = json.loads((ROOT / "results" / "mgan-d3.quick.json").read_text())["stimulus"]
-    differences = {(pair["a"], pair["b"]): pair for pair in compared["compared"]}
-    assert f"personal less shared {differences['personal', 'population']['difference']:.3f}" in page
-    assert f"less random {differences['personal', 'random']['difference']:.3f}" in page
-    assert f"less DGCNN {differences['personal', 'dgcnn']['difference']:.3f}" in page
-    assert f"shared less random {differences['population', 'random']['difference']:.3f}" in page
-    assert f"without generated samples {differences['personal_gan', 'personal']['difference']:.3f}" in page
-    assert min(pair["p"] for pair in compared["compared"]) > 0.05
-    seconds = compared["fit_seconds_of_a_seed"]
-    assert f"{seconds['personal']:.0f} s a seed against {seconds['random']:.0f} s" in page
-    assert f"standard deviation {compared['median_sd']:.3f}, of which {compared['detectable']:.3f}" in page
+        cells = [
+            f"{t.loc[method, 'value']:.3f} [{t.loc[method, 'low']:.2f}, {t.loc[method, 'high']:.2f}]" for t in tables
+        ]
+        assert f"{words} {' and '.join(cells)}" in page
+    assert (tables[0]["p"] > 0.05).all(), "the page says that nothing is above chance"
+    above = tables[1]["p"][tables[1]["p"] < 0.05]
+    assert set(above.index) == {"svm", "svm_gan", "dgcnn", "eegnet"}
+    assert all(f"(p = {p:.3f})" in page for p in above)
+    assert above.min() * len(tables[1]) > 0.05, "the page says that none is left after correction"
+    seconds = [one["fit_seconds_of_a_seed"] for one in found]
+    assert f"{seconds[0]['personal']:.0f} s a seed against {seconds[0]['random']:.0f} s" in page
+    assert [round(one["personal"] / one["random"]) for one in seconds] == [12, 6]
 
 
 def test_what_is_left_of_pruned_networks_is_stored():
