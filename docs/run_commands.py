@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from thymos.evaluation.study import load_study
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 BEGIN = ("thymos", "make", "mkdir", "mv", "head")
@@ -91,10 +93,13 @@ def commands(page: str) -> list[str]:
 
 
 def small(command: str) -> str:
-    """Return a command with the budget ``tiny`` where it runs a study and names no budget."""
+    """Return a command with the budget ``tiny`` where it runs a study, without the protocols that are not in it."""
     words = command.split()
     if words[0] != "thymos":
         return command
+    if "--protocol" in command:
+        known = load_study(words[2], "tiny").protocols
+        command = re.sub(r"--protocol (\w+) ", lambda found: found[0] if found[1] in known else "", command)
     if words[1] in ("run", "audit", "train", "augment") and "recordings/study.yaml" not in command:
         return re.sub(r"--budget \w+", "", command).strip() + (" --budget tiny" if "runs/" not in words[2] else "")
     if words[1] == "reproduce":
