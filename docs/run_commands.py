@@ -4,8 +4,9 @@ Run: python docs/run_commands.py [--only PAGE] [--here] [--full]. The project is
 unless `--here` takes the environment that this runs in. Each page has an empty folder of its own, with what it takes
 for granted (simulated corpora in the real layouts, recordings, photographs, voices), and its commands run there one
 after the other as they are printed, but for three things that the table shows: corpora lie where these do, studies are
-run with the budget ``tiny`` unless `--full` is given, and a cluster is one of this machine. What belongs to Python and
-to measurements (``python benchmarks/...``) has tests and stored results of its own and is not repeated. The table is
+run with the budget ``tiny`` unless `--full` is given, and a cluster is one of this machine. What stands alone and is on
+several pages runs once (``make demo`` is ``thymos demo``). What belongs to Python and to measurements (``python
+benchmarks/...``) has tests and stored results of its own and is not repeated. The table is
 ``results/commands.csv``; the status is 1 if a command failed that should not have.
 """
 
@@ -153,6 +154,7 @@ def main() -> int:
         _, status, said = run(f"thymos simulate {name} --out . {options}", place / "corpora")
         if status:
             raise SystemExit(f"{name} cannot be simulated: {said}")
+    alone = {"thymos demo"} if "README.md" in given.only else set()  # make demo is that
     for page in given.only:
         folder = place / re.sub(r"\W", "-", page)
         folder.mkdir(exist_ok=True)
@@ -165,6 +167,10 @@ def main() -> int:
             if status:
                 raise SystemExit(f"{page}: what it takes for granted failed, {command}: {said}")
         for command in listed:
+            if command in alone:
+                continue
+            if command.split()[1] in ("demo", "doctor", "reproduce", "studies"):
+                alone.add(command)
             shown = command if given.full else small(command)
             for pattern, here in HERE:
                 shown = re.sub(pattern, here, shown)
