@@ -1,6 +1,6 @@
 """Whether searched networks use the planted electrodes and bands, and whether genotypes tell of them.
 
-Run: python benchmarks/planted.py [--effect 6] [--draws 39]
+Run: python benchmarks/planted.py [--effect 6] [--draws 39] [--jobs 2]
 
 Simulated EEG whose effects are known (`thymos.sources.simulate.eeg.EFFECTS`): eight people, 40 trials of 24 s; valence
 above 5 or not; differential entropy of windows of 1 s in samples of 6 s. Personal architectures are searched and
@@ -8,7 +8,8 @@ trained on two thirds of the clips with the sizes of the budget ``quick``, once 
 labels permuted between the trials of each person. A map is the mean size of gradient times standardised value over the
 samples of the other clips, summed over windows; how often a planted place (a band of an electrode) beats another one is
 the area under the curve. Of genotypes: the share of the edges that mix electrodes. p is the share of the permuted fits
-that reach the value of the true labels, that fit included. One thread.
+that reach the value of the true labels, that fit included. One thread each; every fit is written down as soon as it is done,
+and a second call adds what is missing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
 from thymos.base.samples import Samples
@@ -84,22 +86,17 @@ def looked(samples: Samples, seed: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measure and write ``results/planted-d<effect>.json``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--effect", type=float, default=6.0)
-    parser.add_argument("--draws", type=int, default=39)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+def fitted(samples: Samples, number: int, seed: int) -> tuple[int, dict[str, float]]:
+    """Return what networks use with the labels as they are (number -1), or with labels permuted."""
     torch.set_num_threads(1)
-    samples = load(given.effect, given.seed)
-    true = looked(samples, given.seed)
-    print("true labels", true, flush=True)
-    drawn = []
-    for number in range(given.draws):
-        drawn.append(looked(permute_trial_labels(samples, number), given.seed + number))
-        print("permuted", drawn[-1], flush=True)
-    table = {
+    own = samples if number < 0 else permute_trial_labels(samples, number)
+    return number, looked(own, seed + max(0, number))
+
+
+def summed_up(rows: dict[str, dict[str, float]]) -> dict:
+    """Return for each measure its value with the labels, those with permuted ones, and p."""
+    true, drawn = rows["-1"], [rows[name] for name in sorted(rows, key=int) if name != "-1"]
+    return {
         name: {
             "true labels": value,
             "permuted": [one[name] for one in drawn],
@@ -107,15 +104,32 @@ def main() -> None:
         }
         for name, value in true.items()
     }
-    for name, row in table.items():
+
+
+def main() -> None:
+    """Measure and write ``results/planted-d<effect>.json``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--effect", type=float, default=6.0)
+    parser.add_argument("--draws", type=int, default=39)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    path = Path(__file__).parent.parent / "results" / f"planted-d{given.effect:g}.json"
+    path.parent.mkdir(exist_ok=True)
+    fits = json.loads(path.read_text())["fits"] if path.exists() else {}
+    samples = load(given.effect, given.seed)
+    missing = [number for number in range(-1, given.draws) if str(number) not in fits]
+    work = (delayed(fitted)(samples, number, given.seed) for number in missing)
+    for number, found in Parallel(given.jobs, return_as="generator_unordered")(work):
+        fits[str(number)] = found
+        print("true labels" if number < 0 else f"permuted {number}", found, flush=True)
+        about = {"effect": given.effect, "seed": given.seed, "draws": len(fits) - ("-1" in fits)}
+        table = summed_up(fits) if "-1" in fits else {}
+        path.write_text(json.dumps({"about": about, **table, "fits": fits}, indent=1) + "\n")
+    for name, row in summed_up(fits).items():
         permuted = np.array(row["permuted"])
         spread = f"permuted {permuted.mean():.3f} +- {permuted.std():.3f}"
         print(f"{name}: {row['true labels']:.3f}, {spread}, p {row['p']:.2f}")
-    folder = Path(__file__).parent.parent / "results"
-    folder.mkdir(exist_ok=True)
-    about = {"effect": given.effect, "seed": given.seed, "draws": given.draws}
-    path = folder / f"planted-d{given.effect:g}.json"
-    path.write_text(json.dumps({"about": about, **table}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
