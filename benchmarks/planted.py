@@ -8,8 +8,8 @@ trained on two thirds of the clips with the sizes of the budget ``quick``, once 
 labels permuted between the trials of each person. A map is the mean size of gradient times standardised value over the
 samples of the other clips, summed over windows; how often a planted place (a band of an electrode) beats another one is
 the area under the curve. Of genotypes: the share of the edges that mix electrodes. p is the share of the permuted fits
-that reach the value of the true labels, that fit included. One thread each; every fit is written down as soon as it is done,
-and a second call adds what is missing.
+that reach the value of the true labels, that fit included. One thread each; every fit is written down as soon as it is
+done, and a second call with the same seed adds what is missing.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def main() -> None:
     given = parser.parse_args()
     path = Path(__file__).parent.parent / "results" / f"planted-d{given.effect:g}.json"
     path.parent.mkdir(exist_ok=True)
-    fits = json.loads(path.read_text())["fits"] if path.exists() else {}
+    stored = json.loads(path.read_text()) if path.exists() else {"about": {}, "fits": {}}
+    fits = stored["fits"] if stored["about"].get("seed") == given.seed else {}
     samples = load(given.effect, given.seed)
     missing = [number for number in range(-1, given.draws) if str(number) not in fits]
     work = (delayed(fitted)(samples, number, given.seed) for number in missing)
