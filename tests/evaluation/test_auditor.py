@@ -282,6 +282,22 @@ def test_a_method_is_tried_for_two_epochs_and_whole_where_that_fails(make_sample
     assert pipeline[-1].get_params() == Patient(**options).get_params(), "it was changed"
 
 
+@pytest.mark.parametrize("windows", [30, 10, 1])
+def test_a_method_is_tried_on_several_trials_of_each_class_however_long_they_are(make_samples, windows):
+    samples = make_samples(subjects=2, trials=24, windows=windows, shape=(1,))
+    number = np.unique(samples.meta["trial"], return_inverse=True)[1]
+    seen = []
+
+    class Counting(Patient):
+        def fit(self, X, y):
+            seen.append([len(np.unique(X[y == label])) for label in np.unique(y)])
+            return super().fit(X, y)
+
+    fold = TrialSplit(4).folds(samples.meta, samples.y)[0]
+    try_method("counting", make_pipeline(Counting()), samples.replace(X=number[:, None]), fold, ["calm", "tense"])
+    assert min(min(counts) for counts in seen) >= 4
+
+
 def test_people_of_unequal_labels_are_a_shortcut_where_trials_are_split(make_samples):
     samples = make_samples(subjects=6, trials=20, windows=2, shape=(6,))
     rng = np.random.default_rng(0)

@@ -55,7 +55,7 @@ __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", 
 _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
 _DRAWS = 3
-_FEW = 20  # samples of each class that a method is tried on
+_FEW, _OF_A_TRIAL = 20, 5  # samples of each class that a method is tried on, and at first of one trial
 _EPOCHS = 2
 _LENGTHS = (
     *("max_epochs", "max_steps", "search_epochs", "personal_epochs"),
@@ -224,6 +224,10 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
 
 
 def _few_of_each(samples: Samples, rows: np.ndarray, classes: list[str]) -> np.ndarray:
+    """Return the first rows of each class, of several trials, since methods divide their training part by these."""
+    trials = samples.meta["trial"].iloc[rows]
+    late = trials.groupby(trials.to_numpy()).cumcount().to_numpy() >= _OF_A_TRIAL
+    rows = rows[np.argsort(late, kind="stable")]
     labels = samples.y[rows] if classes else np.zeros(len(rows))
     return np.sort(np.concatenate([rows[:0], *(rows[labels == label][:_FEW] for label in np.unique(labels))]))
 
