@@ -35,7 +35,7 @@ CORPORA = {
     "faced": "--subjects 3 --set seconds=12",
     "seed": "--subjects 2 --set scale=0.1",
     "eav": "--subjects 2 --set turns=20 --set seconds=6",
-    "hku956": "--subjects 5",
+    "hku956": "--subjects 6 --set trials=8 --set shared=0.25",
     "muse-mental-state": "",
     "emotions-csv": "",
     "ravdess": "",
@@ -55,6 +55,7 @@ HERE = (
 )
 _WRITE = "{python} {root}/examples/write_edf_files.py"
 _STUDY = "thymos init recordings"
+_WORDS = "; sed -i 's/,happy/,high/; s/,sad/,low/' labels.csv"  # of studies that ship
 _LABELS = (
     "printf 'file,label\\n' > labels.csv; for f in {folder}*.edf; do b=$(basename $f); "
     "echo $b,$(echo $b | cut -d_ -f2) >> labels.csv; done"
@@ -62,7 +63,7 @@ _LABELS = (
 _EDF = f"{_WRITE} people; cp people/anna_*.edf .; cp anna_happy_1.edf recording.edf"
 #: What a page takes for granted, as commands of a shell.
 GIVEN = {
-    "README.md": [_EDF, _LABELS.format(folder="anna_"), "{python} {helper} study my-study.yaml"],
+    "README.md": [_EDF, _LABELS.format(folder="anna_") + _WORDS, "{python} {helper} study my-study.yaml"],
     "docs/audit.md": [
         "{python} {helper} study my-study.yaml",
         "thymos run my-study.yaml --data {corpora} --out runs/mine --budget tiny",
@@ -77,7 +78,7 @@ GIVEN = {
     "docs/faces.md": ["{python} {helper} photographs ."],
     "docs/lel.md": ["thymos simulate faced --out sim6 --subjects 3 --set seconds=12 --set effect=6 --seed 7"],
     "docs/own-recordings.md": [f"{_WRITE} recordings"],
-    "docs/saliency.md": [_EDF, _LABELS.format(folder="anna_")],
+    "docs/saliency.md": [_EDF, _LABELS.format(folder="anna_") + _WORDS],
     "docs/speech.md": ["cp $(find {corpora} -name '*.wav' | head -1) call.wav", "{python} {helper} flac call.wav"],
 }
 #: Commands that are to end with a status other than 0, and with which.
