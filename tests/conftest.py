@@ -205,6 +205,12 @@ def unaudited(monkeypatch):
     monkeypatch.setattr("thymos.evaluation.runner.audit_run", lambda *arguments: None)
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Draw intervals from few resamples, where nothing depends on their ends."""
+    monkeypatch.setattr("thymos.evaluation.statistics._RESAMPLES", 200)
+
+
 #: Parameters that make the simulated twin of each corpus small.
 SMALL = {
     "affectnet": {"photos": [40, 10], "people": 6, "size": 32, "form": "newer"},

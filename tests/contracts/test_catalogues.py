@@ -69,7 +69,10 @@ FOR_CHECKS = {
     "domain_aligned": {"estimator": MLPClassifier(lr=3e-2, hidden=(16,), dropout=0.0, max_epochs=4, random_state=0)},
     "eegnas": _NAS,
     "personalised_search": {**_NAS, "personal_epochs": 1},
-    "speech_attention": {"lr": 3e-2, "max_epochs": 8, "dropout": 0.0, "hide": 0.0, "shift": 0.0, "hidden": 16},
+    "speech_attention": {
+        **{"lr": 3e-2, "max_epochs": 5, "width": 8, "hidden": 16},
+        **{"dropout": 0.0, "hide": 0.0, "shift": 0.0},
+    },
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
     "recurrent_regressor": {"lr": 2e-2, "max_epochs": 15},
     "physio_lstm": {"lr": 3e-2, "max_epochs": 6, "hidden": (16, 16), "batch_size": 16},

@@ -223,7 +223,7 @@ RATINGS = {
 }
 
 
-@pytest.mark.usefixtures("unaudited")
+@pytest.mark.usefixtures("unaudited", "few_resamples")
 def test_ratings_are_reported_as_ratings(tmp_path):
     outcome = run_study(parse_study(RATINGS), tmp_path / "out")
     assert outcome.failed == {}
