@@ -60,7 +60,7 @@ _LABELS = (
     "printf 'file,label\\n' > labels.csv; for f in {folder}*.edf; do b=$(basename $f); "
     "echo $b,$(echo $b | cut -d_ -f2) >> labels.csv; done"
 )
-_EDF = f"{_WRITE} people; cp people/anna_*.edf .; cp anna_happy_1.edf recording.edf"
+_EDF = f"{_WRITE} people; cp people/anna_*.edf .; cp anna_happy_1.edf recording.edf; cp -r people my-recordings"
 #: What a page takes for granted, as commands of a shell.
 GIVEN = {
     "README.md": [_EDF, _LABELS.format(folder="anna_") + _WORDS, "{python} {helper} study my-study.yaml"],
@@ -113,6 +113,7 @@ def main() -> int:
     """Run all pages and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=PAGES, metavar="PAGE")
+    parser.add_argument("--but", nargs="*", default=[], metavar="COMMAND", help="not again: what is stored of it stays")
     parser.add_argument("--here", action="store_true", help="no clone, no installation")
     parser.add_argument("--full", action="store_true", help="with the budgets that the pages say, which takes days")
     parser.add_argument("--place", type=Path, help="a folder outside of the project; a temporary one by default")
@@ -168,7 +169,7 @@ def main() -> int:
             if status:
                 raise SystemExit(f"{page}: what it takes for granted failed, {command}: {said}")
         for command in listed:
-            if command in alone:
+            if command in alone or command in given.but:
                 continue
             if command.split()[1] in ("demo", "doctor", "reproduce", "studies"):
                 alone.add(command)
@@ -187,7 +188,8 @@ def main() -> int:
     table = pd.DataFrame(rows)
     if given.out.exists():  # pages that were not run again stay as they were
         stored = pd.read_csv(given.out)
-        table = pd.concat([stored[~stored["page"].isin(given.only) & stored["page"].isin(PAGES)], table])
+        kept = ~stored["page"].isin(given.only) | stored["command"].isin(given.but)
+        table = pd.concat([stored[kept & stored["page"].isin(PAGES)], table])
     table = table.sort_values("page", key=lambda pages: pages.map(PAGES.index), kind="stable")
     given.out.parent.mkdir(exist_ok=True)
     table.to_csv(given.out, index=False)
