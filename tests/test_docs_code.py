@@ -139,6 +139,17 @@ def test_the_commands_of_a_page_exist_with_their_options(page):
         assert not unknown, f"{page}: thymos {' '.join(words)}"
 
 
+def test_every_command_of_the_pages_was_run_and_the_times_are_stored():
+    script = _script("run_commands")
+    table = pd.read_csv(ROOT / "results" / "commands.csv")
+    assert set(table["page"]) == {page for page in PAGES if script.commands(page)}
+    refused = [row for row in table.itertuples() if row.status]
+    assert [row.command.startswith("thymos predict model volts.csv") for row in refused] == [True]
+    words = f"{len(table)} commands take {table['seconds'].sum() / 60:.0f} minutes"
+    assert words in " ".join((ROOT / "docs" / "index.md").read_text().split())
+    assert {"make demo", "make test"} <= set(table["command"])
+
+
 def test_pages_that_run_elsewhere_are_there():
     assert set(ELSEWHERE) <= set(PAGES)
     for words in ELSEWHERE.values():
