@@ -152,7 +152,7 @@ def _list(rows: Iterable[tuple[str, ...]]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 1, 0))
+    table = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for name, first, *more in rows:
         words = [Text(first), *(Text(line, style="dim") for line in more)]
         table.add_row(Text(name, style="bold"), Text("\n").join(words))

@@ -100,7 +100,7 @@ def test_deterministic_training_does_not_fill_memory_that_is_written_anyway():
     filled = torch.utils.deterministic.fill_uninitialized_memory
     with reproducible(0, "cpu"):
         assert torch.are_deterministic_algorithms_enabled()
-        assert not torch.utils.deterministic.fill_uninitialized_memory, "a tenth of the time of small networks"
+        assert not torch.utils.deterministic.fill_uninitialized_memory
     assert torch.utils.deterministic.fill_uninitialized_memory == filled
 
 

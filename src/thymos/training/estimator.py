@@ -871,7 +871,7 @@ def reproducible(seed: int, device: str, deterministic: bool = True) -> Iterator
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.startswith("cuda") else []):
         torch.manual_seed(seed)
         torch.set_deterministic_debug_mode("warn" if deterministic else "default")
-        memory.fill_uninitialized_memory = False  # finds faults, at a tenth of the time
+        memory.fill_uninitialized_memory = False  # filling finds faults, and costs time
         torch.set_flush_denormal(True)  # long recurrences run into denormal gradients, at half the speed
         try:
             yield
