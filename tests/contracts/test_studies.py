@@ -66,7 +66,7 @@ def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path, monkey
 @pytest.mark.parametrize("name", shipped_studies())
 def test_what_a_study_says_are_whole_sentences(name):
     study = load_study(name)
-    assert all(text.rstrip().endswith((".", "?")) for text in (study.question, *study.cautions))
+    assert all(text.rstrip().endswith((".", "?", ".)", "?)")) for text in (study.question, *study.cautions))
 
 
 def test_studies_that_are_audited_are_of_every_source():
