@@ -109,6 +109,116 @@ def small(command: str) -> str:
     return command
 
 
+class Place:
+    """A folder outside of the project, with what commands find in it, and how they are run there.
+
+    Parameters
+    ----------
+    folder : path
+    here : bool
+        The environment that this runs in instead of a clone of its own.
+    """
+
+    def __init__(self, folder: Path, here: bool) -> None:
+        self.folder, self.corpora = folder, folder / "corpora"
+        self.root = ROOT if here else folder / "thymos"
+        binaries = Path(sys.executable).parent if here else self.root / ".venv" / "bin"
+        self.names = {"corpora": self.corpora, "root": self.root, "python": binaries / "python"}
+        self.names["helper"] = self.root / "docs" / "given_files.py"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "COLUMNS": "80",
+        }
+        self.environment.pop("THYMOS_DATA", None)  # what a page does not name is not there
+        self.corpora.mkdir(parents=True, exist_ok=True)
+
+    def run(self, command: str, folder: Path) -> tuple[float, int, str]:
+        """Return the seconds, the status and the errors of a command, and write down what it says."""
+        for name, value in self.names.items():
+            command = command.replace("{" + name + "}", str(value))
+        begin = time.perf_counter()
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        with (folder / "said.txt").open("a") as said:
+            said.write(f"$ {command}\n{done.stdout}{done.stderr}\n")
+        return time.perf_counter() - begin, done.returncode, done.stderr
+
+    def prepare(self, command: str, folder: Path, why: str) -> float:
+        """Run what has to succeed before a page can be read; return the seconds."""
+        seconds, status, said = self.run(command, folder)
+        if status:
+            raise SystemExit(f"{why}, {command}: {said}")
+        return seconds
+
+    def install(self) -> float:
+        """Clone the project as it was committed, and install it; return the seconds."""
+        if self.root.exists():
+            subprocess.run(["git", "-C", str(self.root), "pull", "-q"], check=True)
+        else:
+            subprocess.run(["git", "clone", "-q", str(ROOT), str(self.root)], check=True)
+        return self.prepare("make .venv/.installed", self.root, "nothing could be installed")
+
+    def cluster(self, folder: Path) -> subprocess.Popen:
+        """Return a scheduler with one worker, which lives as long as a page."""
+        code = (
+            "from distributed import LocalCluster; import time\n"
+            "if __name__ == '__main__':\n"
+            "    made = LocalCluster(n_workers=1, threads_per_worker=1, scheduler_port=8786, dashboard_address=None)\n"
+            "    time.sleep(86400)\n"
+        )
+        (folder / "cluster.py").write_text(code)
+        made = subprocess.Popen(["python", "cluster.py"], cwd=folder, env=self.environment)
+        time.sleep(8)
+        return made
+
+
+def run_page(place: Place, page: str, left_out: set[str], full: bool) -> list[dict]:
+    """Run what a page takes for granted and its commands; return a row for each of these.
+
+    What is on several pages and stands alone joins `left_out`.
+    """
+    folder = place.folder / re.sub(r"\W", "-", page)
+    folder.mkdir(exist_ok=True)
+    listed, rows = commands(page), []
+    cluster = place.cluster(folder) if any("tcp://" in command for command in listed) else None
+    for command in GIVEN.get(page, []) if listed else []:
+        place.prepare(command, folder, f"{page}: what it takes for granted failed")
+    for command in listed:
+        if command in left_out:
+            continue
+        if command.split()[1] in ("demo", "doctor", "reproduce", "studies"):
+            left_out.add(command)
+        shown = command if full else small(command)
+        for pattern, here in HERE:
+            shown = re.sub(pattern, here, shown)
+        seconds, status, said = place.run(shown, folder)
+        expected = next((s for (p, c), s in REFUSED.items() if p == page and command.startswith(c)), 0)
+        ran = shown.replace("{corpora}", "CORPORA").replace(" -C {root}", "")
+        rows.append({"page": page, "command": ran, "seconds": round(seconds, 1), "status": status})
+        rows[-1]["failed"] = status != expected
+        print(
+            f"{seconds:7.1f} s  {status}  {page}: {ran}{'' if status == expected else '   <- ' + said[-300:]}",
+            flush=True,
+        )
+    if cluster is not None:
+        cluster.terminate()
+    return rows
+
+
+def store(table: pd.DataFrame, given: argparse.Namespace) -> None:
+    """Write the table; pages and commands that were not run again stay as they were."""
+    if given.out.exists():
+        stored = pd.read_csv(given.out)
+        kept = ~stored["page"].isin(given.only) | stored["command"].isin(given.but)
+        table = pd.concat([stored[kept & stored["page"].isin(PAGES)], table])
+    table = table.sort_values("page", key=lambda pages: pages.map(PAGES.index), kind="stable")
+    given.out.parent.mkdir(exist_ok=True)
+    table.to_csv(given.out, index=False)
+
+
 def main() -> int:
     """Run all pages and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,104 +229,20 @@ def main() -> int:
     parser.add_argument("--place", type=Path, help="a folder outside of the project; a temporary one by default")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "commands.csv")
     given = parser.parse_args()
-    place = given.place or Path(tempfile.mkdtemp(prefix="thymos-commands-"))
-    root = ROOT if given.here else place / "thymos"
-    binaries = Path(sys.executable).parent if given.here else root / ".venv" / "bin"
-    names = {"corpora": place / "corpora", "root": root, "python": binaries / "python"}
-    names["helper"] = root / "docs" / "given_files.py"
-    environment = {
-        **os.environ,
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
-        "XDG_CACHE_HOME": str(place / "cache"),
-        "COLUMNS": "80",
-    }
-    environment.pop("THYMOS_DATA", None)  # what a page does not name is not there
-
-    def run(command: str, folder: Path) -> tuple[float, int, str]:
-        begin = time.perf_counter()
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        with (folder / "said.txt").open("a") as said:
-            said.write(f"$ {command}\n{done.stdout}{done.stderr}\n")
-        return time.perf_counter() - begin, done.returncode, done.stderr
-
-    (place / "corpora").mkdir(parents=True, exist_ok=True)
-    rows, failed = [], 0
+    place = Place(given.place or Path(tempfile.mkdtemp(prefix="thymos-commands-")), given.here)
     if not given.here:
-        if root.exists():
-            subprocess.run(["git", "-C", str(root), "pull", "-q"], check=True)
-        else:
-            subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
-        seconds, status, said = run("make .venv/.installed", root)
-        if status:
-            raise SystemExit(f"nothing could be installed: {said}")
-        print(f"{seconds:7.1f} s  installed", flush=True)
+        print(f"{place.install():7.1f} s  installed", flush=True)
     for name, options in CORPORA.items():
-        _, status, said = run(f"thymos simulate {name} --out . {options}", place / "corpora")
-        if status:
-            raise SystemExit(f"{name} cannot be simulated: {said}")
-    alone = {"thymos demo"} if "README.md" in given.only else set()  # make demo is that
-    for page in given.only:
-        folder = place / re.sub(r"\W", "-", page)
-        folder.mkdir(exist_ok=True)
-        listed = commands(page)
-        cluster = None
-        if any("tcp://" in command for command in listed):
-            cluster = _cluster(environment, folder)
-        for command in GIVEN.get(page, []) if listed else []:
-            _, status, said = run(_filled(command, names), folder)
-            if status:
-                raise SystemExit(f"{page}: what it takes for granted failed, {command}: {said}")
-        for command in listed:
-            if command in alone or command in given.but:
-                continue
-            if command.split()[1] in ("demo", "doctor", "reproduce", "studies"):
-                alone.add(command)
-            shown = command if given.full else small(command)
-            for pattern, here in HERE:
-                shown = re.sub(pattern, here, shown)
-            seconds, status, said = run(_filled(shown, names), folder)
-            expected = next((s for (p, c), s in REFUSED.items() if p == page and command.startswith(c)), 0)
-            bad = status != expected
-            failed += bad
-            ran = shown.replace("{corpora}", "CORPORA").replace(" -C {root}", "")
-            rows.append({"page": page, "command": ran, "seconds": round(seconds, 1), "status": status})
-            print(f"{seconds:7.1f} s  {status}  {page}: {ran}{'   <- ' + said[-300:] if bad else ''}", flush=True)
-        if cluster is not None:
-            cluster.terminate()
-    table = pd.DataFrame(rows)
-    if given.out.exists():  # pages that were not run again stay as they were
-        stored = pd.read_csv(given.out)
-        kept = ~stored["page"].isin(given.only) | stored["command"].isin(given.but)
-        table = pd.concat([stored[kept & stored["page"].isin(PAGES)], table])
-    table = table.sort_values("page", key=lambda pages: pages.map(PAGES.index), kind="stable")
-    given.out.parent.mkdir(exist_ok=True)
-    table.to_csv(given.out, index=False)
-    print(f"{len(rows)} commands, {failed} failed, {sum(row['seconds'] for row in rows) / 60:.0f} minutes; {place}")
+        place.prepare(f"thymos simulate {name} --out . {options}", place.corpora, f"{name} cannot be simulated")
+    left_out = {*given.but, *(["thymos demo"] if "README.md" in given.only else [])}  # make demo is that
+    table = pd.DataFrame([row for page in given.only for row in run_page(place, page, left_out, given.full)])
+    failed = int(table.pop("failed").sum()) if len(table) else 0
+    store(table, given)
+    minutes = table["seconds"].sum() / 60 if len(table) else 0.0
+    print(f"{len(table)} commands, {failed} failed, {minutes:.0f} minutes; {place.folder}")
     if given.place is None and not failed:
-        shutil.rmtree(place)
+        shutil.rmtree(place.folder)
     return int(failed > 0)
-
-
-def _filled(command: str, names: dict) -> str:
-    for name, value in names.items():
-        command = command.replace("{" + name + "}", str(value))
-    return command
-
-
-def _cluster(environment: dict, folder: Path) -> subprocess.Popen:
-    """Return a scheduler with one worker, which lives as long as a page."""
-    code = (
-        "from distributed import LocalCluster; import time\n"
-        "if __name__ == '__main__':\n"
-        "    made = LocalCluster(n_workers=1, threads_per_worker=1, scheduler_port=8786, dashboard_address=None)\n"
-        "    time.sleep(86400)\n"
-    )
-    (folder / "cluster.py").write_text(code)
-    made = subprocess.Popen(["python", "cluster.py"], cwd=folder, env=environment)
-    time.sleep(8)
-    return made
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ FOR_CHECKS = {
     "eegnas": _NAS,
     "personalised_search": {**_NAS, "personal_epochs": 1},
     "speech_attention": {
-        **{"lr": 3e-2, "max_epochs": 5, "width": 8, "hidden": 16},
+        **{"lr": 5e-2, "max_epochs": 3, "width": 8, "hidden": 16},
         **{"dropout": 0.0, "hide": 0.0, "shift": 0.0},
     },
     "recurrent": {"lr": 5e-2, "max_epochs": 8, "hidden": 16},
