@@ -55,7 +55,7 @@ METHODS = {
 
 def pipeline(method: str, seed: int) -> Pipeline:
     """Return the method."""
-    row = MODELS.get(method)
+    row = MODELS["lel" if method == "lel" else "lda"]
     if method == "lel":
         quick = {"stride": 4, "batch_size": 32, "lr": 1e-3, "max_epochs": 15, "patience": 5}
         return make_pipeline(row.load()(sfreq=128.0, random_state=seed, **quick))
@@ -64,8 +64,7 @@ def pipeline(method: str, seed: int) -> Pipeline:
         ELECTRODES, width=8, max_steps=100, judge_every=25, lr=1e-3, average=0.95, random_state=seed
     )
     if method == "gan":
-        lda = MODELS["lda"]
-        return make_pipeline(entropy, gan, Flatten(), ChannelScaler(), lda.load()(**lda.parameters))
+        return make_pipeline(entropy, gan, Flatten(), ChannelScaler(), row.load()(**row.parameters))
     if method in {"search", "search_gan"}:
         sizes = {"width": 4, "cells": 2, "nodes": 2, "search_epochs": 4, "warmup": 1, "guard_every": 0}
         sizes |= {"personal_epochs": 3, "architecture_lr": 3e-3, "max_epochs": 20, "patience": 5}
