@@ -454,6 +454,51 @@ def test_what_searched_networks_and_generated_samples_show_is_stored():
     assert [round(one["personal"] / one["random"]) for one in seconds] == [12, 6]
 
 
+def test_where_generated_samples_help_is_stored():
+    page = " ".join((ROOT / "docs" / "generation-search.md").read_text().split())
+    rows = rows_of("generation-search.md", 5)
+    stored = pd.read_csv(ROOT / "results" / "aug-d6.quick.csv", dtype={"labels": str})
+    table = stored.query("labels == 'true' and level == 'trial' and metric == 'accuracy'").set_index(
+        ["protocol", "method"]
+    )
+    compared = json.loads((ROOT / "results" / "aug-d6.quick.json").read_text())
+    shares = ("stimulus", "stimulus_50", "stimulus_25", "stimulus_10")
+    added = {
+        "nothing added": "",
+        "weighted classes": "_weighted",
+        "repeated samples": "_oversample",
+        "noise": "_jitter",
+    }
+    added |= {"mixtures": "_mixup", "electrode dropout": "_dropout", "GAN": "_gan"}
+    shown = {f"{of}, {words}": of.lower() + name for of in ("SVM", "DGCNN") for words, name in added.items()}
+    shown.pop("SVM, electrode dropout")
+    assert {name for _, name in table.index} == {*shown.values(), "majority"}
+    for title, method in shown.items():
+        for share, cell in zip(shares, rows[title], strict=True):
+            row = table.loc[(share, method)]
+            assert cell == f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
+    pairs = sorted((pair for share in compared.values() for pair in share["compared"]), key=lambda p: p["difference"])
+    assert len(pairs) == 20
+    largest, next_one = pairs[-1], pairs[-2]
+    assert (largest["b"], largest["unit"]) == ("dgcnn_weighted", "subject")
+    assert f"{largest['difference']:.3f} (p = {largest['p']:.3f}, after Holm {largest['p_holm']:.3f})" in page
+    assert min(pair["p"] for pair in pairs[:-1]) > 0.285, "the page says that p is from 0.29"
+    assert f"between {pairs[0]['difference']:.3f} and {next_one['difference']:.3f}" in page
+    limits = [f"{compared[share]['detectable']:.3f}" for share in shares]
+    assert f"{', '.join(limits[:-1])} and {limits[-1]} would have been found" in page
+    methods = table.drop("majority", level="method")
+    assert (methods.loc["stimulus_50", "p"] > 0.05).all()
+    assert methods.loc["stimulus_50", "chance"].round(2).between(0.52, 0.54).all()
+    assert methods.loc["stimulus_10", "value"].max() < table.loc[("stimulus_10", "majority"), "value"]
+    assert f"the majority class ({table.loc[('stimulus_10', 'majority'), 'value']:.3f})" in page
+    value = table["value"]
+    gains = [value[share, "svm_gan"] - value[share, "svm"] for share in shares[:3]]
+    assert f"gains {min(gains):.3f} to {max(gains):.3f}" in page
+    seconds = compared["stimulus"]["fit_seconds_of_a_seed"]
+    assert f"costs {seconds['svm_gan'] / 60:.0f} minutes a seed" in page
+    assert round(seconds["svm"]) == 2
+
+
 def test_what_is_left_of_pruned_networks_is_stored():
     stored = pd.read_csv(ROOT / "results" / "gene-pruning-digits.quick.csv")
     table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")
