@@ -66,6 +66,17 @@ def test_concatenation_of_parts_gives_the_whole(make_samples):
     assert same(Samples.concatenate([samples[:10], samples[10:]]), samples)
 
 
+def test_one_of_several_modalities_keeps_what_is_known_of_it(make_samples):
+    samples = make_samples()
+    several = samples.replace(X={"eeg": samples.X, "bvp": samples.X[:, :1]}, info={"modalities": {"eeg": samples.info}})
+    assert same(several.modality("eeg"), samples)
+    assert several.modality("bvp").X.shape[1] == 1
+    with pytest.raises(InputError, match="There is no modality 'ecg'"):
+        several.modality("ecg")
+    with pytest.raises(InputError, match="single"):
+        samples.modality("eeg")
+
+
 def test_concatenation_refuses_other_modalities_and_shapes(make_samples, words):
     samples = make_samples()
     other = samples.replace(X={"eeg": samples.X})

@@ -121,6 +121,18 @@ def test_bands_and_electrodes_are_known_by_name(planned):
         assert np.corrcoef(entropy[:, band].ravel(), power[:, band].ravel())[0, 1] > 0.7
 
 
+def test_features_beside_their_signals_keep_their_names(planned):
+    steps = [{"pick": {"modality": "features"}}, "channel_scaler", f"{HERE}:Copies", "flatten", "lda"]
+    signals = [{"pick": {"modality": "signals"}}, f"{HERE}:Copies", ENTROPY, "flatten", "lda"]
+    study = planned({"features": steps, "signals": signals}, features=[ENTROPY], keep_signals=True)
+    features, signals = generate_study(study).methods
+    assert features.unplaced == signals.unplaced == ""
+    assert features.bands == ("theta", "alpha", "beta", "gamma")
+    assert features.ch_names == signals.ch_names
+    assert features.ch_names[:2] == ("Fp1", "AF3")
+    assert (signals.bands[-1], signals.sfreq) == ("rest", 128)
+
+
 def test_cells_are_means_over_windows():
     X = np.arange(2 * 2 * 3 * 4.0).reshape(2, 2, 3, 4)
     made = {"acceptance": None, "history": None, "quality": None, "bands": ("a", "b"), "ch_names": ("x", "y", "z")}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
@@ -23,7 +23,7 @@ from thymos.models.mlp import MLPClassifier
 from thymos.models.recurrent import RecurrentClassifier, RecurrentRegressor
 from thymos.models.transformer import TransformerClassifier
 from thymos.signals.asymmetry import Asymmetry
-from thymos.signals.scaling import ChannelScaler, Flatten
+from thymos.signals.scaling import ChannelScaler, Flatten, PickModality
 from thymos.signals.smoothing import Smooth
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.signals.topography import TopographicGrid
@@ -232,6 +232,15 @@ def test_ratings_are_attributed_in_their_own_unit(features):
     assert found.maps == ("rating",)
     with pytest.raises(InputError, match="one output"):
         integrated_gradients(model, rated, target="calm")
+
+
+def test_one_of_several_modalities_is_looked_at_alone(signals):
+    both = signals.replace(X={"eeg": signals.X, "other": signals.X[:, :1]}, info={"modalities": {"eeg": signals.info}})
+    head = MLPClassifier(hidden=(8,), **SMALL)
+    several = integrated_gradients(make_pipeline(PickModality("eeg"), clone(head)).fit(both), both, bands=BANDS)
+    alone = integrated_gradients(make_pipeline(clone(head)).fit(signals), signals, bands=BANDS)
+    assert (several.bands, several.ch_names) == (alone.bands, alone.ch_names)
+    assert np.array_equal(several.values, alone.values)
 
 
 def test_features_of_the_pipeline_bring_their_names(signals):

@@ -144,6 +144,19 @@ class Samples:
             )
         return self.replace(y=self.meta[column].to_numpy())
 
+    def modality(self, name: str) -> Samples:
+        """Return samples of one of several modalities, with what is known of it.
+
+        Raises
+        ------
+        InputError
+            If there is no such modality.
+        """
+        if not isinstance(self.X, dict) or name not in self.X:
+            several = ", ".join(self.X) if isinstance(self.X, dict) else "samples of a single one"
+            raise InputError(f"There is no modality {name!r}.", fits=several)
+        return self.replace(X=self.X[name], info=self.info.get("modalities", {}).get(name, self.info))
+
     def ids(self) -> np.ndarray:
         """Return one identifier per sample: trial, start and stop. Real samples have unique ones."""
         m = self.meta

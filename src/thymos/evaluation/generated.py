@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,14 @@ from scipy import fft
 from sklearn.pipeline import Pipeline
 
 from thymos.base.cache import Cache
-from thymos.base.catalogue import load_object, near, resolve
+from thymos.base.catalogue import load_object, near
 from thymos.base.errors import InputError, ProtocolError, ThymosError, UnfitError, named
 from thymos.base.labels import settled
 from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import holds_signals, seed_estimator
-from thymos.evaluation.saliency import ELEMENTWISE, featured
+from thymos.evaluation.saliency import ELEMENTWISE, featured, picked
 from thymos.evaluation.splitters import Fold, Protocol, TrialSplit
 from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
 from thymos.signals.scaling import Flatten
@@ -359,7 +359,7 @@ def _generated(
         None,
         _acceptance(getattr(sampler, "acceptance_", None) or {}),
         pd.DataFrame(getattr(sampler, "history_", None) or []),
-        **_axes(study, pipeline[: place + 1], train, X),
+        **_axes(pipeline[: place + 1], train, X),
     )
     if made.members is not None:
         notes.append("Measured on the power of each band of each channel: phases of raw signals are arbitrary.")
@@ -399,10 +399,11 @@ def _acceptance(found: Mapping[Any, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "rule", "share"])
 
 
-def _axes(study: Study, pipeline: Pipeline, samples: Samples, X: np.ndarray) -> dict[str, Any]:
+def _axes(pipeline: Pipeline, samples: Samples, X: np.ndarray) -> dict[str, Any]:
     """Find bands and channels in what a sampler, the last step, is given."""
+    samples, pipeline = picked(pipeline, samples)
     try:
-        _, grid, rest = featured(pipeline, samples[:1], _names_before(study, samples))
+        _, grid, rest = featured(pipeline, samples[:1], None)
         of_cells = (len(grid.bands), len(grid.ch_names))
         for _, step in rest.steps[:-1]:
             known = step in (None, "passthrough") or isinstance(step, (Flatten, *ELEMENTWISE))
@@ -420,13 +421,3 @@ def _axes(study: Study, pipeline: Pipeline, samples: Samples, X: np.ndarray) -> 
         return found
     sfreq = float(samples.info["sfreq"]) if grid.members is not None and holds_signals(samples) else None
     return {"bands": grid.bands, "ch_names": grid.ch_names, "members": grid.members, "sfreq": sfreq}
-
-
-def _names_before(study: Study, samples: Samples) -> tuple[str, ...] | None:
-    """Return the names of features that were computed before the pipeline, if there are so many."""
-    if not study.features or isinstance(samples.X, dict):
-        return None
-    row = resolve(study.features[0].name, "transformer")
-    first = row.load()(**{**row.parameters, **cast("dict[str, Any]", study.features[0].parameters)})
-    names = first.names() if hasattr(first, "names") else ()
-    return names if len(names) == samples.X.shape[1] else None

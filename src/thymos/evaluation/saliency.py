@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import fft
 from sklearn.base import is_regressor
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from thymos.base.bands import BANDS, band_members, check_bands
@@ -28,7 +29,7 @@ from thymos.evaluation.fit import discrete, holds_signals, rated
 from thymos.evaluation.inspections.base import whole
 from thymos.evaluation.many import last_step, predict_all, transformers
 from thymos.signals.montage import standard_names
-from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns
+from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns, PickModality
 from thymos.signals.topography import TopographicGrid, azimuthal
 from thymos.signals.transformer import WindowFeatures
 
@@ -623,6 +624,7 @@ def featured(pipeline: Any, samples: Samples, bands: Any) -> tuple[np.ndarray, _
 
     Features that the pipeline computes are computed, once; raw signals that it takes otherwise stay signals.
     """
+    samples, pipeline = picked(pipeline, samples)
     if isinstance(samples.X, dict):
         raise UnfitError(f"Samples of several modalities came: {', '.join(samples.X)}.", fits="one array")
     if not len(samples):
@@ -648,6 +650,14 @@ def featured(pipeline: Any, samples: Samples, bands: Any) -> tuple[np.ndarray, _
         )
     place = next(k for k, (_, step) in enumerate(pipeline.steps) if step is steps[first])
     return X, _Grid(tuple(names), tuple(ch_names)), pipeline[place + 1 :]
+
+
+def picked(pipeline: Any, samples: Samples) -> tuple[Samples, Any]:
+    """Return what a method that picks one of several modalities looks at, and what is left of the method."""
+    first = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else None
+    if not isinstance(samples.X, dict) or not isinstance(first, PickModality):
+        return samples, pipeline
+    return samples.modality(str(first.modality)), pipeline[1:]
 
 
 def _transformed(steps: Sequence[Any], X: np.ndarray) -> np.ndarray:
@@ -683,7 +693,8 @@ def _grid(samples: Samples, ch_names: list[str], bands: Any) -> _Grid:
     if len(first) > 1 and len(second) > 1 and pairs == [(a, b) for a in first for b in second]:
         found, ch_names = [name.rpartition("-")[2] for name in first], second
     elif X.ndim == 4:
-        found = [f"feature {k + 1}" for k in range(X.shape[1])]
+        names = [str(name) for name in info.get("feature_names", ())]
+        found = names if len(names) == X.shape[1] else [f"feature {k + 1}" for k in range(X.shape[1])]
     else:
         found = ["value"]
     if bands is not None:

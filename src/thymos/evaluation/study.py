@@ -1046,7 +1046,10 @@ def _beside(features: Samples, signals: Samples) -> Samples:
             fits="features of every window",
             do="leave out keep_signals",
         )
-    info = features.info | {"sfreq": signals.info["sfreq"]}
+    own = {"features": features.info, "signals": signals.info}
+    counted = {"left_out", "too_short"}  # said once, of both
+    of_each = {name: {key: one[key] for key in one if key not in counted} for name, one in own.items()}
+    info = features.info | {"sfreq": signals.info["sfreq"], "modalities": of_each}
     return features.replace(X={"features": features.X, "signals": signals.X}, info=info)
 
 
