@@ -499,6 +499,30 @@ def test_where_generated_samples_help_is_stored():
     assert round(seconds["svm"]) == 2
 
 
+def test_what_searched_networks_use_is_stored():
+    rows = rows_of("generation-search.md", 5)
+    measures = {
+        **{"planted places, searched networks": "auc", "planted places, logistic regression": "auc, linear"},
+        **{"edges of genotypes that mix electrodes": "across electrodes"},
+        **{"accuracy by sample, searched networks": "accuracy by sample"},
+        **{"accuracy by sample, logistic regression": "accuracy by sample, linear"},
+    }
+    for place, (effect, draws) in enumerate({6: 19, 24: 9}.items()):
+        stored = json.loads((ROOT / "results" / f"planted-d{effect}.json").read_text())
+        assert stored["about"] == {"effect": effect, "seed": 0, "draws": draws}
+        for title, name in measures.items():
+            row = stored[name]
+            assert rows[title][2 * place] == f"{row['true labels']:.3f} (p = {row['p']:.2f})"
+            assert rows[title][2 * place + 1] == f"{np.mean(row['permuted']):.3f} (SD {np.std(row['permuted']):.3f})"
+        better = stored["accuracy by sample"]["true labels"] > max(stored["accuracy by sample"]["permuted"])
+        assert better == (effect == 24), "the page says at which effect the networks learn"
+        assert all(
+            stored[name]["true labels"] > max(stored[name]["permuted"])
+            for name in measures.values()
+            if "linear" in name
+        )
+
+
 def test_what_is_left_of_pruned_networks_is_stored():
     stored = pd.read_csv(ROOT / "results" / "gene-pruning-digits.quick.csv")
     table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")
