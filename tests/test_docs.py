@@ -523,6 +523,40 @@ def test_what_searched_networks_use_is_stored():
         )
 
 
+def test_what_a_search_costs_is_stored():
+    page = " ".join((ROOT / "docs" / "generation-search.md").read_text().split())
+    stored = json.loads((ROOT / "results" / "search.json").read_text())
+    ratio = {name: row["ratio"] for name, row in stored.items() if "ratio" in row}
+    for of in ("least", "quick"):
+        words = "times as fast as one after the other with batches of 8 and" if of == "least" else "and"
+        assert f"{ratio[f'{of}, batch 8']:.1f} {words} {ratio[f'{of}, batch 32']:.1f} times" in page
+    step, hours = stored["step, quick"], stored["fold, full, extrapolated hours on one thread"]
+    assert f"search costs {step['search'] / step['train']:.0f} times a step of training" in page
+    assert f"a whole search {ratio['search over training, full']:.1f} times the training" in page
+    assert f"takes {hours['generator']:.1f} hours for the generator, {hours['population']:.1f} for the search" in page
+    assert f"{hours['personal']:.1f} for the personal ones and {hours['networks']:.1f} for the networks" in page
+
+
+def test_that_nothing_is_claimed_of_nothing_is_stored():
+    page = " ".join((ROOT / "docs" / "generation-search.md").read_text().split())
+    rows, most = rows_of("generation-search.md", 4), 0
+    for title, name in {
+        "LDA, GAN": "gan",
+        "personal architectures": "search",
+        "personal architectures, GAN": "search_gan",
+    }.items():
+        table = pd.read_csv(ROOT / "results" / f"null-{name}.csv")
+        assert set(table["protocol"]) == {"stimulus"}
+        window, trial = (table[table["level"] == level] for level in ("window", "trial"))
+        assert sorted(trial["seed"]) == sorted(window["seed"]) == list(range(10))
+        means = [f"{part['value'].mean():.3f} (SD {part['value'].std():.3f})" for part in (window, trial)]
+        claims = [int((part["p"] < 0.05).sum()) for part in (window, trial)]
+        assert rows[title] == [*means, f"{claims[0]} and {claims[1]} of 10"]
+        most = max(most, *claims)
+    assert most <= 2, "the page says that no more are claimed than chance allows"
+    assert "no more than chance allows" in page
+
+
 def test_what_is_left_of_pruned_networks_is_stored():
     stored = pd.read_csv(ROOT / "results" / "gene-pruning-digits.quick.csv")
     table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")

@@ -442,8 +442,11 @@ def test_a_study_under_some_of_its_protocols_leaves_the_rest_out():
     assert [claim.protocol for claim in fewer.claims] == ["trial_shares"]
     with pytest.raises(StudyError, match="no protocol 'trail'"):
         narrowed(whole, ["trail"])
-    with pytest.raises(StudyError, match="needs `twin_of:`"):
-        narrowed(whole, ["random_window"])
+    leaky = narrowed(whole, ["random_window"])
+    twin = whole.protocols["random_window"].twin_of
+    assert set(leaky.protocols) == {"random_window", twin}, "a leaky protocol never stands alone"
+    assert leaky.methods["majority"].protocols is None
+    assert all(leaky.methods[name].protocols == ["random_window"] for name in set(leaky.methods) - {"majority"})
 
 
 def test_a_budget_leaves_out_the_comparisons_of_methods_it_leaves_out():

@@ -658,12 +658,13 @@ class Study(_Strict):
 def narrowed(study: Study, protocols: Collection[str]) -> Study:
     """Return a study under some of its protocols: methods, inspections, claims and figures of the others are left out.
 
-    It is another study than the whole, so that its results have a folder of their own.
+    It is another study than the whole, so that its results have a folder of their own. A leaky protocol never stands
+    alone: its honest twin comes with it, under which the baseline is computed and nothing else.
 
     Raises
     ------
     StudyError
-        If there is no such protocol, or a leaky one is left without its honest twin.
+        If there is no such protocol.
     """
     for name in protocols:
         if name not in study.protocols:
@@ -672,10 +673,12 @@ def narrowed(study: Study, protocols: Collection[str]) -> Study:
                 fits=f"one of {', '.join(study.protocols)}",
             )
     content = study.model_dump(mode="json")
-    content["protocols"] = {name: spec for name, spec in content["protocols"].items() if name in protocols}
-    for part in (*content["methods"].values(), *content["inspections"].values()):
-        if part["protocols"] is not None:
-            part["protocols"] = [name for name in part["protocols"] if name in protocols]
+    twins = {spec.twin_of for name, spec in study.protocols.items() if name in protocols and spec.twin_of}
+    content["protocols"] = {n: spec for n, spec in content["protocols"].items() if n in {*protocols, *twins}}
+    parts = [part for name, part in content["methods"].items() if name != study.baseline]
+    for part in (*parts, *content["inspections"].values()):
+        if part["protocols"] is not None or twins - set(protocols):
+            part["protocols"] = [n for n in part["protocols"] or study.protocols if n in protocols]
     for kind in ("methods", "inspections"):
         content[kind] = {name: part for name, part in content[kind].items() if part["protocols"] != []}
     methods = set(content["methods"])

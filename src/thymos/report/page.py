@@ -159,7 +159,7 @@ def _claimed(view: RunView, claim: dict[str, Any], say: Callable[[float | None],
     metric = claim.get("metric") or view.metric  # older runs have none
     here = view.cell(card.name, claim["method"], metric)
     honest = view.cell(card.twin_of, claim["method"], metric) if card.leaky else here
-    if here.value is None or honest.value is None:
+    if here.value is None:
         return ""
     words = f"(95 % interval {say(honest.low)} to {say(honest.high)}, chance {say(honest.chance)})"
     of = "" if metric == view.metric else f" {title_of(metric)}"
@@ -170,7 +170,10 @@ def _claimed(view: RunView, claim: dict[str, Any], say: Callable[[float | None],
             ", which the claim states" if claim.get("stated", True) else "; how the claim divided samples is not known"
         )
         return f"{reached} {words} under {card.name}{which}."
-    return f"{reached} under the leaky protocol {card.name}, and {say(honest.value)} {words} under {card.twin_of}."
+    reached += f" under the leaky protocol {card.name}"
+    if honest.value is None:
+        return f"{reached}; what it reaches under {card.twin_of} is in no part of this run."
+    return f"{reached}, and {say(honest.value)} {words} under {card.twin_of}."
 
 
 def _recalls(view: RunView) -> list[tuple[str, list[dict[str, Any]]]]:
