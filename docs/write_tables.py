@@ -32,6 +32,8 @@ class Row:
     method : str
     honest, leaky : str
         Protocols; `leaky` may be empty.
+    leaky_table : str
+        Stored summary of the leaky protocol, where it is another.
     level : str
     metric : str
     """
@@ -44,6 +46,7 @@ class Row:
     leaky: str = ""
     level: str = "trial"
     metric: str = "accuracy"
+    leaky_table: str = ""
 
 
 ROWS = (
@@ -99,10 +102,11 @@ ROWS = (
 )
 
 
-def cell(table: pd.DataFrame, row: Row, protocol: str) -> str:
+def cell(row: Row, protocol: str, stored: str) -> str:
     """Return a value with its interval and chance, or a dash."""
     if not protocol:
         return "-"
+    table = pd.read_csv(ROOT / "results" / f"{stored}.csv", dtype={"labels": str})
     wanted = {"protocol": protocol, "method": row.method, "labels": "true", "level": row.level, "metric": row.metric}
     mine = table.loc[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
     (found,) = mine.to_dict("records")
@@ -117,8 +121,8 @@ def made() -> str:
         rows = [row for row in ROWS if row.system == name]
         claim = f"{system.claim} ({system.source})"
         for number, row in enumerate(rows):
-            table = pd.read_csv(ROOT / "results" / f"{row.table}.csv")
-            cells = [f"{cell(table, row, row.honest)} (`{row.honest}`)", cell(table, row, row.leaky)]
+            honest, leaky = cell(row, row.honest, row.table), cell(row, row.leaky, row.leaky_table or row.table)
+            cells = [f"{honest} (`{row.honest}`)", leaky]
             head = "| |" if number else f"| {system.title} | {claim}"  # said once
             lines.append(f"{head} | {row.data} | {' | '.join(cells)} |")
         if not rows:
