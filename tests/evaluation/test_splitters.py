@@ -344,6 +344,9 @@ def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     with pytest.raises(ProtocolError) as error:
         LeaveOneSubjectOut().folds(one.meta, one.y)
     words(error.value, "fold s1 tests the class 'rare'", "training part")
+    with pytest.raises(ProtocolError) as error:
+        SubjectStimulusSplit(2).folds(one.meta, one.y)
+    words(error.value, "tests the class 'rare'", "at least two subjects and stimuli of each")
     alone = make_samples(subjects=1)
     with pytest.raises(ProtocolError, match="only the subject 's0'"):
         LeaveOneSubjectOut().folds(alone.meta, alone.y)

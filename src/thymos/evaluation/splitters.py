@@ -336,8 +336,8 @@ class Protocol:
             inner = tuple(self._cuts(meta, rest, groups, y, self.inner, child_seed(seed, "inner")))
             if len(inner) < 2:
                 raise ProtocolError(
-                    f"Under the protocol {self.name!r}, fold {name} leaves too few {self._unit()}s for inner folds.",
-                    fits=f"at least two {self._unit()}s of every class in the training part",
+                    f"Under the protocol {self.name!r}, fold {name} leaves too few {self._units()} for inner folds.",
+                    fits=f"at least two {self._units()} of every class in the training part",
                     do="choose inner: 0, or fewer splits",
                 )
         if not len(train):
@@ -351,7 +351,7 @@ class Protocol:
             raise ProtocolError(
                 f"Under the protocol {self.name!r}, fold {name} tests the class {str(missing[0])!r}, "
                 "which is not in its training part.",
-                fits=f"every class in the training part, so at least two {self._unit()}s of each",
+                fits=f"every class in the training part, so at least two {self._units()} of each",
                 do="choose fewer splits, another protocol, or another target",
             )
         shots = self._few(meta, y, test, name)
@@ -394,6 +394,9 @@ class Protocol:
     def _unit(self) -> str:
         return " and ".join(self.keys) or "window"
 
+    def _units(self) -> str:
+        return " and ".join("stimuli" if key == "stimulus" else f"{key}s" for key in self.keys or ("window",))
+
     def _parts(self, meta: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
         if not self.within:
             return [("", np.arange(len(meta)))]
@@ -410,8 +413,8 @@ class Protocol:
                 raise ProtocolError(
                     f"Under the protocol {self.name!r}, {where} cannot be split: there is only the {self._unit()} "
                     f"{str(values[0])!r}.",
-                    fits=f"two {self._unit()}s or more",
-                    do=f"load more {self._unit()}s, or choose another protocol",
+                    fits=f"two {self._units()} or more",
+                    do=f"load more {self._units()}, or choose another protocol",
                 )
             yield from ((str(value), rows[keys == value]) for value in values)
             return
@@ -428,7 +431,7 @@ class Protocol:
                     if len(classes) > 1
                     else f"all of it has the class {str(rarest)!r}."
                 ),
-                fits=f"at least two {self._unit()}s of every class",
+                fits=f"at least two {self._units()} of every class",
                 do="leave it out, merge classes, or choose another protocol",
             )
         again = ("repeat", repeat) if repeat else ()
@@ -443,7 +446,7 @@ class Protocol:
         n_splits = round(1 / self.validation)
         for train, held in self._cuts(meta, rows, groups, y, n_splits, seed):
             return train, held, ""
-        return rows, rows[:0], f"no validation part: training has too few {self._unit()}s of some class to spare one"
+        return rows, rows[:0], f"no validation part: training has too few {self._units()} of some class to spare one"
 
     def _cuts(
         self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, n_splits: int, seed: int
