@@ -346,7 +346,7 @@ def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     words(error.value, "fold s1 tests the class 'rare'", "training part")
     with pytest.raises(ProtocolError) as error:
         SubjectStimulusSplit(2).folds(one.meta, one.y)
-    words(error.value, "tests the class 'rare'", "at least two subjects and stimuli of each")
+    words(error.value, "one stimulus of class 'rare'", "at least two stimuli of every class")
     alone = make_samples(subjects=1)
     with pytest.raises(ProtocolError, match="only the subject 's0'"):
         LeaveOneSubjectOut().folds(alone.meta, alone.y)
