@@ -35,6 +35,18 @@ def test_the_budget_is_that_of_the_card():
     assert 4350 < min(levels) < 4370
 
 
+def test_losses_are_computed_in_bfloat16_where_that_is_fast(faces, monkeypatch):
+    monkeypatch.setattr("thymos.training.adversarial.fast_in_half", lambda device: True)
+    histories = []
+    for amp in (True, False):
+        sampler = FaceDCGAN(filtered=False, amp=amp, **SMALL)
+        X, _, _ = sampler.fit_resample(faces.X, faces.y, meta=faces.meta)
+        assert X.dtype == np.uint8
+        histories.append([sampler.history_[0][name] for name in ("real", "generated", "adversarial")])
+    assert histories[0] != histories[1]
+    assert histories[0] == pytest.approx(histories[1], rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("counts", "made"), [([10, 10], [1, 1]), ([100, 1], [0, 3]), ([5, 10, 100], [14, 9, 0]), ([50], [10])]
 )
@@ -94,6 +106,14 @@ def test_a_class_that_the_network_does_not_recognise_is_refused_and_said(faces, 
         _, y = sampler.fit_resample(faces.X, faces.y)
     assert len(y) == len(faces)
     assert "look like it" in sampler.refused_["rare"]
+
+
+def test_a_generator_whose_photographs_are_alike_is_refused(faces, monkeypatch):
+    monkeypatch.setattr("thymos.training.adversarial._COLLAPSED", np.inf)
+    with pytest.warns(
+        UserWarning, match="Nothing is generated of class rare: its training failed, all that it made was"
+    ):
+        FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y, meta=faces.meta)
 
 
 def test_a_generator_that_returns_its_photographs_is_refused(faces, monkeypatch):

@@ -99,7 +99,7 @@ def test_seeds_decide(faces):
 
 def test_bfloat16_is_used_where_it_is_fast_and_losses_stay_float32(faces, monkeypatch):
     X, y = faces
-    monkeypatch.setattr("thymos.training.estimator._fast_in_half", lambda device: True)
+    monkeypatch.setattr("thymos.training.estimator.fast_in_half", lambda device: True)
     half, full = (FaceCNN("compact", **SMALL, amp=amp).fit(X, y) for amp in (True, False))
     losses = [[h["train_loss"] for h in one.history_] for one in (half, full)]
     assert losses[0] != losses[1]

@@ -37,6 +37,7 @@ SAMPLERS = Catalogue(
         "face_dcgan": Row(
             "thymos.augmentation.images:FaceDCGAN",
             "photographs of faces from noise, a generator for each class that has few",
+            parameters={"amp": True},
             citation="Radford et al. 2016, DCGAN, ICLR; Hegh et al. 2025",
         ),
         "sequence_rcgan": Row(

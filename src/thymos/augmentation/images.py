@@ -62,7 +62,7 @@ class FaceDCGAN(Augmenter):
     filtered : bool
     tries : int
         Drawings for each wanted photograph, at most.
-    deterministic, device
+    amp, deterministic, device
         As :class:`~thymos.training.estimator.TorchEstimator`.
 
     Attributes
@@ -112,6 +112,7 @@ class FaceDCGAN(Augmenter):
         validation: float = 0.1,
         filtered: bool = True,
         tries: int = 10,
+        amp: bool = False,
         deterministic: bool = True,
         device: str = "auto",
         random_state: Any = None,
@@ -129,6 +130,7 @@ class FaceDCGAN(Augmenter):
         self.validation = validation
         self.filtered = filtered
         self.tries = tries
+        self.amp = amp
         self.deterministic = deterministic
         self.device = device
 
@@ -175,7 +177,8 @@ class FaceDCGAN(Augmenter):
         self.generators_[label] = trained.generator
         nothing = np.empty((0, *X.shape[1:]), dtype=X.dtype), np.empty(0, dtype=int)
         if not trained.best_step or not first.best_step:
-            return self._refused(label, f"its training failed: {trained.stopped or first.stopped}", nothing)
+            why = trained.stopped or first.stopped or "all that it made was alike"
+            return self._refused(label, f"its training failed, {why}", nothing)
         generator = torch.Generator()
         generator.manual_seed(int(rng.integers(2**31)))
         if self.filtered and self._remembers(label, code, generator):
@@ -247,7 +250,9 @@ class FaceDCGAN(Augmenter):
         play.only = None if stage == "all" else int(np.searchsorted(self.classes_, stage))
         parameters = {k: v for k, v in self.get_params().items() if k not in _AFTER_TRAINING}
         kept = checkpoint("dcgan", *self._facts, str(stage), parameters)
-        schedule = Schedule(steps, 1, self.batch_size, self.lr, (0.5, 0.999), self.average, self.judge_every)
+        schedule = Schedule(
+            steps, 1, self.batch_size, self.lr, (0.5, 0.999), self.average, self.judge_every, amp=self.amp
+        )
         trained = train_adversarial(play, schedule, play.seed, play.device, self.deterministic, kept)
         before = self.history_[-1]["step"] if self.history_ else 0
         self.history_ += [{"stage": str(stage), **words, "step": before + words["step"]} for words in trained.history]

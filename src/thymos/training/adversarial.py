@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from thymos.base.errors import InputError
-from thymos.training.estimator import reproducible
+from thymos.training.estimator import fast_in_half, reproducible
 from thymos.training.states import resume, save_state
 
 __all__ = ["Game", "Schedule", "Trained", "gradient_penalty", "train_adversarial"]
@@ -89,6 +89,8 @@ class Schedule:
         Steps between judgements, and between states that are kept for a restart.
     critic_lr : float, optional
         Learning rate of the critic's Adam, where it is another.
+    amp : bool
+        Losses are computed in bfloat16 on devices that are fast at it.
     """
 
     steps: int = 8000
@@ -99,6 +101,7 @@ class Schedule:
     average: float = 0.999
     judge_every: int = 200
     critic_lr: float | None = None
+    amp: bool = False
 
     def __post_init__(self):
         whole = {name: getattr(self, name) for name in ("steps", "critic_steps", "batch_size", "judge_every")}
@@ -180,7 +183,7 @@ def train_adversarial(
         returned at once. Results are the same either way.
     """
     with reproducible(seed, device, deterministic):
-        loop = _Loop(game, schedule, seed)
+        loop = _Loop(game, schedule, seed, device)
         resume(loop, kept)
         begin = time.perf_counter()
         while not loop.done:
@@ -196,8 +199,9 @@ def train_adversarial(
 class _Loop:
     """Networks, optimisers and random numbers of a game, and how far it is."""
 
-    def __init__(self, game: Game, schedule: Schedule, seed: int):
+    def __init__(self, game: Game, schedule: Schedule, seed: int, device: str):
         self.game, self.schedule = game, schedule
+        self.cast = torch.autocast(device.split(":")[0], torch.bfloat16, schedule.amp and fast_in_half(device))
         self.rng = torch.Generator()
         self.rng.manual_seed(seed)
         self.averaged = AveragedModel(game.generator, multi_avg_fn=_averaging(schedule.average), use_buffers=True)
@@ -224,7 +228,8 @@ class _Loop:
         for loss_of, who in turns:
             rows = torch.randint(game.n_samples, (self.schedule.batch_size,), generator=self.rng)
             game.critic.requires_grad_(who == 0)  # the generator's step needs no gradient of the critic's weights
-            loss, facts = loss_of(rows, progress, self.rng)
+            with self.cast:
+                loss, facts = loss_of(rows, progress, self.rng)
             if not torch.isfinite(loss):
                 self.stopped = f"the {'generator' if who else 'critic'}'s loss was not finite"
                 return

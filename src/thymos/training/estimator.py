@@ -45,6 +45,7 @@ __all__ = [
     "TorchRegressor",
     "check_layers",
     "device_named",
+    "fast_in_half",
     "last_weighted",
     "reproducible",
     "weighted_loss",
@@ -355,7 +356,7 @@ class TorchEstimator(BaseEstimator):
                 verbose=self.verbose,
                 device=ready.device,
             )
-            net.mixup, net.amp = self.mixup, self.amp and _fast_in_half(ready.device)
+            net.mixup, net.amp = self.mixup, self.amp and fast_in_half(ready.device)
             net.fit(Dataset(ready.X, ready.y if ready.weight is None else (ready.y, ready.weight)))
         epochs = sum("dur" in epoch for epoch in net.history)
         if epochs < self.max_epochs and not (ready.chosen and stopping.misses_ == self.patience):
@@ -683,7 +684,7 @@ def _writable(X: np.ndarray) -> np.ndarray:
     return np.require(X, requirements=("C", "W"))
 
 
-def _fast_in_half(device: str) -> bool:
+def fast_in_half(device: str) -> bool:
     """Say whether a device computes in bfloat16 faster than in float32."""
     if device.startswith("cpu"):
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
