@@ -1,11 +1,11 @@
 """Rate of claims 'better than chance' where there is nothing to find.
 
 Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified once per seed,
-by LDA on differential entropy under every protocol, by LEL within subjects, by LDA with samples that a masked-electrode
-GAN added, or by personal architectures with and without these. A claim is what a report calls one: p <
-0.05 when labels are permuted between the trials of each subject. Honest protocols should claim in 5 % of seeds or less;
-`random_window` shows what the leak makes of nothing. Every seed is written to a csv as soon as it is done; a second
-call adds what is missing.
+by LDA on differential entropy under every protocol, by LEL within subjects, or, with folds by stimulus alone, by LDA
+with samples that a masked-electrode GAN added and by personal architectures with and without these. A claim is what a
+report calls one: p < 0.05 when labels are permuted between the trials of each subject. Honest protocols should claim in
+5 % of seeds or less; `random_window` shows what the leak makes of nothing. Every seed is written to a csv as soon as it
+is done; a second call adds what is missing.
 
     python benchmarks/null.py --seeds 200 --out results/null.csv
     python benchmarks/null.py --method lel --seeds 10 --out results/null-lel.csv

@@ -95,9 +95,9 @@ def linear(train: Samples, test: Samples) -> dict[str, float]:
     areas, right = [], []
     for subject in np.unique(train.meta["subject"]):
         mine, other = (part[(part.meta["subject"] == subject).to_numpy()] for part in (train, test))
-        scaler = StandardScaler().fit(mine.X.reshape(len(mine), -1))
+        scaler, model = StandardScaler(), LogisticRegression(max_iter=1000)
+        model.fit(scaler.fit_transform(mine.X.reshape(len(mine), -1)), mine.y)
         table = scaler.transform(other.X.reshape(len(other), -1))
-        model = LogisticRegression(max_iter=1000).fit(scaler.transform(mine.X.reshape(len(mine), -1)), mine.y)
         use = np.abs((model.coef_ * table).reshape(other.X.shape).sum(axis=3)).mean(axis=0)
         areas.append(roc_auc_score(planted(list(train.info["ch_names"])).ravel(), use.ravel()))
         right.extend(model.predict(table) == other.y)

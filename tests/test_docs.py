@@ -530,6 +530,7 @@ def test_what_a_search_costs_is_stored():
     for of in ("least", "quick"):
         words = "times as fast as one after the other with batches of 8 and" if of == "least" else "and"
         assert f"{ratio[f'{of}, batch 8']:.1f} {words} {ratio[f'{of}, batch 32']:.1f} times" in page
+    assert ("is not reached" in page) == (ratio["least, batch 32"] < 4)
     step, hours = stored["step, quick"], stored["fold, full, extrapolated hours on one thread"]
     assert f"search costs {step['search'] / step['train']:.0f} times a step of training" in page
     assert f"a whole search {ratio['search over training, full']:.1f} times the training" in page

@@ -242,7 +242,11 @@ def run(
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of each process.")] = 1,
     protocol: Annotated[
-        list[str] | None, typer.Option("--protocol", help="Only this protocol of the study; can be given again.")
+        list[str] | None,
+        typer.Option(
+            "--protocol",
+            help="Only this protocol of the study; can be given again. A leaky one brings its twin for the baseline.",
+        ),
     ] = None,
     label: Annotated[
         str | None, typer.Option("--label", help="Predict this label of the corpus, such as arousal, by the same rule.")

@@ -36,10 +36,10 @@ WHOLE = {
 }
 
 
+@pytest.mark.usefixtures("few_resamples")  # tiny runs give no results
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path, monkeypatch):
     study, whole = load_study(name, "tiny"), name in WHOLE
-    monkeypatch.setattr("thymos.evaluation.statistics._RESAMPLES", 200)  # tiny runs give no results
     if not whole:
         monkeypatch.setattr("thymos.evaluation.runner._audit", lambda *run: None)
         monkeypatch.setattr("thymos.evaluation.runner.try_method", lambda *of: None)  # its fits are as small

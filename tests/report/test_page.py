@@ -9,7 +9,7 @@ import pytest
 from thymos.base.errors import DataError
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.statistics import holm
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study import narrowed, parse_study
 from thymos.report import figures
 from thymos.report.page import verdict, write_report, write_tables
 from thymos.report.view import RunView, number
@@ -200,6 +200,34 @@ def test_holm_by_hand():
     assert np.allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_a_leaky_protocol_that_is_run_alone_is_reported_as_a_control(tmp_path):
+    whole = {
+        "name": "leak",
+        "title": "A leak alone",
+        "source": {"simulated-eeg": {"subjects": 3, "trials": 8, "seconds": 4, "montage": "muse4"}},
+        "windows": {"seconds": 1.0},
+        "target": {"label": "valence", "above": 5.0},
+        "protocols": {
+            "trial": {"parameters": {"n_splits": 2}},
+            "random_window": {"parameters": {"n_splits": 2}, "twin_of": "trial"},
+        },
+        "methods": {"lda": {"title": "LDA", "steps": ["window_statistics", "flatten", "lda"]}},
+        "claims": [
+            {"text": "all", "value": 0.99, "source": "nobody", "protocol": "random_window", "method": "lda"},
+        ],
+    }
+    outcome = run_study(narrowed(parse_study(whole), ["random_window"]), tmp_path / "out")
+    assert outcome.failed == {}
+    view = RunView(outcome.results.folder)
+    text = write_report(view).read_text()
+    assert "random_window (LEAKY)" in text
+    assert view.cell("trial", "majority").value is not None
+    assert view.cell("trial", "lda").value is None
+    (claim,) = (line for line in verdict(view) if line.startswith("Claimed"))
+    assert "under the leaky protocol random_window; what it reaches under trial is in no part of this run" in claim
 
 
 RATINGS = {
