@@ -86,6 +86,9 @@ class Units(nn.Module):
         self.register_buffer("live", torch.ones(tuple(shape), dtype=torch.bool))
         for key in ("m", "p", "age"):
             self.register_buffer(key, torch.ones(tuple(shape)))
+        for place in (*self.places, *self.makers):  # made once, not at every batch
+            if place.index is not None:
+                self.register_buffer(_index_name(place), torch.as_tensor(place.index), persistent=False)
         self.forget()
 
     @property
@@ -151,7 +154,11 @@ class Units(nn.Module):
         return torch.zeros_like(self.age).index_add_(0, self._index(place), along)
 
     def _index(self, place: Place) -> torch.Tensor:
-        return torch.as_tensor(place.index, device=self.live.device)
+        return self.get_buffer(_index_name(place))
+
+
+def _index_name(place: Place) -> str:
+    return f"{place.weight}:{place.dim}".replace(".", ":")
 
 
 def connection_units(network: nn.Module, but: Sequence[str] = ()) -> list[Units]:
