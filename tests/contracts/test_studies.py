@@ -59,7 +59,7 @@ def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path, monkey
     for name, spec in study.modalities.items():
         for step in (*spec.process, *spec.features):
             assert f"{name}: {step.name}" in text, "the data card hides what was done"
-    assert ("of pairs" in text) == (study.pairing is not None)
+    assert ("drawn once over 2 folds in turn (1 never tested)" in text) == (study.pairing is not None)
     assert (view.audit is not None) == whole
     assert not whole or not any("the audit itself failed" in words for words in view.audit["skipped"])
 

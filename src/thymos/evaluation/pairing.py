@@ -34,7 +34,7 @@ class Pairing(ABC):
     ----------
     draws : int
         How often pairs are drawn anew. Draw d takes the folds number d of both sides, from the beginning again where
-        there are fewer.
+        there are fewer: of five folds, 25 draws are five independent pairings each.
     most : int, optional
         Pairs of each part of a draw, at most; by default each sample of the first side that finds a partner is in one.
     random_state : int
@@ -88,7 +88,8 @@ class Pairing(ABC):
             Of all modalities; the label is that of the first side. Metadata say ``pairing``, ``draw``, ``part``
             (``training``, ``validation``, ``test``), and which samples were paired: ``first`` and ``second``. The
             subject is that of the first side, which has the label, where both sides are the same samples, else the
-            second side's. ``info`` counts samples of the first side for which there was no partner (``alone``).
+            second side's. ``info`` counts samples of the first side for which there was no partner (``alone``), and
+            the ``folds`` of the side that has more.
 
         Raises
         ------
@@ -125,7 +126,8 @@ class Pairing(ABC):
         one, other = cast("dict[str, np.ndarray]", first.X), cast("dict[str, np.ndarray]", second.X)
         X = {name: array[a] for name, array in one.items()} | {name: array[b] for name, array in other.items()}
         info = {side: part.info.get("modalities", {}) for side, part in (("a", first), ("b", second))}
-        told = {"modalities": info["a"] | info["b"], "alone": {self.name: alone}}
+        n_folds = max(len(first_folds), len(second_folds))
+        told = {"modalities": info["a"] | info["b"], "alone": {self.name: alone}, "folds": n_folds}
         return Samples(X, first.y[a], self._metadata(first, second, a, b, places, of_same), told)
 
     def _metadata(

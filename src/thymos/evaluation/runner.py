@@ -485,6 +485,14 @@ def _prepared(study: Study, info: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def _drawn(draws: int, info: Mapping[str, Any]) -> str:
+    """Say how often pairs were drawn, and how many folds of the sides these draws take in turn."""
+    folds = int(info.get("folds", draws))
+    often = "once" if draws == 1 else f"{draws} times"
+    left = f" ({folds - draws} never tested)" if draws < folds else ""
+    return f"drawn {often} over {folds} folds in turn{left}"
+
+
 def _paired(study: Study, info: Mapping[str, Any]) -> list[str]:
     """Return cautions where pairs are tested: what was paired by label are independent views of the answer."""
     if study.pairing is None:
@@ -493,9 +501,9 @@ def _paired(study: Study, info: Mapping[str, Any]) -> list[str]:
     partner = f"the source {spec.other.source.name}" if spec.other else f"the same samples ({', '.join(spec.second)})"
     whose = spec.names[1] if spec.other else "the side that is not taken from the partner"
     told = [
-        f"Every number here is of pairs, formed after the split inside each part, in {spec.draws} draws, each of its "
-        f"own fold of the sides; partners come from {partner}. What is paired by label are independent views of the "
-        "answer: a fusion of them is better than either by that alone.",
+        f"Every number here is of pairs, formed after the split inside each part, {_drawn(spec.draws, info)}; "
+        f"partners come from {partner}. What is paired by label are independent views of the answer: a fusion of them "
+        "is better than either by that alone.",
         f"Intervals over people are over those of {whose}; of a method that looks at the other side alone they say "
         "little.",
     ]

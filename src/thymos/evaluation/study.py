@@ -991,6 +991,7 @@ def _paired(study: Study, spec: PairingSpec, samples: Samples, data: Any, cache:
     made = [PAIRINGS[kind](spec.draws, spec.most, study.seed).pair(first, second, *folds) for kind in spec.kinds]
     pairs = Samples.concatenate(made)
     pairs.info["alone"] = {kind: n for part in made for kind, n in part.info["alone"].items()}
+    pairs.info["folds"] = made[0].info["folds"]
     if any(part.info.get("simulated") for part in (first, second)):
         pairs.info["simulated"] = True
     return pairs
