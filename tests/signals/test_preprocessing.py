@@ -100,6 +100,19 @@ def test_the_mean_of_the_rest_is_subtracted(eeg):
         subtract_baseline_signal(eeg)
 
 
+def test_z_scores_against_the_rest_level_people_and_leave_out_what_is_flat_at_rest(eeg):
+    rest = eeg.replace(data=eeg.data[:, :100].copy(), start=-1.0)
+    rest.data[2] = 3e-5
+    scored, scored_rest = subtract_baseline_signal(eeg, rest, scale=True)
+    others = np.delete(np.arange(len(eeg.data)), 2)
+    assert np.allclose(scored_rest.data[others].std(axis=1), 1, atol=1e-4)
+    assert np.isnan(scored.data[2]).all()
+    assert np.isfinite(scored.data[others]).all()
+    assert (scored.notes[-1], scored.unit) == (f"flat at rest, without values: {eeg.ch_names[2]}", "")
+    louder, _ = subtract_baseline_signal(*(part.replace(data=4 * part.data + 1e-4) for part in (eeg, rest)), scale=True)
+    assert np.allclose(louder.data[others], scored.data[others], rtol=1e-3, atol=1e-3)
+
+
 def test_mne_gets_positions_for_the_names_it_knows(eeg):
     raw = to_mne(Signal(eeg.data[:3], eeg.sfreq, ("T3", "CB1", "Cz")))
     places = raw.get_montage().get_positions()["ch_pos"]

@@ -34,6 +34,7 @@ _NEIGHBOURS = 20  # of the local outlier factor, as in MNE
 _FEWEST = 8  # channels; with fewer no channel can be told from its neighbours, nor be interpolated
 _SHORTEST = 10.0  # s; a shorter recording has too little to learn components from
 _COMPONENTS = 15
+_FLAT_REST = 1e-6  # share of the mean below which a standard deviation is rounding
 _HIGH_PASS = 1.0  # Hz; drift spoils the decomposition
 
 
@@ -255,10 +256,21 @@ def remove_ocular_signal(
     return clean(signal).replace(notes=notes), None if baseline is None else clean(baseline)
 
 
-def subtract_baseline_signal(signal: Signal, baseline: Signal | None = None) -> tuple[Signal, Signal | None]:
+def subtract_baseline_signal(
+    signal: Signal, baseline: Signal | None = None, scale: bool = False
+) -> tuple[Signal, Signal | None]:
     """Subtract the mean of the rest before a trial from each channel, of the trial and of the rest.
 
     It uses no label and no other trial, so it is safe before any split.
+
+    Parameters
+    ----------
+    signal : Signal
+    baseline : Signal
+        The rest before the trial.
+    scale : bool
+        Divide by the standard deviation over the rest, so that values are z-scores against it, which levels people
+        (methods B4.4), without a unit. A channel that is flat at rest becomes NaN, and a note of the signal names it.
 
     Raises
     ------
@@ -271,5 +283,17 @@ def subtract_baseline_signal(signal: Signal, baseline: Signal | None = None) -> 
             fits="a source with a baseline (DEAP, AMIGOS, DREAMER, MAHNOB-HCI)",
         )
     mean = baseline.data.mean(axis=-1, keepdims=True, dtype=np.float64)
-    first, second = (part.replace(data=(part.data - mean).astype(part.data.dtype)) for part in (signal, baseline))
-    return first, second
+    spread, notes = np.ones_like(mean), signal.notes
+    if scale:
+        spread = baseline.data.std(axis=-1, keepdims=True, dtype=np.float64)
+        flat = spread[:, 0] <= _FLAT_REST * np.abs(mean[:, 0])
+        spread[flat] = np.nan
+        if flat.any():
+            names = ", ".join(name for name, odd in zip(signal.ch_names, flat, strict=True) if odd)
+            notes = (*notes, f"flat at rest, without values: {names}")
+    unit = "" if scale else signal.unit
+    first, second = (
+        part.replace(data=((part.data - mean) / spread).astype(part.data.dtype), unit=unit)
+        for part in (signal, baseline)
+    )
+    return first.replace(notes=notes), second
