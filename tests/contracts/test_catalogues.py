@@ -187,6 +187,14 @@ def test_classifiers_take_samples_windows_and_give_probabilities(name, make_samp
         assert np.array_equal(again.predict_proba(table), probabilities)
 
 
+@pytest.mark.parametrize("name", ["lda", "logistic_regression", "svm", "random_forest", "nearest_neighbour"])
+def test_classifiers_of_features_answer_by_frequency_where_nothing_tells_classes_apart(name):
+    X, y = np.ones((12, 4)), np.array(["calm", "glad", "glad"] * 4)
+    model = make(name).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert name == "nearest_neighbour" or set(model.predict(X)) == {"glad"}
+
+
 @pytest.mark.parametrize("name", [n for n in MODELS if is_regressor(make(n))])
 @pytest.mark.parametrize("unit", [1.0, 1000.0])
 def test_regressors_take_samples_windows_and_give_ratings_in_their_unit(name, unit, make_samples):

@@ -57,7 +57,7 @@ MODELS = Catalogue(
             "sklearn.discriminant_analysis:LinearDiscriminantAnalysis",
             "linear discriminant with Ledoit-Wolf shrinkage",
             citation="Blankertz et al. 2011",
-            parameters={"solver": "eigen", "shrinkage": "auto"},
+            parameters={"solver": "lsqr", "shrinkage": "auto"},
         ),
         "svm": Row("thymos.models.svm:CalibratedSVC", "support vector machine, radial basis functions"),
         "random_forest": Row(
