@@ -474,7 +474,7 @@ class RandomWindowSplit(Protocol):
     """Windows dealt at random: a control that leaks, never a result. Parameters as :class:`Protocol`."""
 
     name = "random_window"
-    question = "none: windows of one trial stand on both sides, so recognising the trial is enough"
+    question = "none: windows of one trial or samples of one person stand on both sides; to recognise these is enough"
     leaky = True
 
     def groups(self, meta: pd.DataFrame) -> np.ndarray:
