@@ -447,15 +447,7 @@ def train(
             progress,
             check=lambda estimator, recipe: (recipe_of(recipe), encode(estimator, trust or ())),
         )
-    made = Bundle(
-        trained.estimator,
-        recipe_of(trained.recipe),
-        tuple(trained.classes),
-        trained.level,
-        trained.calibration,
-        trained.card,
-        trained.known,
-    )
+    made = Bundle.of(trained)
     made.save(out, overwrite, trust or ())
     console = _console()
     for words in _card_words(made.card):

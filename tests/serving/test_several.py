@@ -36,10 +36,7 @@ STUDY = {
 
 
 def bundle_of(study, method):
-    made = train_method(study, method)
-    return Bundle(
-        made.estimator, recipe_of(made.recipe), tuple(made.classes), made.level, made.calibration, made.card, made.known
-    )
+    return Bundle.of(train_method(study, method))
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,10 @@ _PUBLIC = {
     "cross_validate": "thymos.evaluation.fit",
     "independent_accuracy": "thymos.evaluation.pairing",
     "inflation_report": "thymos.evaluation.statistics",
+    "load_study": "thymos.evaluation.study",
+    "run_study": "thymos.evaluation.runner",
     "summarise": "thymos.evaluation.statistics",
+    "train_method": "thymos.evaluation.final",
 }
 
 __all__ = sorted(_PUBLIC)

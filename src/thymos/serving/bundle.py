@@ -86,6 +86,25 @@ class Bundle:
     notes: tuple[str, ...] = ()
     digest: str = ""
 
+    @classmethod
+    def of(cls, trained: Any) -> Bundle:
+        """Return the bundle of a trained method.
+
+        Parameters
+        ----------
+        trained : Trained
+            Of :func:`thymos.evaluation.train_method`.
+        """
+        return cls(
+            trained.estimator,
+            recipe_of(trained.recipe),
+            tuple(trained.classes),
+            trained.level,
+            trained.calibration,
+            trained.card,
+            trained.known,
+        )
+
     def replace(self, **changes: Any) -> Bundle:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
