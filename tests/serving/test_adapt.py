@@ -119,6 +119,14 @@ def test_an_amplitude_that_people_can_have_is_not(factor):
     assert fitted(noise(scale=1e5), spread=0.0)[1] == [], "without an amplitude there is nothing to compare with"
 
 
+@pytest.mark.parametrize("share", [0.3, 0.01])
+def test_what_is_short_in_long_silence_is_as_loud_as_it_is(share):
+    signal = noise(scale=1e-5)
+    data = signal.data.copy()
+    data[:, round(share * data.shape[1]) :] = 0
+    assert fitted(signal.replace(data=data))[1] == []
+
+
 def test_units_missing_values_and_other_modalities_are_refused(words):
     for signal, expected in (
         (noise().replace(unit=""), ["unit is 'none'", "'V'"]),

@@ -10,13 +10,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import median_abs_deviation
+from scipy.stats import norm
 
 from thymos.base.catalogue import check_parameters, resolve
 from thymos.base.errors import named
 from thymos.base.recording import Frames, Recording, Signal
 
 __all__ = ["Process", "make_process", "signal_digest", "signal_spread"]
+
+_MOST = 0.9  # share of the values whose distance from the median measures an amplitude
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,12 @@ def make_process(name: str, modality: str = "eeg", **parameters: Any) -> Process
 def signal_spread(signal: Signal) -> float:
     """Return the median over channels of a robust standard deviation over time, in the signal's unit.
 
-    It is 1.4826 times the median distance from the median, which neither drift nor bursts decide on; as a measure of
-    amplitude it tells volts from microvolts.
+    It is the distance from the median that nine of ten values keep, over that of a normal distribution: bursts in less
+    than a tenth of the time do not decide on it, and neither does the silence around what is said in a sound, as it
+    would on a median. As a measure of amplitude it tells volts from microvolts.
     """
-    return float(np.median(median_abs_deviation(signal.data, axis=1, scale="normal")))
+    away = np.abs(signal.data - np.median(signal.data, axis=1, keepdims=True))
+    return float(np.median(np.quantile(away, _MOST, axis=1)) / norm.ppf((1 + _MOST) / 2))
 
 
 def signal_digest(signal: Signal) -> str:
