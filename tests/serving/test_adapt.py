@@ -9,6 +9,8 @@ from thymos.serving.adapt import adapt
 from thymos.serving.several import recipe_of
 from thymos.signals.filters import resample
 from thymos.signals.montage import interpolate_channels
+from thymos.signals.processing import signal_spread
+from thymos.sources.catalogue import SOURCES
 
 EEG = ("Fp1", "Fp2", "F3", "F4", "F7", "F8", "C3", "C4", "T7", "T8", "P3", "P4", "O1", "O2", "Fz", "Pz")
 META = {"source": "file", "subject": "-", "session": "1", "trial": "a.edf", "stimulus": "none"}
@@ -162,3 +164,18 @@ def test_a_recipe_names_only_what_every_thymos_has(words):
         recipe(process=[{"name": "bandpass"}]).processes()
     with pytest.raises(InputError, match="no parameter 'windw'"):
         recipe(features=[{"name": "hjorth", "parameters": {"windw": 1}}]).transformers()
+
+
+def test_no_utterance_of_ravdess_is_refused_by_what_others_trained(real_data):
+    row = SOURCES["ravdess"]
+    loud, *others = row.load()(real_data("ravdess") / row.folder).load(["01", "20"])
+    signal = loud.signal("speech")
+    facts = {"channels": list(signal.ch_names), "unit": ""}
+    sound = recipe(
+        modality="speech",
+        rates=[signal.sfreq],
+        spread=signal_spread(signal),
+        processed={**facts, "sfreq": signal.sfreq},
+        **facts,
+    )
+    assert [notes for other in others for notes in adapt(other, sound)[1]] == []
