@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from thymos.base.probabilities import Calibration
@@ -80,6 +81,29 @@ def test_files_of_a_new_person_are_predicted_by_window_and_by_trial(place, model
     listed = pd.read_csv(io.StringIO(thymos("predict", model, place / "dora.csv", "--level", "trial")[1]))
     assert listed["trial"].tolist() == [f"dora-1-{k}" for k in range(4)]
     assert np.allclose(listed["p_calm"], trials["p_calm"])
+
+
+@pytest.mark.parametrize(("said", "threads"), [(None, 1), ("2", 2)])
+def test_a_network_answers_on_one_thread_unless_told_otherwise(said, threads, place, model, thymos, monkeypatch):
+    used = []
+
+    def predict(bundle, recordings, notes=None):
+        used.append(torch.get_num_threads())
+        return original(bundle, recordings, notes)
+
+    original = Bundle.predict
+    monkeypatch.setattr(Bundle, "predict", predict)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert thymos("predict", model, *sorted(place.glob("dora-*.csv")))[0] == 0
+        assert set(used) == {threads}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_json_goes_into_a_file_that_is_not_overwritten_unasked(place, model, thymos, tmp_path):
