@@ -59,9 +59,9 @@ def volts(path: Path) -> None:
     """Write a recording of a new person in volts, with no word of it."""
     import mne
 
-    raw = mne.io.read_raw_edf(next(path.parent.glob("new/*.edf")), verbose="error")
+    raw = mne.io.read_raw_edf(min(path.parent.glob("new/*.edf")), verbose="error")
     table = raw.to_data_frame(scalings={"eeg": 1.0})
-    table.drop(columns="time").to_csv(path, index=False)
+    table.to_csv(path, index=False)
 
 
 if __name__ == "__main__":
