@@ -124,6 +124,16 @@ def test_one_recording_without_a_heart_rate_does_not_take_the_others_along(bundl
     assert len(both) == 1
 
 
+def test_why_there_is_no_prediction_is_said_once(study, recordings):
+    one, signal, notes = bundle_of(study, "one"), recordings[0].signal("bvp"), []
+    one = one.replace(recipe=one.recipe.model_copy(update={"spread": 0.0}))
+    odd = Recording({"bvp": signal.replace(data=0 * signal.data)}, recordings[0].meta)
+    assert not len(one.predict([odd], notes))
+    told = [text for _, text in notes if "no beats were found" in text]
+    assert len(told) == 1
+    assert told[0].endswith("no prediction")
+
+
 def _without_amplitude(recipe):
     """Return a recipe that does not compare the amplitude with that of training, which a flat signal fails."""
     mine = {

@@ -449,7 +449,8 @@ class Bundle:
         try:
             blocks = list(made)
         except IncompleteError as error:  # the others are predicted all the same
-            words.append(f"{error.came.rstrip('.')}: no prediction")
+            why = error.came.rstrip(".")
+            words[:] = [*(text for text in words if text not in why), f"{why}: no prediction"]
             return []
         left = blocks[-1].info["left_out"] if blocks else 0
         words += (
