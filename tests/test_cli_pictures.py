@@ -64,6 +64,7 @@ def test_a_folder_of_photographs_is_predicted_and_what_cannot_be_is_said(place, 
     assert np.allclose(table[["p_down", "p_up"]].sum(axis=1), 1)
     for words in ("broken.jpg", "dot.png", "1 x 1 pixels", "noise.png", "No face was found"):
         assert words in said, words
+    assert " at 0x" not in said, "addresses of objects are of no use"
 
 
 def test_colours_and_sixteen_bits_are_the_same_picture(place, model, thymos):

@@ -62,6 +62,7 @@ def test_without_a_face_nothing_is_made_up(faces):
         adapted(picture(1, 64, 64))
     assert "'me.png' does not fit the model" in str(error.value)
     assert "No face was found" in str(error.value)
+    assert "a picture of exactly 24 x 24 pixels is taken as it is" in str(error.value)
 
 
 def test_what_is_too_small_or_empty_or_no_picture_is_said():

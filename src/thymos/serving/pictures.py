@@ -103,7 +103,12 @@ def _faces(frames: Frames, recipe: PictureRecipe, notes: list[str]) -> Frames:
         counts = {len(detect_faces(picture)) for picture in to_grey(frames.data)}
         if max(counts) > 1:
             notes.append(f"{max(counts)} faces were found: the largest is taken")
-    made = crop_faces(frames, size=max(recipe.shape[1:]))
+    _, height, width = recipe.shape
+    try:
+        made = crop_faces(frames, size=max(height, width))
+    except InputError as error:
+        do = f"cut the face out: a picture of exactly {width} x {height} pixels is taken as it is"
+        raise InputError(error.came, error.fits, do) from None
     notes.append(f"a face was cut out of {frames.data.shape[3]} x {frames.data.shape[2]} pixels")
     if recipe.shape[0] == 3:
         notes.append("in grey: faces are cut out of grey pictures")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -34,6 +35,7 @@ __all__ = [
 LARGEST = 4 * 2**30
 
 _AGAIN = "copy or download it again"
+_OBJECT = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")
 _DAMAGED = (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, KeyError, zlib.error)
 
 
@@ -81,15 +83,19 @@ def readable(path: str | os.PathLike, fits: str, *errors: type[Exception]) -> It
     except FileNotFoundError:
         raise DataError(f"There is no file {path}.", fits=fits, do=_AGAIN) from None
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise DataError(f"{path} cannot be read: {reason}.", fits=fits, do=_AGAIN) from None
+        raise DataError(f"{path} cannot be read: {error.strerror or _reason(error)}.", fits=fits, do=_AGAIN) from None
     except (MemoryError, OverflowError):
         raise DataError(
             f"{path} needs more memory than there is, or says so.", fits=fits, do=f"use a larger machine, or {_AGAIN}"
         ) from None
     except errors as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise DataError(f"{path} cannot be read: {reason}.", fits=fits, do=_AGAIN) from None
+        raise DataError(f"{path} cannot be read: {_reason(error)}.", fits=fits, do=_AGAIN) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what a library says, without the addresses of its objects."""
+    said = _OBJECT.sub("", str(error)).strip().splitlines()
+    return (said or [type(error).__name__])[0].rstrip(".")
 
 
 def once(names: Sequence[str], key: Callable[[str], Hashable]) -> tuple[list[str], list[tuple[str, str]]]:
