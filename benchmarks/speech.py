@@ -41,15 +41,17 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def trained(method: str, parameters: dict[str, Any], epochs: int, data: Path, cache: Cache) -> tuple[Bundle, float]:
-    """Return a model of a method, and the seconds of an epoch (NaN for a method without)."""
+def trained(
+    method: str, parameters: dict[str, Any], epochs: int, data: Path, cache: Cache
+) -> tuple[Bundle, float | None]:
+    """Return a model of a method, and the seconds of an epoch; none for a method without."""
     study = load_study("ravdess", "quick")
     last = study.methods[method].steps[-1]
     if parameters:
         last.parameters.update(parameters, max_epochs=epochs, patience=None)
     made = train_method(study, method, data, cache)
-    history = getattr(made.estimator[-1], "history_", [])
-    return Bundle.of(made), statistics.median([row["seconds"] for row in history[1:]] or [np.nan])
+    epochs = [row["seconds"] for row in getattr(made.estimator[-1], "history_", [])[1:]]
+    return Bundle.of(made), statistics.median(epochs) if epochs else None
 
 
 def main() -> None:
@@ -76,8 +78,8 @@ def main() -> None:
             spent[name].append(1e3 * (time.perf_counter() - begin))
     for name, row in stored["models"].items():
         row["p50_ms"], row["p99_ms"] = (float(np.percentile(spent[name][1:], q)) for q in (50, 99))
-        epoch, usual, slow = row["epoch_s"], row["p50_ms"], row["p99_ms"]
-        print(f"{name:20} {epoch:6.1f} s an epoch, {usual:6.1f} ms an utterance (p99 {slow:.1f})")
+        epoch = f"{row['epoch_s']:.1f} s an epoch, " if row["epoch_s"] else ""
+        print(f"{name:20} {epoch}{row['p50_ms']:.1f} ms an utterance (p99 {row['p99_ms']:.1f})")
     given.out.write_text(json.dumps(stored, indent=1) + "\n")
 
 

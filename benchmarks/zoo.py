@@ -9,7 +9,7 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
 Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by
 `thymos.evaluation.compare_methods`: paired differences of values for each subject (for Muse, with four persons, each
 recording), sign-flip test, corrected after Holm for all pairs compared. Intervals are those of the report (bootstrap
-over the same units). Results are named after the folders of the runs.
+over the same units). Under protocols that leak nothing is compared. Results are named after the folders of the runs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
         for protocol in view.protocols:
             mine = summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
             rivals = [name for name in view.methods if name in set(mine["method"]) - {"majority", *options.but}]
-            if options.against and options.against not in rivals:
+            if view.protocols[protocol].leaky or len(rivals) < 2 or options.against not in (None, *rivals):
                 continue
             wanted = itertools.combinations(rivals, 2)
             if options.against:
@@ -90,7 +90,8 @@ def main() -> None:
                     f"| {row['method']} | {row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}] "
                     f"| {cost['n_parameters'].median():.0f} | {cost['fit_seconds'].sum():.0f} | {beaten} |"
                 )
-        (options.out / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
+        if stored:
+            (options.out / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,15 @@ ROWS = (
         "trial",
         "balanced_accuracy",
     ),
-    Row("masked-gan", "DEAP, simulated, effect 3, valence", "mgan-d3.quick", "personal_gan", "stimulus"),
+    Row(
+        "masked-gan",
+        "DEAP, simulated, effect 3, valence",
+        "mgan-d3.quick",
+        "personal_gan",
+        "stimulus",
+        "random_window",
+        leaky_table="mgan-d3-leaky.quick",
+    ),
     Row("masked-gan", "DEAP, simulated, effect 6, valence", "mgan-d6.quick", "personal_gan", "stimulus"),
     Row(
         "hybrid",

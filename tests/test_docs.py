@@ -454,6 +454,18 @@ def test_what_searched_networks_and_generated_samples_show_is_stored():
     assert [round(one["personal"] / one["random"]) for one in seconds] == [12, 6]
 
 
+def test_what_the_search_reaches_with_windows_at_random_is_stored():
+    rows = rows_of("generation-search.md", 4)
+    names = {"RBF-SVM": "svm", "personal": "personal", "personal, GAN": "personal_gan"}
+    tables = [pd.read_csv(ROOT / "results" / f"{name}.quick.csv", dtype=str) for name in ("mgan-d3", "mgan-d3-leaky")]
+    table = pd.concat(tables).query("labels == 'true' and metric == 'accuracy' and method != 'majority'")
+    table = table.set_index(["method", "protocol", "level"])[["value", "low", "high"]].astype(float)
+    for title, method in names.items():
+        wanted = [("stimulus", "trial"), ("random_window", "window"), ("random_window", "trial")]
+        for cell, place in zip(rows[title], wanted, strict=True):
+            assert cell == "{:.3f} [{:.2f}, {:.2f}]".format(*table.loc[(method, *place)])
+
+
 def test_where_generated_samples_help_is_stored():
     page = " ".join((ROOT / "docs" / "generation-search.md").read_text().split())
     rows = rows_of("generation-search.md", 5)
@@ -556,6 +568,16 @@ def test_that_nothing_is_claimed_of_nothing_is_stored():
         most = max(most, *claims)
     assert most <= 2, "the page says that no more are claimed than chance allows"
     assert "no more than chance allows" in page
+
+
+def test_what_speech_costs_is_stored():
+    stored = json.loads((ROOT / "results" / "speech.json").read_text())["models"]
+    rows = rows_of("speech.md", 5)
+    for title, name in {"speech_cnn": "cnn", "speech_attention": "attention", "eGeMAPS, SVM": "egemaps"}.items():
+        mine, slow = stored[name], stored.get(f"{name}, float32", {"epoch_s": None})
+        epochs = ["" if row["epoch_s"] is None else f"{row['epoch_s']:.1f} s" for row in (mine, slow)]
+        assert rows[title] == [*epochs, f"{mine['p50_ms']:.0f} ms", f"{mine['p99_ms']:.0f} ms"]
+    assert {row["trained_on"] for row in stored.values()} == {1138}
 
 
 def test_what_is_left_of_pruned_networks_is_stored():
