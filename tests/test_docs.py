@@ -464,6 +464,8 @@ def test_what_the_search_reaches_with_windows_at_random_is_stored():
         wanted = [("stimulus", "trial"), ("random_window", "window"), ("random_window", "trial")]
         for cell, place in zip(rows[title], wanted, strict=True):
             assert cell == "{:.3f} [{:.2f}, {:.2f}]".format(*table.loc[(method, *place)])
+    (nothing,) = tables[1].query("labels == 'permuted' and method == 'svm' and level == 'trial'")["value"].astype(float)
+    assert f"the SVM reaches {nothing:.3f} by trial" in (ROOT / "docs" / "generation-search.md").read_text()
 
 
 def test_where_generated_samples_help_is_stored():

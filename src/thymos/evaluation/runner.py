@@ -544,7 +544,7 @@ def _divided(study: Study, samples: Samples) -> list[str]:
     if not (offline and dividing):
         return []
     return [
-        f"{' and '.join(offline)} make the windows of a trial depend on each other: {' and '.join(dividing)}, which "
+        f"{' and '.join(offline)} make{'s' if len(offline) == 1 else ''} the windows of a trial depend on each other: {' and '.join(dividing)}, which "
         "divides trials, leaks through them too."
     ]
 
