@@ -462,4 +462,4 @@ def test_the_data_card_lists_what_was_done_and_decided_before_the_split(tmp_path
     page = write_report(RunView(outcome.results.folder)).read_text()
     assert "each recording alone" in page
     assert next(iter(card["notes"])) in page
-    assert "Smooth make the windows of a trial depend on each other: random_window" in page
+    assert "Smooth makes the windows of a trial depend on each other: random_window" in page

@@ -543,9 +543,11 @@ def _divided(study: Study, samples: Samples) -> list[str]:
     dividing = [name for name in study.protocols if make_protocol(study, name).leaky]
     if not (offline and dividing):
         return []
+    makes = "makes" if len(offline) == 1 else "make"
+    divides = "divides" if len(dividing) == 1 else "divide"
     return [
-        f"{' and '.join(offline)} make{'s' if len(offline) == 1 else ''} the windows of a trial depend on each other: {' and '.join(dividing)}, which "
-        "divides trials, leaks through them too."
+        f"{' and '.join(offline)} {makes} the windows of a trial depend on each other: {' and '.join(dividing)}, which "
+        f"{divides} trials, {'leaks' if len(dividing) == 1 else 'leak'} through them too."
     ]
 
 
