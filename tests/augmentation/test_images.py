@@ -1,5 +1,7 @@
 """Generated photographs: how many, of what, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -102,7 +104,7 @@ def test_a_class_that_the_network_does_not_recognise_is_refused_and_said(faces, 
 
     monkeypatch.setattr(FaceCNN, "predict_proba", lambda self, X: np.tile([0.0, 1.0], (len(X), 1)))
     sampler = FaceDCGAN(tries=2, **SMALL)
-    with pytest.warns(UserWarning, match="Nothing is generated of class rare: only 0% look like it"):
+    with pytest.warns(UserWarning, match="Nothing is generated of class rare: only 0% look like it, of real ones 0%"):
         _, y = sampler.fit_resample(faces.X, faces.y)
     assert len(y) == len(faces)
     assert "look like it" in sampler.refused_["rare"]
@@ -126,6 +128,59 @@ def test_a_generator_that_returns_its_photographs_is_refused(faces, monkeypatch)
     with pytest.warns(UserWarning, match="returns what it was trained on"):
         sampler.fit_resample(faces.X, faces.y, meta=faces.meta)
     assert sampler.memorised_["rare"]["memorised"]
+
+
+@pytest.mark.parametrize(("copies", "photos"), [(1.0, 11), (0.4, 160)])
+def test_copies_are_found_among_others_and_in_a_tiny_class(copies, photos, faces, monkeypatch):
+    original = FaceDCGAN.__init__.__globals__["_Photos"].made
+
+    def remembered(self, generator, y, rng):
+        made, rows = original(self, generator, y, rng), self.train[self.codes[self.train] == int(y[0])]
+        some = round(copies * len(y))
+        made[:some] = self.photos[rows[np.arange(some) % len(rows)]]
+        return made
+
+    few = np.concatenate([np.flatnonzero(faces.y == "usual"), np.flatnonzero(faces.y == "rare")[:photos]])
+    monkeypatch.setattr("thymos.augmentation.images._Photos.made", remembered)
+    sampler = FaceDCGAN(validation=0.3, **{**SMALL, "judge_epochs": 3})
+    with pytest.warns(UserWarning, match="Nothing is generated of class rare: it returns"):
+        sampler.fit_resample(faces.X[few], faces.y[few])
+    assert sampler.memorised_["rare"]["memorised"]
+
+
+def test_what_was_not_tested_is_said(faces):
+    sampler = FaceDCGAN(filtered=False, **SMALL)
+    sampler.fit_resample(faces.X, faces.y)
+    assert sampler.remarks_ == ["rare: not tested whether training photographs are returned."]
+
+
+def test_as_many_real_photographs_pass_as_the_filter_says(faces):
+    sampler = FaceDCGAN(validation=0.4, **{**SMALL, "judge_epochs": 4})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler.fit_resample(faces.X, faces.y)
+    play, code = sampler._play, 0
+    real = play.photos[play.held[play.codes[play.held] == code]]
+    least, share = sampler._bar(code)
+    assert share == np.mean(sampler._judge.predict_proba(real)[:, code] >= least)
+    assert least == 0.5 or share >= 0.75
+
+
+def test_checkpoints_are_judged_on_all_classes_and_copies_are_held_back_together():
+    samples = SimulatedFaces(photos=320, people=20, size=24).load().images()
+    order = np.argsort(samples.meta["emotion"].to_numpy(), kind="stable")  # as corpora are sorted
+    X, y = samples.X[order], samples.meta["emotion"].to_numpy()[order]
+    meta = samples.meta.iloc[order].reset_index(drop=True).assign(picture=[f"p{k // 2}" for k in range(len(y))])
+    sampler = FaceDCGAN(filtered=False, validation=0.5, **SMALL)
+    sampler.fit_resample(X, y, meta=meta)
+    play = sampler._play
+    assert len(set(play.codes[play.held[: len(play.held) // 3]])) == len(set(y))
+    assert not set(meta["picture"].iloc[play.train]) & set(meta["picture"].iloc[play.held])
+
+
+def test_values_outside_of_training_do_not_wrap_around():
+    form = _Form.of(np.linspace(-1, 1, 64).reshape(1, 1, 8, 8))
+    assert form.bytes_of(np.full((1, 1, 8, 8), 1.5)).max() == form.bytes_of(np.full((1, 1, 8, 8), 1.5)).min() == 255
 
 
 def test_equal_seeds_give_equal_photographs_also_after_a_stop(faces, tmp_path):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from thymos.augmentation.base import Augmenter
-from thymos.augmentation.quality import frechet_distance, memorisation
+from thymos.augmentation.quality import copied, frechet_distance, memorisation
 from thymos.base.checkpoints import checkpoint
 from thymos.base.checks import check_number
 from thymos.models.face_cnn import FaceCNN
@@ -28,9 +28,14 @@ __all__ = ["FaceDCGAN"]
 _REAL = 0.9  # what a real photograph is to be called: no discriminator should be sure
 _JUDGED = 512  # photographs at most that a checkpoint is judged on
 _FEWEST = 8  # photographs held back, of which fewer say nothing
-_SURE, _LEAST = 0.5, 0.1  # probability of its class that a photograph needs; share that must reach it
+_SURE = 0.5  # probability of its class that a photograph needs at most
+_ALIKE = 0.25  # share of real photographs that may look less like their class than one that is kept
+_LEAST = 0.1  # share of generated photographs that must pass, relative to real ones
 # the network whose features are compared
-_JUDGE: dict[str, Any] = {"width": 16, "patience": None, "erasing": 0.0, "batch_size": 64}
+_JUDGE: dict[str, Any] = {
+    **{"width": 16, "patience": None, "erasing": 0.0, "batch_size": 64},
+    "class_weight": "balanced",  # else a rare class would be refused for being rare
+}
 _UNIT = 8  # sides of photographs are multiples of it: three layers halve them
 _AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
 
@@ -40,7 +45,8 @@ class FaceDCGAN(Augmenter):
 
     One class-conditional generator learns from photographs of all classes, as many of each; a copy of it and of its
     discriminator then learns from those of each class that is wanted. A photograph that a network, trained on
-    the real ones, does not take for its class is thrown away.
+    the real ones, takes for its class less than for three quarters of real photographs of it that were held back
+    (but for those above a half, and never below chance) is thrown away.
 
     Parameters
     ----------
@@ -58,8 +64,11 @@ class FaceDCGAN(Augmenter):
         Of the network whose features are compared and that filters.
     validation : float
         Share of the photographs that the generator never sees: by them a checkpoint is chosen (smallest Fréchet
-        distance of features) and memorisation is tested.
+        distance of features) and memorisation is tested. Copies of one photograph, by the column ``picture`` of the
+        metadata, stay together.
     filtered : bool
+        Whether photographs are thrown away, and classes refused, that look unlike their class or like copies of
+        training photographs. Without it neither is tested.
     tries : int
         Drawings for each wanted photograph, at most.
     amp, deterministic, device
@@ -72,9 +81,10 @@ class FaceDCGAN(Augmenter):
     history_ : list of dict
         Losses at each judgement; ``stage`` is ``all`` or a class, ``step`` counts through all stages.
     acceptance_ : dict
-        Share of drawn photographs that passed the filter, for each class.
+        Share of drawn photographs that passed the filter, for each class, and that of real ones held back.
     memorised_ : dict
-        What the test for memorisation found, for each class.
+        What the test for memorisation found, for each class. Where fewer than eight photographs of a class were held
+        back it is compared with those of all classes.
     refused_ : dict
         Classes of which nothing is added, and why.
     n_made_ : dict
@@ -152,7 +162,8 @@ class FaceDCGAN(Augmenter):
         judge = FaceCNN(**_JUDGE, max_epochs=self.judge_epochs, random_state=seed, device=device)
         self._judge = judge.fit(photos[~held], codes[~held])
         train = np.flatnonzero(~held)
-        self._play = _Photos(photos, codes, train, np.flatnonzero(held), self._judge, seed, device)
+        # in an order of their own: corpora are sorted by class, and checkpoints are judged on the first of them
+        self._play = _Photos(photos, codes, train, rng.permutation(np.flatnonzero(held)), self._judge, seed, device)
         counts = np.bincount(codes[train])
         each = counts.max() if self.pretraining_samples is None else max(1, self.pretraining_samples // len(counts))
         draw = np.random.default_rng(seed)
@@ -183,6 +194,7 @@ class FaceDCGAN(Augmenter):
         generator.manual_seed(int(rng.integers(2**31)))
         if self.filtered and self._remembers(label, code, generator):
             return self._refused(label, "it returns what it was trained on", nothing)
+        least, real = self._bar(code) if self.filtered else (0.0, 1.0)
         made, passed, drawn = [], 0, 0
         for _ in range(self.tries if self.filtered else 1):
             wanted = count - passed
@@ -191,12 +203,14 @@ class FaceDCGAN(Augmenter):
             new = play.made(trained.generator, torch.full((wanted,), code), generator)
             kept = np.ones(wanted, dtype=bool)
             if self.filtered:
-                kept = self._judge.predict_proba(new)[:, code] >= _SURE
+                kept = self._judge.predict_proba(new)[:, code] >= least
             made.append(new[kept])
             passed, drawn = passed + int(kept.sum()), drawn + wanted
-        self.acceptance_[label] = {"class": passed / drawn} if drawn and self.filtered else {}
-        if self.filtered and passed < _LEAST * drawn:
-            return self._refused(label, f"only {passed / drawn:.0%} look like it", nothing)
+        if drawn and self.filtered:
+            self.acceptance_[label] = {"class": passed / drawn, "real ones": real}
+            if passed < max(1.0, _LEAST * real * drawn):
+                why = f"only {passed / drawn:.0%} look like it, of real ones {real:.0%}"
+                return self._refused(label, why, nothing)
         return self._form.samples_of(np.concatenate(made), X.dtype), np.full(passed, -1)
 
     def features(self, X: np.ndarray) -> np.ndarray:
@@ -211,6 +225,10 @@ class FaceDCGAN(Augmenter):
             f"{label}: distance to the nearest training photograph over that to the nearest held-out one "
             f"{found['ratio']:.2f} (features of a network); real photographs {found['new_trials']:.2f}."
             for label, found in self.memorised_.items()
+        ] + [
+            f"{label}: not tested whether training photographs are returned."
+            for label in self.generators_
+            if label not in self.memorised_
         ]
 
     def sample(self, n_per_class: int) -> tuple[np.ndarray, np.ndarray]:
@@ -263,12 +281,22 @@ class FaceDCGAN(Augmenter):
     def _remembers(self, label: Any, code: int, rng: torch.Generator) -> bool:
         play = self._play
         mine, held = (rows[play.codes[rows] == code] for rows in (play.train, play.held))
-        if len(held) < _FEWEST:
+        held = held if len(held) >= _FEWEST else play.held
+        if len(held) < _FEWEST or len(mine) < 2:
             return False
         made = play.made(self.generators_[label], torch.full((min(_JUDGED, 4 * len(held)),), code), rng)
         real, new, drawn = (play.features(photos) for photos in (play.photos[mine], play.photos[held], made))
-        self.memorised_[label] = memorisation(real, new, drawn, self._facts[2][held], play.seed)
+        self.memorised_[label] = copied(memorisation(real, new, drawn, self._facts[2][held], play.seed))
         return bool(self.memorised_[label]["memorised"])
+
+    def _bar(self, code: int) -> tuple[float, float]:
+        """Return the probability of its class that a photograph needs, and the share of real ones that have it."""
+        play = self._play
+        held = play.held[play.codes[play.held] == code]
+        real = held if len(held) >= _FEWEST else play.train[play.codes[play.train] == code]
+        found = self._judge.predict_proba(play.photos[real])[:, code]
+        least = float(np.clip(np.quantile(found, _ALIKE), 1 / len(self.classes_), _SURE))
+        return least, float((found >= least).mean())
 
     def _refused(self, label: Any, why: str, nothing: tuple) -> tuple:
         self.refused_[label] = why
@@ -385,7 +413,8 @@ class _Form:
 
     def bytes_of(self, X: np.ndarray) -> np.ndarray:
         """Return photographs, shape (n_samples, n_channels, height, width), sides filled up to multiples of 8."""
-        scaled = np.rint((X - self.low) * (255 / (self.high - self.low))).astype(np.uint8)
+        # samples of another part may lie outside of what training had
+        scaled = np.rint((X - self.low) * (255 / (self.high - self.low))).clip(0, 255).astype(np.uint8)
         more = [(0, max(2, -(-side // _UNIT)) * _UNIT - side) for side in self.planes[1:]]
         return np.pad(scaled.reshape(len(X), *self.planes), [(0, 0), (0, 0), *more], mode="edge")
 

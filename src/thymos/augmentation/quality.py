@@ -30,6 +30,7 @@ __all__ = [
     "GOOD",
     "Quality",
     "Transfer",
+    "copied",
     "density_coverage",
     "frechet_distance",
     "gan_report",
@@ -255,6 +256,12 @@ def memorisation(
     have near copies of themselves and the second comparison is blind.
     """
     return _memory(train, held, generated, held_trials, seed)[0]
+
+
+def copied(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what :func:`memorisation` found, ``memorised`` also where a good share alone are as close as copies."""
+    copies = found["close"] > _CLOSE[1] and found["close"] > 5 * found["close_new"]
+    return found | {"memorised": bool(found["memorised"] or copies)}
 
 
 def _memory(train: Any, held: Any, generated: Any, held_trials: Any, seed: int) -> tuple[dict[str, Any], dict]:

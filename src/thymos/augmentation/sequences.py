@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from thymos.augmentation.base import Augmenter
-from thymos.augmentation.quality import memorisation, mmd2
+from thymos.augmentation.quality import copied, memorisation, mmd2
 from thymos.base.checkpoints import checkpoint
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
@@ -34,7 +34,6 @@ __all__ = ["SequenceRCGAN"]
 _JUDGED = 512  # sequences at most that a checkpoint is judged on
 _FEWEST = 4  # sequences held back, of which fewer say nothing
 _COMPARED = 64  # generated sequences of a class that are compared with training at least
-_COPIES = 0.1  # share of them that are nearer to training sequences than nearly all of these are to each other
 _LEAST = 0.1  # share of drawn sequences that must pass the filter
 _RATE, _SLOPE = "hr", "hr_slope"  # channels that are a heart rate in Hz and its slope in Hz/s
 _BEATS, _CHANGE = (40 / 60, 180 / 60), 30 / 60  # Hz; Hz/s: what a heart does
@@ -313,8 +312,7 @@ class SequenceRCGAN(Augmenter):
             made = play.made(self.generator_, torch.full((count,), code), rng)
             seen, new, drawn = (_flat(play.scaled(part)) for part in (play.raw[train], play.raw[held], made))
             found = memorisation(seen, new, drawn, self._trials[held], play.seed)
-            copies = found["close"] > _COPIES and found["close"] > 5 * found["close_new"]
-            found |= {"class": str(label), "memorised": found["memorised"] or copies}
+            found = copied(found) | {"class": str(label)}
             if self.refused_ or (not found["memorised"] and found["ratio"] >= worst):
                 continue
             self.memorised_, worst = found, found["ratio"]

@@ -11,18 +11,19 @@ __all__ = ["held_trials", "trials_of"]
 def trials_of(meta: pd.DataFrame | None, n_samples: int) -> np.ndarray:
     """Return for each sample the name of what must not stand on both sides of a division, an array of str.
 
-    Its trial; of pairs of two samples the second one, of which there may be many copies beside different first ones.
-    Without metadata every sample is its own.
+    Its trial; of photographs the picture, of which there may be copies; of pairs of two samples the second one, of
+    which there may be many beside different first ones. Without metadata every sample is its own.
 
     Parameters
     ----------
     meta : DataFrame or None
-        Metadata with the column ``trial``, for pairs ``second``.
+        Metadata with the column ``trial``; ``picture`` and, for pairs, ``second`` go before it.
     n_samples : int
     """
     if meta is None:
         return np.arange(n_samples).astype(str)
-    return meta["second" if "second" in meta else "trial"].astype(str).to_numpy(dtype=str)
+    name = next((name for name in ("second", "picture") if name in meta), "trial")
+    return meta[name].astype(str).to_numpy(dtype=str)
 
 
 def held_trials(trials: np.ndarray, strata: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
