@@ -67,6 +67,19 @@ def test_a_folder_of_photographs_is_predicted_and_what_cannot_be_is_said(place, 
     assert " at 0x" not in said, "addresses of objects are of no use"
 
 
+def test_other_files_of_a_folder_are_passed_over_and_said(place, model, thymos):
+    grey = SimulatedFaces(**{**SOURCE, "random_state": 5}).load().images()
+    folder = place / "mixed"
+    folder.mkdir()
+    Image.fromarray(grey.X[0, 0]).save(folder / "crop.png")
+    Image.fromarray(grey.X[0, 0]).save(folder / "two.gif")
+    (folder / "phone.heic").write_bytes(b"heic")
+    status, printed, said = thymos("predict", model, folder, "--level", "trial")
+    assert status == 0
+    assert len(pd.read_csv(io.StringIO(printed))) == 1
+    assert "2 of its files (phone.heic, two.gif)" in said
+
+
 def test_colours_and_sixteen_bits_are_the_same_picture(place, model, thymos):
     grey = SimulatedFaces(**{**SOURCE, "random_state": 5}).load().images()
     Image.fromarray(grey.X[1, 0]).save(place / "grey.png")

@@ -627,7 +627,7 @@ def _recordings_of(
     if isinstance(model.recipe, PictureRecipe):
         for path in files or []:
             try:
-                yield from own_pictures(path, model.recipe.modality, model.recipe.shape[0] == 1)
+                yield from own_pictures(path, model.recipe.modality, model.recipe.shape[0] == 1, notes)
             except ThymosError as error:
                 failures[str(path)] = str(error)
         return

@@ -73,6 +73,14 @@ def test_the_best_macro_f1_is_kept(faces):
     assert f1_score(y[80:], model.predict(X[80:]), average="macro") == pytest.approx(max(scores))
 
 
+def test_whole_numbers_of_any_type_are_the_same_pictures(faces):
+    X, y = faces
+    model = FaceCNN(**SMALL).fit(X.astype(np.int64), y, validation=(X[:20].astype(np.int16), y[:20]))
+    same = FaceCNN(**SMALL).fit(X, y, validation=(X[:20], y[:20]))
+    for kind in (np.uint8, np.int64, np.uint16):
+        assert np.array_equal(model.predict_proba(X.astype(kind)), same.predict_proba(X))
+
+
 def test_mirror_images_are_averaged(faces):
     X, y = faces
     model = FaceCNN(**SMALL, mirrored=True).fit(X, y)

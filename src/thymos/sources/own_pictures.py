@@ -15,9 +15,12 @@ from thymos.sources.safe.media import read_image
 __all__ = ["own_pictures"]
 
 _LARGEST = 2**26  # bytes of a file
+_NAMED = 5  # files that are passed over by name
 
 
-def own_pictures(path: str | Path, modality: str = "face", grey: bool = True) -> Iterator[Recording]:
+def own_pictures(
+    path: str | Path, modality: str = "face", grey: bool = True, notes: list[tuple[str, str]] | None = None
+) -> Iterator[Recording]:
     """Yield one recording for each photograph that a path stands for: that file, or all in a folder or zip archive.
 
     Parameters
@@ -27,6 +30,8 @@ def own_pictures(path: str | Path, modality: str = "face", grey: bool = True) ->
         How the recordings call it.
     grey : bool
         Decode to one channel; otherwise three.
+    notes : list of (str, str), optional
+        What else lies in a folder or archive, and is passed over, is added to it.
 
     Raises
     ------
@@ -42,6 +47,10 @@ def own_pictures(path: str | Path, modality: str = "face", grey: bool = True) ->
     names = [path.name] if alone else tree.names(*SUFFIXES)
     if not names or (alone and path.suffix.lower() not in SUFFIXES):
         raise DataError(f"{path} {'is' if alone else 'holds'} no photograph.", fits=f"files {', '.join(SUFFIXES)}")
+    others = [] if alone else sorted({*tree.names()} - {*names})
+    if others and notes is not None:
+        some = ", ".join(others[:_NAMED]) + (" ..." if len(others) > _NAMED else "")
+        notes.append((str(path), f"passed over, none of {', '.join(SUFFIXES)}: {len(others)} of its files ({some})"))
     for name in names:
         where = str(path) if alone else tree.where(name)
         meta = dict.fromkeys(("source", "subject", "session", "stimulus"), "-")

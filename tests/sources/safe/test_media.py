@@ -37,11 +37,15 @@ def write_wave(path, data, sfreq=8000):
     return path
 
 
-@pytest.mark.parametrize("form", ["PNG", "BMP", "PPM", "sixteen bits", "palette", "alpha", "one bit"])
+@pytest.mark.parametrize(
+    "form", ["PNG", "BMP", "PPM", "sixteen bits", "sixteen bits, PGM", "palette", "alpha", "one bit"]
+)
 def test_pictures_of_every_mode_become_grey_and_coloured_bytes(form):
     image, expected = Image.fromarray(GREY), GREY
     if form == "sixteen bits":
         image = Image.fromarray(GREY.astype(np.uint16) * 256 + 200)
+    elif form == "sixteen bits, PGM":
+        image, form = Image.fromarray(GREY.astype(np.int32) * 256 + 200), "PPM"
     elif form == "palette":
         image = image.convert("P")
     elif form == "alpha":
@@ -56,6 +60,15 @@ def test_pictures_of_every_mode_become_grey_and_coloured_bytes(form):
     assert colours.shape == (3, 8, 8)
     assert colours.flags["C_CONTIGUOUS"]
     assert all(np.array_equal(colour, expected) for colour in colours)
+
+
+def test_pictures_are_turned_as_their_camera_says():
+    wide = np.repeat(np.arange(64, dtype=np.uint8)[None] * 4, 32, axis=0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side: turn it clockwise
+    made = read_image(encoded(Image.fromarray(wide), exif=exif), "picture")
+    assert made.shape == (1, 64, 32)
+    assert np.array_equal(made[0], np.rot90(wide, -1))
 
 
 def test_colours_come_in_order_and_a_path_is_read(tmp_path):

@@ -93,8 +93,12 @@ def read_image(content: bytes | str | os.PathLike, where: str = "", grey: bool =
     ------
     DataError
         If it cannot be decoded, or is absurdly large.
+
+    Notes
+    -----
+    A picture is turned as its EXIF data say, as every viewer does: cameras store what they saw on their side.
     """
-    image_module = require("PIL.Image", "faces")
+    image_module, operations = require("PIL.Image", "faces"), require("PIL.ImageOps", "faces")
     where = where or str(content)
     fits = f"a photograph of at most {_LARGEST_SIDE} x {_LARGEST_SIDE} pixels"
     formats = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
@@ -104,8 +108,9 @@ def read_image(content: bytes | str | os.PathLike, where: str = "", grey: bool =
         with image_module.open(source, formats=formats) as image:
             if max(image.size) > _LARGEST_SIDE:
                 raise ValueError(f"it has {image.size[0]} x {image.size[1]} pixels")
-            if image.mode.startswith("I;16"):  # Pillow would cut 16-bit values off at 255
-                data = (np.asarray(image) >> 8).astype(np.uint8)[..., None]
+            operations.exif_transpose(image, in_place=True)
+            if image.mode.startswith("I"):  # of 16 bits, which Pillow would cut off at 255
+                data = (np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8)[..., None]
                 data = data if grey else data.repeat(3, axis=-1)
             else:
                 data = np.asarray(image.convert("L" if grey else "RGB")).reshape(image.height, image.width, -1)
