@@ -5,7 +5,7 @@ import pytest
 
 from thymos.evaluation import LeaveOneSubjectOut, RandomWindowSplit, TrialSplit, cross_validate
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import load_study, shipped_studies
+from thymos.evaluation.study import load_study, make_protocol, shipped_studies
 from thymos.models.catalogue import MODELS
 from thymos.report.page import write_report
 from thymos.report.view import RunView
@@ -13,6 +13,7 @@ from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources import SimulatedEEG
 from thymos.sources.simulate.catalogue import LAYOUTS
+from thymos.sources.simulate.photos import SimulatedFaces
 from thymos.training.pipeline import make_pipeline
 
 #: Parameters of the twins that the studies of large corpora are run on.
@@ -68,6 +69,17 @@ def test_shipped_studies_run_to_their_report(name, data_folder, tmp_path, monkey
 def test_what_a_study_says_are_whole_sentences(name):
     study = load_study(name)
     assert all(text.rstrip().endswith((".", "?", ".)", "?)")) for text in (study.question, *study.cautions))
+
+
+@pytest.mark.parametrize("name", ["culture-demo", "faces-demo"])
+def test_all_other_domains_are_learnt_from_where_one_is_left_out(name):
+    study = load_study(name)
+    (domains,) = {tuple(source.parameters["domains"]) for source in [study.source]}
+    meta = SimulatedFaces(photos=42, people=12, domains=domains, size=24).load().images().meta
+    folds = make_protocol(study, "domain").folds(meta, meta["emotion"].to_numpy())
+    assert len(folds) == len(domains) == 3
+    for fold in folds:
+        assert meta["domain"].iloc[fold.train].nunique() == 2, "else nothing can be aligned"
 
 
 def test_studies_that_are_audited_are_of_every_source():
