@@ -152,6 +152,40 @@ def test_classes_that_training_lacked_have_no_probability(tmp_path):
     assert np.allclose(model.predict_proba(X)[:, [0, 2]], pipeline.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.parametrize("classes", [[3, 11], [False, True]])
+def test_classes_keep_their_type(classes, tmp_path):
+    X, y = noise(30), np.array(classes)[np.arange(40) % 2]
+    pipeline = make_pipeline(ChannelScaler(), LogisticRegression()).fit(X, y)
+    _, model = exported(pipeline, X, tmp_path)
+    assert model.classes_.dtype == y.dtype
+    assert np.array_equal(model.predict(X), pipeline.predict(X))
+    assert OnnxPipeline(tmp_path / "m.onnx").classes_.tolist() == [str(label) for label in classes]
+
+
+def test_a_small_difference_is_large_where_answers_hardly_differ(tmp_path, monkeypatch):
+    from thymos.serving import export
+
+    X = noise(30)
+    model = LogisticRegression(C=1e-6).fit(1e5 * X, labels())
+    assert np.ptp(model.predict_proba(X)) < 1e-3
+    wrong = export.LinearProbabilities
+    monkeypatch.setattr(export, "LinearProbabilities", lambda weight, bias: wrong(weight, bias + 1e-4))
+    with pytest.raises(InputError, match="apart"):
+        export_onnx(model, 1e5 * X, tmp_path / "m.onnx")
+
+
+def test_no_picture_is_compared_twice(monkeypatch, tmp_path):
+    from thymos.serving import export
+
+    network = FaceCNN(width=4, max_epochs=1, device="cpu", random_state=0)
+    pipeline, given = make_pipeline(network).fit(faces(8), labels(8)), []
+    known = export.predict_all
+    monkeypatch.setattr(export, "predict_all", lambda pipe, X, classes: given.append(X) or known(pipe, X, classes))
+    exported(pipeline, faces(8), tmp_path)
+    assert given[0].dtype == np.uint8
+    assert len(np.unique(given[0].reshape(len(given[0]), -1), axis=0)) == len(given[0]) == 1000
+
+
 def test_what_cannot_be_exported_says_why(tmp_path):
     X, y = noise(30), labels()
     for_all = PerSubject(LogisticRegression()).fit(X, y)

@@ -115,6 +115,15 @@ def test_regulation_follows_the_course():
     assert all(rise <= 0.1 + extra for rise, extra in zip(rises, most, strict=True))
 
 
+@pytest.mark.parametrize("sigma", [0.0, math.inf])
+def test_returns_can_be_the_most_important_or_mere_chance_and_fade_either_way(sigma):
+    net = Net(gene(sigma=sigma)).run()
+    came = [row["came_back"] for row in net.pruner.log_ if row["layer"] == "0.weight"]
+    assert max(came) > 0
+    assert max(came[FIRST : (FIRST + LAST) // 2]) > max(came[(FIRST + LAST) // 2 : LAST])
+    assert net.shares[-1] == pytest.approx(0.5, abs=0.02)
+
+
 def test_large_wanted_weights_stay_and_small_ones_go():
     torch.manual_seed(3)
     targets = [torch.where(torch.rand(6, 10) < 0.5, 3.0, 0.01), torch.where(torch.rand(4, 6) < 0.5, 3.0, 0.01)]

@@ -319,7 +319,7 @@ class GenePruner(Pruner):
 
     def _rewire(self, scores: Sequence[torch.Tensor], epoch: int) -> None:
         sigma, tau = spread_of(epoch, self.last, self.sigma), cast(float, self.tau_)
-        count = round(self.rewiring * (sigma / self.sigma if self.sigma else 1.0) * self._count())
+        count = round(self.rewiring * spread_of(epoch, self.last, 1.0) * self._count())
         gone = torch.cat([~units.live.flatten() for units in self.units_])
         places = torch.nonzero(gone).flatten()
         missing = shortfall(torch.cat([score.flatten() for score in scores])[places], tau)
