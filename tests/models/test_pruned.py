@@ -8,12 +8,17 @@ from sklearn.linear_model import LogisticRegression
 
 from thymos.base.checkpoints import kept_in
 from thymos.base.errors import InputError
-from thymos.models import FaceCNN, MLPClassifier, PhysioLSTM, PrunedClassifier
+from thymos.models import EEGNASClassifier, FaceCNN, LELClassifier, MLPClassifier, PhysioLSTM, PrunedClassifier
+from thymos.models.catalogue import MODELS
 from thymos.nn.sparsity import channel_units
 from thymos.training.channels import channels_of, compacted
 
 SMALL = {"hidden": (16, 16), "dropout": 0.0, "lr": 2e-2, "max_epochs": 8, "random_state": 0}
 METHODS = ("gene", "magnitude", "random", "gradual", "set", "rigl")
+
+
+def make_member(name):
+    return MODELS[name].load()(**MODELS[name].parameters)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +159,28 @@ def test_what_makes_no_sense_is_refused_in_words(options, words, data):
         PrunedClassifier(**{"estimator": MLPClassifier(**SMALL), **options}).fit(X, y)
 
 
+def test_networks_that_are_watched_while_they_learn_can_be_pruned():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((24, 3, 64)).astype(np.float32), np.array(["a", "b"] * 12)
+    lel = LELClassifier(sfreq=32.0, bands={"all": (1.0, 12.0)}, blocks=1, refinements=1, max_epochs=4, random_state=0)
+    made = PrunedClassifier(lel, method="magnitude", density=0.5).fit(X[:16], y[:16], validation=(X[16:], y[16:]))
+    assert np.isfinite(made.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        (EEGNASClassifier(), "several trainings"),
+        (LELClassifier(stacking=3), "several trainings"),
+        (make_member("speech_attention"), "traced"),
+    ],
+)
+def test_networks_that_cannot_be_pruned_are_refused_in_words(estimator, words):
+    X, y = np.random.default_rng(0).standard_normal((12, 3, 64)).astype(np.float32), np.array(["a", "b"] * 6)
+    with pytest.raises(InputError, match=words):
+        PrunedClassifier(estimator, granularity="channel").fit(X, y)
+
+
 def test_it_goes_on_with_weights_and_masks_of_another(data):
     X, y, held = data
     first = pruned(method="magnitude", density=0.3, dense_epochs=3).fit(X, y, validation=held)
@@ -166,6 +193,8 @@ def test_it_goes_on_with_weights_and_masks_of_another(data):
         assert np.mean(np.array(before["live"]) == np.array(after["live"])) > 0.95, "silenced ones did not stay so"
     with pytest.raises(InputError, match="the same granularity"):
         pruned(granularity="channel").fit(X, y, start=first)
+    with pytest.raises(InputError, match="another size"):
+        PrunedClassifier(MLPClassifier(**{**SMALL, "hidden": (5,)})).fit(X, y, start=first)
 
 
 def test_without_memory_the_scores_decide_what_goes_at_last():

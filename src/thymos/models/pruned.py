@@ -260,6 +260,11 @@ class PrunedClassifier(WrappedNetwork):
     ) -> nn.Module:
         """Return the network with its units beside it."""
         if start is not None:
+            sizes = [
+                {key: tuple(value.shape) for key, value in state.items()} for state in (network.state_dict(), start)
+            ]
+            if sizes[0] != sizes[1]:
+                raise InputError("It was to go on with a network of another size.", fits="the same parameters")
             network.load_state_dict(start)
         units: list[Units] = []
         if self.method != "dense" and self.granularity != "channel":
@@ -318,3 +323,9 @@ class _WithUnits(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the network makes of samples."""
         return self.network(x)
+
+    def __getattr__(self, name: str) -> Any:  # those who watch a network's training look for its parts here
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("network"), name)

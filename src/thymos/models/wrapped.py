@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thymos.base.errors import InputError
 from thymos.models.mlp import MLPClassifier
-from thymos.training.estimator import TorchClassifier
+from thymos.training.estimator import TorchClassifier, TorchEstimator
 
 __all__ = ["WrappedNetwork"]
 
@@ -41,7 +41,7 @@ class WrappedNetwork(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If the estimator is no network.
+            If the estimator is no network, or learns in more than one training, of which most would be left out.
         """
         check_classification_targets(y)
         X, y = validate_data(self, X, y, allow_nd=True, dtype=None)
@@ -49,6 +49,11 @@ class WrappedNetwork(ClassifierMixin, BaseEstimator):
         if not isinstance(network, TorchClassifier):
             raise InputError(
                 f"{type(network).__name__} came as the estimator.", fits="a network of Thymos, such as mlp or face_cnn"
+            )
+        if getattr(network, "inner_split", type(network).fit is not TorchEstimator.fit):
+            raise InputError(
+                f"{type(network).__name__} learns in several trainings.",
+                fits="a network that learns in one: no search, and no stacking",
             )
         self.classes_ = np.unique(y)
         return network, X, y

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -46,7 +47,9 @@ def channels_of(network: nn.Module, example: torch.Tensor, but: Sequence[str] = 
     """
     plain, found = copy.deepcopy(network).cpu().eval(), []
     example = example.cpu()
-    for name, group in _groups(_graph(plain, example), but):
+    with _traced(plain):
+        groups = list(_groups(_graph(plain, example), but))
+    for name, group in groups:
         made = _channels(plain, name, group)
         if made is not None and _can_go(plain, example, made):
             found.append(made)
@@ -72,7 +75,8 @@ def compacted(network: nn.Module, example: torch.Tensor, gone: Mapping[str, Sequ
     made = copy.deepcopy(network).cpu().eval()
     for parameter in made.parameters():
         parameter.requires_grad_(True)  # the graph is read off the gradient's
-    graph = _graph(made, example.cpu())
+    with _traced(made):
+        graph = _graph(made, example.cpu())
     for weight, numbers in gone.items():
         layer = made.get_submodule(weight.removesuffix(".weight"))
         if not isinstance(layer, _MAKERS):
@@ -85,10 +89,15 @@ def compacted(network: nn.Module, example: torch.Tensor, gone: Mapping[str, Sequ
 
 def _graph(network: nn.Module, example: torch.Tensor) -> Any:
     pruning = require("torch_pruning", "pruning")
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parameters outside layers, which stay
+        return pruning.DependencyGraph().build_dependency(network, example_inputs=example)
+
+
+@contextmanager
+def _traced(network: nn.Module) -> Iterator[None]:
     try:
-        with torch.enable_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of parameters outside layers, which stay
-            return pruning.DependencyGraph().build_dependency(network, example_inputs=example)
+        yield
     except Exception as error:  # of whatever kind a foreign network's forward raises while it is traced
         raise InputError(
             f"The network {type(network).__name__} cannot be traced: {type(error).__name__}: {error}",
