@@ -15,6 +15,7 @@ from thymos.evaluation.comparison import (
     detectable,
     sign_flip,
 )
+from thymos.evaluation.metrics import CONFUSION_METRICS
 from thymos.evaluation.statistics import holm
 
 CLASSES = ["a", "b"]
@@ -196,3 +197,26 @@ def test_ranks_are_of_subjects_and_their_critical_distance_is_that_of_the_tables
     assert found["p"].iloc[0] < 1e-4
     assert average_ranks(made[made["method"] != "bad"], CLASSES).empty
     assert average_ranks(predictions({"a": 0.1, "b": 0.2, "c": 0.3}, subjects=5), CLASSES).empty
+
+
+def test_what_seeds_alone_make_is_no_difference_of_methods():
+    rng = np.random.default_rng(0)
+
+    def counts(skills):  # of each seed, the same units: one photograph each, of two classes
+        right = np.array([rng.random(300) < skill for skill in skills])
+        label = np.tile(np.arange(300) % 2, (len(skills), 1))
+        made = np.zeros((len(skills), 300, 2, 2))
+        answer = np.where(right, label, 1 - label)
+        np.put_along_axis(made.reshape(len(skills), 300, 4), (2 * label + answer)[..., None], 1.0, axis=2)
+        return made
+
+    accuracy = CONFUSION_METRICS["accuracy"]
+    nulls = [
+        _of_counts(*(counts(rng.normal(0.7, 0.1, 3).clip(0, 1)) for _ in range(2)), accuracy, MARGIN)["p"]
+        for _ in range(20)
+    ]
+    assert np.mean(np.array(nulls) < 0.05) <= 0.15
+    same = _of_counts(counts([0.9, 0.9, 0.9]), counts([0.7, 0.7, 0.7]), accuracy, MARGIN)
+    assert same["p"] < 0.01
+    one = _of_counts(counts([0.8]), counts([0.7]), accuracy, MARGIN)
+    assert 0.0001 < one["p"] < 0.2

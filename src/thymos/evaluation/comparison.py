@@ -75,8 +75,10 @@ def compare_methods(
     -----
     Units are subjects: one value for each, seeds and repeats averaged. With fewer than 8 they are recordings (or
     trials): the metric is that of all predictions, and the test exchanges the predictions of the two methods for single
-    units, which for one value per unit is the sign flip; ``sd`` is that of a unit under these exchanges. With one
-    subject in several folds units are folds, whose differences are tested by the corrected resampled t.
+    units, which for one value per unit is the sign flip; ``sd`` is that of a unit under these exchanges. Of thousands
+    of photographs the noise of training would be left: ``p`` is that of a t test with the variance over seeds added to
+    that over units, where this is larger. With one subject in several folds units are folds, whose differences are
+    tested by the corrected resampled t.
 
     References
     ----------
@@ -224,7 +226,19 @@ def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float) -> d
     summed = (_resampled(often) @ kinds).reshape(_RESAMPLES, 2, draws, *shape)
     spread = (metric(summed[:, 0]) - metric(summed[:, 1])).mean(axis=1)
     row = {**_nothing(n), "difference": here, "sd": sd, "effect": _effect(here, sd), "detectable": detectable(sd, n)}
-    return {**row, **_practical(spread, margin), "p": _share(extreme, n)}
+    trained = metric(a.sum(axis=1)) - metric(b.sum(axis=1))  # the difference of each seed, on the same units
+    p = max(_share(extreme, n), _beyond_seeds(here, float(np.nanvar(spread)), n, trained))
+    return {**row, **_practical(spread, margin), "p": p}
+
+
+def _beyond_seeds(difference: float, variance: float, n: int, trained: np.ndarray) -> float:
+    """Return p of a t test of a difference that other units and other seeds would change (Satterthwaite's degrees)."""
+    of_seeds = float(trained.var(ddof=1)) / len(trained) if len(trained) > 1 else 0.0
+    if not of_seeds > 0:
+        return 0.0  # there is nothing to add to the test over units
+    both = variance + of_seeds
+    freedom = both**2 / (variance**2 / (n - 1) + of_seeds**2 / (len(trained) - 1))
+    return float(2 * student.sf(abs(difference) / np.sqrt(both), freedom))
 
 
 def _resampled(often: np.ndarray) -> np.ndarray:
