@@ -288,13 +288,23 @@ def test_a_class_that_was_not_made_is_a_gap(parts):
     quality = gan_report(train, held, (X[y == "low"], y[y == "low"]), trials)
     words = " ".join(quality.words)
     assert "High: not measured" in words
-    assert "high" in row_of(quality, "tstr")["words"]
+    assert "fewer than two classes" in row_of(quality, "tstr")["words"]
     assert np.isnan(row_of(quality, "tstr")["value"])
     assert row_of(quality, "mmd2", "low")["n"] == 48
     few = gan_report(
         train, held, (np.r_[X[y == "low"], X[y == "high"][:9]], np.r_[y[y == "low"], ["high"] * 9]), trials
     )
     assert "9 generated" in " ".join(few.words)
+
+
+def test_classifiers_are_of_the_classes_that_are_made(parts):
+    train, held, trials = parts
+    more = [(np.r_[X, X[:40] + 3], np.r_[y, np.full(40, "mid")]) for X, y in (train, held)]
+    quality = gan_report(more[0], more[1], copies(train), np.r_[trials, trials[:40]])
+    for name in ("tstr", "trts"):
+        row, same = row_of(quality, name), row_of(gan_report(train, held, copies(train), trials), name)
+        assert row["words"].endswith("of high, low")
+        assert row["value"] == pytest.approx(same["value"], abs=0.1)
 
 
 def test_constant_features_are_left_out_and_said(parts):

@@ -769,25 +769,27 @@ def _memory_rows(memory: dict[str, Any], n: int) -> list[_Row]:
 
 
 def _transfer_rows(draw: _Draw, classes: list[str], enough: list[str], draws: int, seed: int) -> list[_Row]:
-    """Return the rows of train on synthetic, test on real, and the reverse."""
-    if len(enough) < 2 or len(enough) < len(classes):
-        missing = ", ".join(c for c in classes if c not in enough) or "there is one class"
-        words = f"a classifier of all classes cannot be trained on generated rows ({missing})"
+    """Return the rows of train on synthetic, test on real, and the reverse, of the classes that are generated."""
+    if len(enough) < 2:
+        words = "a classifier cannot be trained on generated rows of fewer than two classes"
         return [_Row(name, ALL, words=words) for name in ("tstr", "trts")]
-    X = draw.X
+    among = f", of {', '.join(enough)}" if len(enough) < len(classes) else ""
+    classes, X = enough, draw.X
     if X["train"].shape[1] > _COLUMNS:
         directions = _directions(X["train"].shape[1], _COLUMNS, generator(seed, "columns"))
         X = {name: part @ directions for name, part in X.items()}
     sizes = {c: min(int((draw.y[name] == c).sum()) for name in ("train", "generated")) for c in classes}
     n, found = sum(sizes.values()), []
+    held = np.flatnonzero(np.isin(draw.y["held"], classes))
     for number in range(draws):
         drawn = {name: draw.rows(name, classes, number, n, sizes) for name in ("train", "generated")}
-        drawn["held"] = np.arange(len(X["held"]))
+        drawn["held"] = held
         parts = ((X[name][drawn[name]], draw.y[name][drawn[name]]) for name in ("train", "held", "generated"))
         found.append(tstr_trts(*parts))
     rows = {name: _Row.over(name, ALL, [(getattr(f, name), f.trtr) for f in found], n=n) for name in ("tstr", "trts")}
-    certain = 2 * np.sqrt((len(classes) - 1) / len(np.unique(draw.trials))) / len(classes)
-    return [_graded(row, _of_transfer(name, row, 1 / len(classes), certain)) for name, row in rows.items()]
+    certain = 2 * np.sqrt((len(classes) - 1) / len(np.unique(draw.trials[held]))) / len(classes)
+    judged = {name: _of_transfer(name, row, 1 / len(classes), certain) for name, row in rows.items()}
+    return [_graded(row, (judged[name][0], judged[name][1] + among)) for name, row in rows.items()]
 
 
 def _of_transfer(name: str, row: _Row, chance: float, certain: float) -> tuple[str, str]:
