@@ -159,6 +159,32 @@ def test_what_makes_no_sense_is_refused_in_words(options, words, data):
         PrunedClassifier(**{"estimator": MLPClassifier(**SMALL), **options}).fit(X, y)
 
 
+@pytest.mark.parametrize("method", ["gene", "gradual", "magnitude", "random"])
+def test_what_is_gone_on_with_stays_as_small_as_it_is(method, data):
+    X, y, _ = data
+    first = pruned(method="magnitude", density=0.4).fit(X, y)
+    on = PrunedClassifier(MLPClassifier(**{**SMALL, "max_epochs": 10}), method=method, density=0.3, random_state=0)
+    on.fit(X, y, start=first)
+    shares = [row["share"] for row in on.regulation_]
+    assert max(shares) <= 0.4 + 0.01
+    if method != "gene":  # which may bring back others
+        for before, after in zip(first.units_, on.units_, strict=True):
+            assert not (np.array(after["live"]) & ~np.array(before["live"])).any()
+
+
+@pytest.mark.parametrize("options", [{}, {"dynamics": False}, {"density": 0.2}])
+def test_channels_by_their_weights_fall_as_a_course_and_never_below_what_is_wanted(options):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 12)).astype(np.float32), rng.integers(0, 2, 200)
+    network = MLPClassifier(hidden=(48, 48), dropout=0.0, max_epochs=20, random_state=0)
+    made = PrunedClassifier(network, **{"density": 0.5, **options}, granularity="channel", density_of="weights")
+    shares = [row["share"] for row in made.set_params(random_state=0).fit(X, y).regulation_]
+    density = options.get("density", 0.5)
+    assert min(shares) >= density - 0.03
+    assert shares[-1] == pytest.approx(density, abs=0.03)
+    assert max(np.diff(shares)) <= 0.03, shares
+
+
 def test_networks_that_are_watched_while_they_learn_can_be_pruned():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((24, 3, 64)).astype(np.float32), np.array(["a", "b"] * 12)
@@ -211,6 +237,6 @@ def test_without_memory_the_scores_decide_what_goes_at_last():
 
 def test_what_comes_back_between_batches_is_noted(data):
     X, y, held = data
-    inner = MLPClassifier(**{**SMALL, "max_epochs": 40, "batch_size": 32})
+    inner = MLPClassifier(**{**SMALL, "max_epochs": 40, "batch_size": 32, "patience": None})
     made = PrunedClassifier(inner, method="rigl", random_state=0).fit(X, y, validation=held)
     assert {row["came_back"] > 0 for row in made.regulation_} == {True, False}

@@ -31,6 +31,7 @@ from thymos.training.states import load_state, save_state
 
 __all__ = ["PrunedClassifier"]
 
+_EXCHANGE = 100  # steps between two exchanges of RigL
 _GRANULARITIES = ("connection", "channel", "mixed")
 _METHODS = ("gene", "dense", *(name for name in PRUNERS if name != "gene"))
 _CHOICES = {"granularity": _GRANULARITIES, "method": _METHODS, "threshold": ("schedule", "paper")}
@@ -298,7 +299,8 @@ class PrunedClassifier(WrappedNetwork):
         elif self.method in ("set", "rigl"):
             options |= {"trained": trained}
             if self.method == "rigl":
-                options["steps"] = epochs * math.ceil(n_samples / network.batch_size)
+                steps = math.ceil(n_samples / network.batch_size)
+                options |= {"steps": epochs * steps, "every": min(_EXCHANGE, steps)}  # of short epochs once in each
         return PRUNERS[self.method](self.density, epochs, first, last, seed, **options)
 
     def _learn(self, network: TorchClassifier, units: list[Units], log: list[dict]) -> None:

@@ -93,12 +93,15 @@ def importance(
     return scaled(magnitude) + alpha * scaled(sensitivity) + beta * torch.exp(-age / youth)
 
 
-def live_target(epoch: float, first: float, last: float, final: float) -> float:
-    """Return the share of units that are to be live, falling as a cube between two epochs (Zhu & Gupta 2017)."""
+def live_target(epoch: float, first: float, last: float, final: float, start: float = 1.0) -> float:
+    """Return the share of units that are to be live, falling as a cube between two epochs (Zhu & Gupta 2017).
+
+    It falls from `start`, which is the whole unless some were silenced before.
+    """
     if last <= first:
-        return final if epoch >= last else 1.0
+        return final if epoch >= last else start
     left = 1.0 - min(1.0, max(0.0, (epoch - first) / (last - first)))
-    return final + (1.0 - final) * left**3
+    return final + (start - final) * left**3
 
 
 def live_threshold(scores: Sequence[torch.Tensor], live: Sequence[torch.Tensor], share: float) -> float:

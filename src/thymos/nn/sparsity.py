@@ -125,9 +125,12 @@ class Units(nn.Module):
         """Return the size of each unit: the absolute weight, or the root mean square of the weights of a channel."""
         if not self.makers:
             return weights[self.places[0].weight].abs()
-        maker = self.makers[0]
-        square = weights[maker.weight].square().flatten(1)
-        return torch.zeros_like(self.age).index_add_(0, self._index(maker), square.mean(dim=1)).sqrt()
+        squares, numbers = torch.zeros_like(self.age), torch.zeros_like(self.age)
+        for maker in self.makers:  # of a residual sum all that is added
+            square = weights[maker.weight].square().flatten(1)
+            squares.index_add_(0, self._index(maker), square.sum(dim=1))
+            numbers.index_add_(0, self._index(maker), torch.full_like(square[:, 0], square.shape[1]))
+        return (squares / numbers.clamp(min=1)).sqrt()
 
     @torch.no_grad()
     def silence(self, weights: Mapping[str, torch.Tensor], of: str = "value") -> None:

@@ -31,6 +31,7 @@ __all__ = ["PRUNERS", "GenePruner", "GradualPruner", "OneShotPruner", "Pruner", 
 _FLOOR = {"connection": 0.1, "channel": 0.25}  # share of each layer that stays live
 _CAP = 0.5  # share of the live units that the threshold may be above
 _OLD = 2  # epochs that a unit is left in peace after it came back
+_COURSE = 25.0  # epochs between first and last for which decay rates are given: time runs faster in a shorter course
 _REBORN = 0.6  # protein of a unit that comes back
 _SETTLE = 5  # epochs with a fixed threshold after the last target
 _TIE = 1e-3  # what a score adds where proteins are equal
@@ -85,6 +86,7 @@ class Pruner(Callback):
         with torch.no_grad():
             self.begin()
             self._apply(net, [torch.ones_like(u.live) for u in self.units_])
+        self.began_ = self.share
 
     def on_grad_computed(self, net: NeuralNet, **kwargs: Any) -> None:
         self.steps_ += 1
@@ -262,7 +264,7 @@ class GenePruner(Pruner):
             level = genes.level(torch.where(units.live, _ABOVE, 0.0))
             units.m.copy_(level)
             units.p.copy_(level)
-            units.age.zero_()
+            units.age.fill_(_OLD)  # who is there from the beginning has not just come back
         self.tau_: float | None = None
 
     def between(self, epoch: int) -> None:
@@ -273,8 +275,11 @@ class GenePruner(Pruner):
         scores = [self._score(units) for units in self.units_]
         if epoch <= self.last or self.tau_ is None:
             self.tau_ = self._threshold(scores, epoch)
+        before, most = [units.live.clone() for units in self.units_], max(self.share, self._target(epoch))
         for units, score in zip(self.units_, scores, strict=True):
             self._express(units, score / max(self.tau_, 1e-12))
+        if self.threshold == "schedule":
+            self._keep_course(before, most)
         if epoch < self.last and self.rewiring:
             self._rewire(scores, epoch)
         if epoch == end and (self.threshold == "schedule") and abs(self.share - self.density) > 0.01:
@@ -299,23 +304,66 @@ class GenePruner(Pruner):
                 pooled = torch.cat([score[alive] for score, alive in zip(scores, live, strict=True)])
                 return float(pooled.mean() + 0.5 * pooled.std())
             return live_threshold(scores, live, 0.5)
-        target = live_target(epoch + 1, self.first, self.last, self.density)
-        return live_threshold(scores, live, min(_CAP, max(0.0, 1.0 - target / self.share)))
+        target = self._target(epoch)
+        if self.of == "units":
+            return live_threshold(scores, live, min(_CAP, max(0.0, 1.0 - target / self.share)))
+        low, high = 0.0, _CAP
+        for _ in range(_HALVINGS):  # a share of the weights is no such share of the channels
+            middle = (low + high) / 2
+            tau = live_threshold(scores, live, middle)
+            for units, score, alive in zip(self.units_, scores, live, strict=True):
+                units.live = alive & (score >= tau)
+            low, high = (middle, high) if self.share > target else (low, middle)
+        for units, alive in zip(self.units_, live, strict=True):
+            units.live = alive
+        return live_threshold(scores, live, low)
+
+    def _target(self, epoch: int) -> float:
+        return live_target(epoch + 1, self.first, self.last, self.density, self.began_)
 
     def _express(self, units: Units, u: torch.Tensor) -> None:
         if self.expression is None:
             units.p.copy_((u >= 1).to(units.p))
             now = u >= 1
         else:
-            m, p = self.expression.step(units.m, units.p, u, mean=units.p.mean())
+            dt = max(1.0, _COURSE / (self.last - self.first))
+            m, p = self.expression.step(units.m, units.p, u, dt, mean=units.p.mean())
             units.m.copy_(m)
             units.p.copy_(p)
             now = gated(units.live, p)
+        now |= units.live & (units.age < _OLD)  # what has just come back has a while to show what it is worth
         missing = self._floor(units) - int(now.sum())
         if missing > 0:
             order = torch.where(now, -math.inf, units.p + u * 1e-3).flatten()
             now.view(-1)[torch.topk(order, missing).indices] = True
         units.live.copy_(now)
+
+    def _keep_course(self, before: Sequence[torch.Tensor], most: float) -> None:
+        """Let the gate bring back no more than makes up a share of `most`, nor silence more than go in the end."""
+        live, was = (torch.cat([mine.flatten() for mine in of]) for of in ([u.live for u in self.units_], before))
+        proteins = torch.cat([units.p.flatten() for units in self.units_])
+        back, gone = (torch.nonzero(x).flatten() for x in (live & ~was, was & ~live))
+        if self.share > most:
+            self._switch(back[proteins[back].argsort()], False, lambda share: share <= most)
+        elif self.share < self.density:
+            self._switch(gone[proteins[gone].argsort(descending=True)], True, lambda share: share >= self.density)
+
+    def _switch(self, places: torch.Tensor, live: bool, enough: Callable[[float], bool]) -> None:
+        """Switch the first of some units, counted through all layers, as few as are enough."""
+        known = torch.cat([units.live.flatten() for units in self.units_])
+
+        def choose(number: int) -> bool:
+            now = known.clone()
+            now[places[:number]] = live
+            for units, mine in zip(self.units_, now.split([u.n for u in self.units_]), strict=True):
+                units.live.copy_(mine.reshape(units.live.shape))
+            return enough(self.share)
+
+        low, high = 0, len(places)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if choose(middle) else (middle, high)
+        choose(high)
 
     def _rewire(self, scores: Sequence[torch.Tensor], epoch: int) -> None:
         sigma, tau = spread_of(epoch, self.last, self.sigma), cast(float, self.tau_)
@@ -367,7 +415,10 @@ class OneShotPruner(Pruner):
         if self.by == "magnitude":
             self._keep_best(self._sizes(), self.density)
             return
-        drawn = [torch.rand(units.live.shape, generator=self.rng_) for units in self.units_]
+        drawn = [
+            torch.rand(units.live.shape, generator=self.rng_).to(units.p).masked_fill(~units.live, -1.0)
+            for units in self.units_
+        ]
 
         def choose(share: float) -> None:
             for units, scores in zip(self.units_, drawn, strict=True):
@@ -383,7 +434,8 @@ class GradualPruner(Pruner):
         """Follow the falling target."""
         if self.first <= epoch <= self.last:
             sizes = [s.masked_fill(~u.live, -1.0) for s, u in zip(self._sizes(), self.units_, strict=True)]
-            self._keep_best(sizes, live_target(epoch, self.first, self.last, self.density))
+            target = live_target(epoch, self.first, self.last, self.density, self.began_)
+            self._keep_best(sizes, min(target, self.share))
 
 
 class SETPruner(Pruner):
