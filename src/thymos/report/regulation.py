@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from thymos.report.figures import BLUE, GREY, STYLE, Drawn, grid, legend, methods_in, short, svg
+from thymos.report.figures import BLUE, GREY, ORANGE, STYLE, Drawn, grid, legend, methods_in, short, svg
 from thymos.report.view import RunView
 
 __all__ = ["regulation"]
@@ -34,22 +34,26 @@ def _courses(view: RunView, table: pd.DataFrame, methods: list[str]) -> str:
         for ax, method in zip(axes, methods, strict=True):
             mine = table[(table["method"] == method) & (table["labels"] == "true")]
             once = mine.drop_duplicates(["fold", "seed", "epoch"])
-            units = mine.groupby(["fold", "seed", "epoch"])["n"].sum().rename("units").reset_index()
+            weighed = mine.assign(units=mine["n"], expressed=mine["n"] * mine["expression"])
+            units = weighed.groupby(["fold", "seed", "epoch"])[["units", "expressed"]].sum().reset_index()
             once = once.merge(units, on=["fold", "seed", "epoch"])
-            once = once.assign(back=once["came_back"] / once["units"])
-            course = once.groupby("epoch")[["share", "back"]].agg(["mean", "min", "max"])
-            for column, colour, label in (("share", BLUE, "live"), ("back", GREY, "came back in an epoch")):
+            once = once.assign(back=once["came_back"] / once["units"], expressed=once["expressed"] / once["units"])
+            course = once.groupby("epoch")[["share", "back", "expressed"]].agg(["mean", "min", "max"])
+            lines = [("share", BLUE, "live"), ("back", GREY, "came back in an epoch")]
+            if mine["expression"].nunique() > 1:  # other rules leave it as it is
+                lines.append(("expressed", ORANGE, "mean expression"))
+            for column, colour, label in lines:
                 ax.fill_between(
                     course.index, course[column, "min"], course[column, "max"], color=colour, alpha=0.2, lw=0
                 )
                 ax.plot(course.index, course[column, "mean"], color=colour, label=label)
             ax.set_title(short(view.methods[method]), fontsize=9)
             ax.set_ylim(0, 1.03)
-        axes[0].set_ylabel("share of units")
+        axes[0].set_ylabel("share")
         for ax in axes:
             ax.set_xlabel("epoch")
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        legend(fig, axes[0])
+        legend(fig, max(axes, key=lambda ax: len(ax.lines)))
         return svg(fig)
 
 
@@ -78,4 +82,7 @@ def _words(view: RunView, table: pd.DataFrame, methods: list[str]) -> str:
         mine = table[(table["method"] == method) & (table["labels"] == "true")]
         last = mine[mine["epoch"] == mine["epoch"].max()]
         ends.append(f"{view.methods[method]}: {np.mean(last['weights']):.0%} of the weights left")
-    return "; ".join(ends) + ". Lines are means over fits, areas reach from the lowest to the highest."
+    return (
+        "; ".join(ends) + ". Live are shares of the units, or of their weights where the study counts these. Lines are "
+        "means over fits, areas reach from the lowest to the highest."
+    )
