@@ -564,8 +564,8 @@ def predict(
 def _one_thread() -> Iterator[None]:
     """Let networks compute on one thread, unless OMP_NUM_THREADS says how many.
 
-    One recording is too little for several: they gain next to nothing on an idle machine, and where other programmes
-    are busy they wait for each other at every step of a sequence, thirty times as long in all.
+    One recording is too little for several: where other programmes are busy, they wait for each other at every step of
+    a sequence, many times as long in all.
     """
     torch = None if "OMP_NUM_THREADS" in os.environ else sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 1
