@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from thymos.base.checkpoints import kept_in
-from thymos.base.errors import InputError
+from thymos.base.errors import InputError, MissingExtraError
 from thymos.models import EEGNASClassifier, FaceCNN, LELClassifier, MLPClassifier, PhysioLSTM, PrunedClassifier
 from thymos.models.catalogue import MODELS
 from thymos.nn.sparsity import channel_units
@@ -205,6 +205,15 @@ def test_networks_that_cannot_be_pruned_are_refused_in_words(estimator, words):
     X, y = np.random.default_rng(0).standard_normal((12, 3, 64)).astype(np.float32), np.array(["a", "b"] * 6)
     with pytest.raises(InputError, match=words):
         PrunedClassifier(estimator, granularity="channel").fit(X, y)
+
+
+def test_a_missing_extra_is_said_and_not_taken_for_the_network(data, monkeypatch):
+    def require(*names):
+        raise MissingExtraError("torch_pruning is not installed.")
+
+    monkeypatch.setattr("thymos.training.channels.require", require)
+    with pytest.raises(MissingExtraError):
+        pruned(granularity="channel").fit(*data[:2])
 
 
 def test_it_goes_on_with_weights_and_masks_of_another(data):

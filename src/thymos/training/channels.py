@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from thymos.base.errors import InputError
+from thymos.base.errors import InputError, MissingExtraError
 from thymos.base.optional import require
 from thymos.nn.sparsity import Channels, Place
 
@@ -98,6 +98,8 @@ def _graph(network: nn.Module, example: torch.Tensor) -> Any:
 def _traced(network: nn.Module) -> Iterator[None]:
     try:
         yield
+    except MissingExtraError:
+        raise
     except Exception as error:  # of whatever kind a foreign network's forward raises while it is traced
         raise InputError(
             f"The network {type(network).__name__} cannot be traced: {type(error).__name__}: {error}",
