@@ -31,6 +31,12 @@ def records(table: pd.DataFrame) -> list[dict]:
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
+def recalls_compared(view: RunView, protocol: str) -> list[dict]:
+    """Return the planned comparisons of the recall of single classes."""
+    found = view.recall_comparisons.query("protocol == @protocol")
+    return records(found.drop(columns=["protocol", "unit", "effect", "detectable", "p_wilcoxon"]))
+
+
 def main() -> None:
     """Print the tables and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -73,6 +79,11 @@ def main() -> None:
                 "median_sd": sd,
                 "detectable": detectable(sd, n),
                 **({"compared": records(pairs)} if options.against or options.planned else {}),
+                **(
+                    {"recalls": recalls_compared(view, protocol)}
+                    if options.planned and view.study.get("recalls")
+                    else {}
+                ),
                 "significant": records(pairs.query("p_holm < 0.05")),
                 "uncorrected": int((pairs["p"] < 0.05).sum()),
             }

@@ -71,6 +71,17 @@ def test_the_sign_flip_test_is_that_of_scipy(n):
     assert sign_flip(differences) == pytest.approx(theirs, abs=1e-12 if n <= 12 else 0.01)
 
 
+def test_the_recall_of_one_class_is_compared():
+    made = predictions({"one": 0.9, "other": 0.9}, subjects=5, seeds=(0,))
+    missed = (made["method"] == "other") & (made["label"] == "b")
+    made.loc[missed, ["p0", "p1"]] = [1.0, 0.0]  # one class is never seen
+    a, b = (compare_methods(made, CLASSES, f"recall[{name}]").iloc[0] for name in "ab")
+    mine = made[(made["method"] == "one") & (made["label"] == "b")].groupby("trial")["p1"].mean()
+    assert a["p"] > 0.5
+    assert b["difference"] == pytest.approx(np.mean(mine > 0.5))
+    assert b["p"] < 0.01
+
+
 def test_methods_that_are_alike_do_not_differ():
     made = predictions({"one": 0.4})
     table = compare_methods(pd.concat([made, made.assign(method="other")]), CLASSES)

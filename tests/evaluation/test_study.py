@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from thymos.base.errors import InputError, StudyError, ThymosError
+from thymos.base.samples import Samples
 from thymos.evaluation import study as study_module
 from thymos.evaluation.fit import seed_estimator
 from thymos.evaluation.study import (
+    classes_of,
     load_study,
     make_estimator,
     make_grid,
@@ -114,6 +116,7 @@ def test_defaults_are_parameters_of_every_step_of_that_name_below_its_own():
         ({**GOOD, "comparisons": {"lda": ["majorty"]}}, ["comparisons.lda", "no method 'majorty'", "'majority'"]),
         ({**GOOD, "comparisons": {"lda": ["lda"]}}, ["comparisons.lda", "no rival of itself"]),
         ({**GOOD, "comparisons": {"lda": []}}, ["comparisons.lda", "at least 1 item"]),
+        ({**GOOD, "recalls": ["happy"]}, ["recalls", "have classes and comparisons"]),
         (
             changed(("target",), {"label": "valence", "above": 5, "rating": True}),
             ["target", "above and rating exclude each other"],
@@ -456,6 +459,18 @@ def test_a_budget_leaves_out_the_comparisons_of_methods_it_leaves_out():
     assert parse_study(content, "full").comparisons == content["comparisons"]
     assert parse_study(content, "tiny").comparisons == {"lda": ["majority"]}
     assert parse_study(content).digest() == parse_study({**content, "comparisons": {}}).digest()
+
+
+def test_a_recall_of_a_class_that_there_is_not_is_refused():
+    head = dict.fromkeys(("source", "subject", "session", "stimulus"), "s")
+    meta = pd.DataFrame({**head, "trial": ["0", "1"], "start": 0.0, "stop": 1.0})
+    samples = Samples(np.zeros((2, 1, 4), "float32"), np.array(["sad", "happy"]), meta)
+    methods = {"lda": {"steps": ["flatten", "lda"]}}
+    content = {**GOOD, "methods": methods, "comparisons": {"lda": ["majority"]}, "target": {"label": "mood"}}
+    assert classes_of(parse_study({**content, "recalls": ["sad"]}), samples) == ["happy", "sad"]
+    assert parse_study({**content, "recalls": ["sad"]}).digest() == parse_study(content).digest()
+    with pytest.raises(StudyError, match=r"no class 'hapy'\. Did you mean 'happy'"):
+        classes_of(parse_study({**content, "recalls": ["hapy"]}), samples)
 
 
 def inside(*steps, **more):

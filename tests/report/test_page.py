@@ -153,6 +153,17 @@ def test_differences_between_methods_are_tested_and_shown(view, monkeypatch):
     monkeypatch.setitem(view.study, "comparisons", {"lstm": ["majority"]})
     assert "of 1 planned comparisons (12 recordings)" in shown()
     assert set(view.comparisons["b"]) == {"majority"}
+    assert ">recall of<" not in shown()
+    monkeypatch.setitem(view.study, "recalls", ["neutral", "relaxed"])
+    view.__dict__.pop("recall_comparisons")
+    assert shown().count(">recall of<") == 1
+    table = view.recall_comparisons
+    of = view.recalls.set_index(["protocol", "method", "class"])["recall"]
+    for row in table.itertuples(index=False):
+        here = row[table.columns.get_loc("class")]
+        mine, rival = (of[row.protocol, name, here] for name in (row.a, row.b))
+        assert row.difference == pytest.approx(mine - rival)
+    view.__dict__.pop("recall_comparisons")
     honest = (view.predictions["method"] == "lstm") & (view.predictions["protocol"] == "recording")
     monkeypatch.setitem(view.__dict__, "predictions", view.predictions[~honest])  # under the leaky control alone
     assert '<section id="differences">' not in write_report_without(view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from thymos.base.errors import InputError
 from thymos.base.random import generator
-from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS, direction
+from thymos.evaluation.metrics import CONFUSION_METRICS, RATING_METRICS, direction, recall_of
 from thymos.evaluation.statistics import MIN_SUBJECTS, collected_counts, holm, unit_counts
 
 __all__ = ["MARGIN", "average_ranks", "compare_methods", "corrected_resampled_t", "detectable", "sign_flip"]
@@ -47,8 +47,8 @@ def compare_methods(
     classes : list of str
         Empty for ratings.
     metric : str
-        A name of :data:`~thymos.evaluation.metrics.CONFUSION_METRICS` or, for ratings,
-        :data:`~thymos.evaluation.metrics.RATING_METRICS`.
+        A name of :data:`~thymos.evaluation.metrics.CONFUSION_METRICS`, ``recall[NAME]`` of one class or, for ratings,
+        a name of :data:`~thymos.evaluation.metrics.RATING_METRICS`.
     level : {'window', 'trial'}
     pairs : iterable of (str, str), optional
         The comparisons that were planned; all pairs by default. Fewer are corrected less.
@@ -84,7 +84,8 @@ def compare_methods(
     ----------
     C. Nadeau and Y. Bengio (2003), Inference for the generalization error, Machine Learning 52.
     """
-    known = CONFUSION_METRICS if classes else RATING_METRICS
+    known = dict(CONFUSION_METRICS if classes else RATING_METRICS)
+    known |= {f"recall[{name}]": partial(recall_of, code=code) for code, name in enumerate(classes)}
     if metric not in known:
         raise InputError(f"There is no metric {metric!r}.", fits=f"one of {', '.join(known)}")
     predictions = predictions[predictions["labels"] == "true"]

@@ -26,6 +26,7 @@ __all__ = [
     "predictions_of",
     "predictions_table",
     "rating_metrics",
+    "recall_of",
     "rows_of",
     "trial_means",
     "trial_probabilities",
@@ -55,6 +56,11 @@ def _precision(c: np.ndarray) -> np.ndarray:
 
 def _f1(c: np.ndarray) -> np.ndarray:
     return _ratio(2 * np.diagonal(c, axis1=-2, axis2=-1), c.sum(axis=-1) + c.sum(axis=-2))
+
+
+def recall_of(c: np.ndarray, code: int) -> np.ndarray:
+    """Return the recall of one class of confusion matrices (..., n_classes, n_classes), NaN where it has no samples."""
+    return _ratio(c[..., code, code], c[..., code, :].sum(axis=-1))
 
 
 def defined_mean(values: np.ndarray) -> np.ndarray:

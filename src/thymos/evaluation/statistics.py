@@ -19,6 +19,7 @@ from thymos.evaluation.metrics import (
     direction,
     moments,
     predictions_of,
+    recall_of,
     trial_means,
     trial_probabilities,
 )
@@ -146,9 +147,7 @@ def class_recalls(predictions: pd.DataFrame, classes: list[str], level: str = "t
         collected = np.stack([collected_counts(c, groups) for c in counts])
 
         def recall(c: np.ndarray, code: int) -> np.ndarray:
-            mine = c[..., code, :].sum(axis=-2)
-            with np.errstate(invalid="ignore"):
-                return mine[..., code] / mine.sum(axis=-1)
+            return recall_of(c.sum(axis=-3), code)
 
         values = {name: partial(recall, code=code) for code, name in enumerate(classes)}
         between = intervals_of_kinds(collected, values, child_seed(0, protocol, method, "recall"))

@@ -504,6 +504,8 @@ class Study(_Strict):
     comparisons : mapping of str to list of str
         The comparisons of methods that were planned, each method to its rivals: these alone are tested and corrected
         for. All pairs by default.
+    recalls : list of str
+        Classes whose recall is compared too, for each of `comparisons`.
     panels : list of Panel
         More figures of the report, from what is stored of all fits.
     claims : list of Claim
@@ -539,6 +541,7 @@ class Study(_Strict):
     metric: Literal[*_CLASS_METRICS, *_RATING_METRICS] = "accuracy"  # type: ignore[valid-type]  # spelt out above
     inspections: dict[str, InspectionSpec] = Field(default_factory=dict)
     comparisons: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
+    recalls: list[str] = Field(default_factory=list)
     panels: list[Panel] = Field(default_factory=list)
     claims: list[Claim] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
@@ -631,6 +634,8 @@ class Study(_Strict):
             named += [("comparisons", "method", [name]), (f"comparisons.{name}", "method", rivals)]
             if name in rivals:
                 raise ValueError(f"comparisons.{name}: a method is no rival of itself")
+        if self.recalls and (self.target.rating or not self.comparisons):
+            raise ValueError("recalls: classes, for studies that have classes and comparisons")
         for panel in self.panels:
             methods = list(panel.methods.values() if isinstance(panel.methods, dict) else panel.methods)
             named += [("panels", "method", methods), ("panels", "protocol", [panel.protocol] if panel.protocol else [])]
@@ -642,7 +647,8 @@ class Study(_Strict):
 
     def digest(self) -> str:
         """Return a hash of everything that can change a result."""
-        shown = {"title", "question", "citation", "claims", "cautions", "comparisons", "panels", "level", "metric"}
+        shown = {"title", "question", "citation", "claims", "cautions", "panels"}
+        shown |= {"comparisons", "recalls", "level", "metric"}
         words = {"budgets", "folder", *shown}
         # as it was before there were any
         newer = ("inspections", "keep_signals", "images", "modalities", "pairing")
@@ -1104,8 +1110,20 @@ def _quartered(samples: Samples, quadrants: Quadrants) -> Samples:
 
 
 def classes_of(study: Study, samples: Samples) -> list[str]:
-    """Return the classes of a study in order; none where the rating itself is predicted."""
-    return [] if study.target.rating else [str(c) for c in np.unique(settled(samples).y)]
+    """Return the classes of a study in order; none where the rating itself is predicted.
+
+    Raises
+    ------
+    StudyError
+        If the study names a class that there is not.
+    """
+    classes = [] if study.target.rating else [str(c) for c in np.unique(settled(samples).y)]
+    for name in study.recalls:
+        if name not in classes:
+            raise StudyError(
+                f"recalls: there is no class {name!r}.{near(name, classes)}", fits=f"any of {', '.join(classes)}"
+            )
+    return classes
 
 
 def make_protocol(study: Study, name: str) -> Any:

@@ -210,6 +210,7 @@ def _differences(view: RunView) -> list[dict[str, Any]]:
                 "ranks": critical_differences(view, ranks := view.ranks[view.ranks["protocol"] == protocol]),
                 "friedman": float(ranks["p"].iloc[0]) if len(ranks) else None,
                 "rows": (table if planned else table.sort_values("p", kind="stable")).to_dict("records"),
+                "recalls": [row for row in view.recall_comparisons.to_dict("records") if row["protocol"] == protocol],
             }
         )
     return found

@@ -203,13 +203,27 @@ class RunView:
 
         Those of the study's comparisons that have results, or else all pairs of methods but the baseline.
         """
+        return self._compared(self.metric)
+
+    @cached_property
+    def recall_comparisons(self) -> pd.DataFrame:
+        """The same for the recall of each class that the study names, in ``class``; corrected for all of a protocol."""
+        tables = [
+            self._compared(f"recall[{name}]").assign(**{"class": name}) for name in self.study.get("recalls") or []
+        ]
+        if not tables:
+            return pd.DataFrame()
+        found = pd.concat(tables, ignore_index=True)
+        return found.assign(p_holm=found.groupby("protocol")["p"].transform(lambda p: holm(list(p))))
+
+    def _compared(self, metric: str) -> pd.DataFrame:
         honest = [card.name for card in self.honest]
         names = [name for name in self.methods if not self.is_baseline(name)]
         planned = [(a, b) for a, rivals in (self.study.get("comparisons") or {}).items() for b in rivals]
         mine = self.predictions[self.predictions["protocol"].isin(honest)]
         there = set(mine["method"])  # some methods are run under leaky controls alone
         pairs = [pair for pair in planned or itertools.combinations(names, 2) if set(pair) <= there]
-        return compare_methods(mine, self.classes, self.metric, self.level, pairs)
+        return compare_methods(mine, self.classes, metric, self.level, pairs)
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
