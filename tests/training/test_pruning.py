@@ -232,6 +232,23 @@ def test_set_and_rigl_exchange_and_stay_as_dense_as_they_are():
         assert not torch.equal(first, torch.cat([u.live.flatten() for u in net.units]))
 
 
+def test_what_has_just_left_may_come_back_at_once():
+    """The smallest weights have by far the largest gradients: nothing else would be chosen."""
+    net = Net(RigLPruner(0.5, EPOCHS, FIRST, LAST, every=1, steps=100, trained=True), lr=0.0)
+    for units, weight, target in zip(net.units, net.weights, net.targets, strict=True):
+        small = torch.topk(
+            -weight.abs().masked_fill(~units.live, math.inf).flatten(), round(0.3 * int(units.live.sum()))
+        ).indices
+        target.copy_(weight.detach())
+        target.view(-1)[small] += 100.0
+    masks = [units.live.clone() for units in net.units]
+    net.epoch(batches=1)
+    for units, before in zip(net.units, masks, strict=True):
+        gone = before & ~units.live
+        assert not gone.any()
+        assert int(units.live.sum()) == int(before.sum())
+
+
 def test_small_layers_are_denser_and_the_sum_is_right():
     shapes = [(64, 3, 3, 3), (128, 64, 3, 3), (7, 128)]
     made = layer_densities(shapes, 0.2)

@@ -475,15 +475,17 @@ class SETPruner(Pruner):
 
     def _exchange(self, share: float, growth: Callable[[Units], torch.Tensor]) -> None:
         for units in self.units_:
-            count = min(round(share * int(units.live.sum())), int((~units.live).sum()))
+            before = units.live.clone()
+            count = round(share * int(before.sum()))
             if not count:
                 continue
-            size = units.magnitude(self.weights_).masked_fill(~units.live, math.inf).flatten()
-            back = growth(units).to(size).masked_fill(units.live, -math.inf).flatten()
             live = units.live.view(-1)
-            came, left = torch.topk(back, count).indices, torch.topk(-size, count).indices
-            live[came], live[left] = True, False
-            self.came_back_ += count
+            size = units.magnitude(self.weights_).masked_fill(~before, math.inf)
+            live[torch.topk(-size.flatten(), count).indices] = False
+            # any but those that stayed, also one that has just left
+            back = growth(units).to(size).masked_fill(units.live, -math.inf)
+            live[torch.topk(back.flatten(), count).indices] = True
+            self.came_back_ += int((units.live & ~before).sum())
 
 
 class RigLPruner(SETPruner):
@@ -511,11 +513,14 @@ class RigLPruner(SETPruner):
         end = 0.75 * self.steps
         if step % self.every or step >= end:
             return False
-        for units in self.units_:
-            units.forget()
-            units.listen(self.weights_)
-        self._exchange(self.share_changed / 2 * (1 + math.cos(math.pi * step / end)), Units.heard)
+        self._exchange(self.share_changed / 2 * (1 + math.cos(math.pi * step / end)), self._gradient)
         return True
+
+    def _gradient(self, units: Units) -> torch.Tensor:
+        """Return what this batch's gradient of each unit that is silent is."""
+        units.forget()
+        units.listen(self.weights_)
+        return units.heard()
 
 
 #: Rivals of the regulation by name.
