@@ -5,6 +5,7 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
      python benchmarks/zoo.py runs/zoo-simulated runs/zoo-muse
      python benchmarks/zoo.py runs/lel-faced-d3 --against lel
      python benchmarks/zoo.py runs/mgan-d3 --planned
+     python benchmarks/zoo.py runs/fer2013 --metrics accuracy macro_f1 --recalls
 
 Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by
 `thymos.evaluation.compare_methods`: paired differences of values for each subject (for Muse, with four persons, each
@@ -44,19 +45,24 @@ def main() -> None:
     parser.add_argument("--against", help="compare this method with each other one, and nothing else")
     parser.add_argument("--planned", action="store_true", help="compare what the study says, and nothing else")
     parser.add_argument("--but", nargs="*", default=[], help="methods that are no rivals, such as variants")
+    parser.add_argument("--metrics", nargs="+", help="which to store, the study's own by default")
+    parser.add_argument("--recalls", action="store_true", help="store the recall of each class too")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
     for run in options.runs:
         view = RunView(run)
         name = f"{run.name}.{view.study['budget']}"
-        summary = view.summary.query("metric == @view.metric")
+        summary = view.summary[view.summary["metric"].isin(options.metrics or [view.metric])]
         (options.out / f"{name}.csv").write_text(summary.to_csv(index=False, float_format="%.6g"))
+        if options.recalls:
+            (options.out / f"{name}.recalls.csv").write_text(view.recalls.to_csv(index=False, float_format="%.6g"))
         unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
         if unknown:
             parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
         stored = {}
         for protocol in view.protocols:
             mine = summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
+            mine = mine[mine["metric"] == view.metric]
             rivals = [name for name in view.methods if name in set(mine["method"]) - {"majority", *options.but}]
             if view.protocols[protocol].leaky or len(rivals) < 2 or options.against not in (None, *rivals):
                 continue

@@ -91,6 +91,7 @@ ROWS = (
         leaky_table="mgan-d3-leaky.quick",
     ),
     Row("masked-gan", "DEAP, simulated, effect 6, valence", "mgan-d6.quick", "personal_gan", "stimulus"),
+    Row("hybrid", "FER-2013: faces alone", "fer2013.quick", "face_cnn", "official", "official_with_copies"),
     Row(
         "hybrid",
         "HKU956: heart rate at the wrist, valence",

@@ -606,6 +606,38 @@ def test_what_is_left_of_pruned_networks_is_stored():
     assert all(pairs[name]["p_holm"] == 1 for name in ("dense", "gradual", "gene_no_memory", "gene_no_rewiring"))
 
 
+def test_what_networks_reach_on_photographs_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "fer2013.quick.csv", dtype={"labels": str}).query("level == 'trial'")
+    table = stored.set_index(["protocol", "metric", "method"])[["value", "low", "high"]]
+    names = {
+        "compact, 0.70 million parameters": "compact",
+        "three blocks, 1.27 million": "face_cnn",
+        "three blocks, photographs as they are": "face_cnn_plain",
+    }
+    shown = rows_of("faces.md", 4)
+    places = [("official", "accuracy"), ("official", "macro_f1"), ("official_with_copies", "accuracy")]
+    for title, method in names.items():
+        for cell, place in zip(shown[title], places, strict=True):
+            assert (cell == "-") == ((*place, method) not in table.index)
+            if cell != "-":
+                numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
+                assert numbers == pytest.approx(table.loc[(*place, method)].tolist(), abs=5.1e-4)
+    recalls = pd.read_csv(ROOT / "results" / "fer2013.quick.recalls.csv").set_index(["method", "class"])["recall"]
+    shown = rows_of("faces.md", 8)
+    for title, method in {"compact": "compact", "three blocks": "face_cnn", "as they are": "face_cnn_plain"}.items():
+        known = [recalls[method, name] for name in shown["recall"]]
+        assert list(map(float, shown[title])) == pytest.approx(known, abs=5.1e-3)
+    found = json.loads((ROOT / "results" / "fer2013.quick.json").read_text())["official"]
+    page = " ".join((ROOT / "docs" / "faces.md").read_text().split())
+    assert {pair["p_holm"] for pair in found["compared"]} == {0.0002}
+    assert "(p 0.0002 after Holm each)" in page
+    minutes = found["fit_seconds_of_a_seed"]
+    words = f"for {minutes['face_cnn'] / 60:.0f} minutes, the compact network for {minutes['compact'] / 60:.0f}"
+    assert words in page
+    majority = table.loc["official", "accuracy", "majority"]["value"]
+    assert f"The commonest class has {majority:.3f}" in page
+
+
 def test_how_often_the_auditor_is_right_is_stored():
     shown = rows_of("audit.md", 7)
     for half, name in enumerate(("fresh", "first")):

@@ -49,6 +49,16 @@ def test_every_sound_has_the_length_afterwards():
     assert fit_length(voice, voice.duration).notes == ()
 
 
+def test_a_sound_that_is_lengthened_with_itself_has_no_silence():
+    voice = sound()
+    there, longer = voice.data.shape[1], fit_length(voice, 5.0, fill="repeat")
+    assert longer.data.shape[1] == 40000
+    for at in range(0, 40000, there):
+        assert np.array_equal(longer.data[:, at : at + there], voice.data[:, : 40000 - at])
+    assert longer.notes == ("2.80 s repeated behind it",)
+    assert np.array_equal(fit_length(voice, 1.0, fill="repeat").data, fit_length(voice, 1.0).data)
+
+
 @pytest.mark.parametrize("process", [trim_silence, normalise_level])
 def test_nothing_but_silence_no_sample_and_missing_values_are_said_in_words(process):
     silent = sound(level=0.0)
@@ -69,6 +79,7 @@ def test_nothing_but_silence_no_sample_and_missing_values_are_said_in_words(proc
         lambda s: normalise_level(s, to=3.0),
         lambda s: fit_length(s, 0.0),
         lambda s: fit_length(s, 1.0, where="end"),
+        lambda s: fit_length(s, 1.0, fill="noise"),
     ],
 )
 def test_impossible_parameters_are_refused(call):

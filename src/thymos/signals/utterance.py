@@ -17,6 +17,7 @@ __all__ = ["fit_length", "normalise_level", "trim_silence"]
 
 _FRAME = 0.02  # seconds
 _WHERE = ("middle", "start")
+_FILLS = ("silence", "repeat")
 
 
 def trim_silence(signal: Signal, below: float = 40.0, keep: float = 0.1) -> Signal:
@@ -86,8 +87,8 @@ def normalise_level(signal: Signal, to: float = -26.0) -> Signal:
     return signal.replace(data=(data * gain).astype(data.dtype), notes=notes)
 
 
-def fit_length(signal: Signal, seconds: float, where: str = "middle") -> Signal:
-    """Cut a sound to a length, or put digital silence behind it.
+def fit_length(signal: Signal, seconds: float, where: str = "middle", fill: str = "silence") -> Signal:
+    """Cut a sound to a length, or lengthen it: by digital silence, or by its own beginning.
 
     Parameters
     ----------
@@ -96,6 +97,9 @@ def fit_length(signal: Signal, seconds: float, where: str = "middle") -> Signal:
         Of every recording afterwards.
     where : {'middle', 'start'}
         What is kept of a longer one.
+    fill : {'silence', 'repeat'}
+        What a shorter one is lengthened with. A network sees in its spectrogram where silence begins, and so how long
+        the utterance is; one that is repeated as often as needed shows it less.
 
     Raises
     ------
@@ -103,15 +107,18 @@ def fit_length(signal: Signal, seconds: float, where: str = "middle") -> Signal:
         If the sound is empty, or a parameter makes no sense.
     """
     check_number("seconds", seconds, 1 / signal.sfreq)
-    if where not in _WHERE:
-        raise InputError(f"where={where!r} came.", fits=" or ".join(_WHERE))
+    for name, value, known in (("where", where, _WHERE), ("fill", fill, _FILLS)):
+        if value not in known:
+            raise InputError(f"{name}={value!r} came.", fits=" or ".join(known))
     if not signal.data.shape[1]:
         raise InputError("The sound has no samples.", fits="a voice", do="leave this recording out")
     wanted, there = round(seconds * signal.sfreq), signal.data.shape[1]
     if there < wanted:
-        silence = np.zeros((len(signal.data), wanted - there), dtype=signal.data.dtype)
-        notes = (*signal.notes, f"{(wanted - there) / signal.sfreq:.2f} s of silence put behind it")
-        return signal.replace(data=np.concatenate([signal.data, silence], axis=1), notes=notes)
+        if fill == "silence":
+            data, words = np.pad(signal.data, ((0, 0), (0, wanted - there))), "of silence put behind it"
+        else:
+            data, words = np.pad(signal.data, ((0, 0), (0, wanted - there)), mode="wrap"), "repeated behind it"
+        return signal.replace(data=data, notes=(*signal.notes, f"{(wanted - there) / signal.sfreq:.2f} s {words}"))
     first = (there - wanted) // 2 if where == "middle" else 0
     notes = signal.notes
     if there > wanted:
