@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thymos.evaluation.domains import domain_gaps
+from thymos.evaluation.domains import compare_gaps, domain_gaps
 
 
 def people(shift, n=40, crossed=False, seed=0, spread=0.1):
@@ -54,3 +54,37 @@ def test_seeds_are_averaged_and_domains_of_few_people_left_out():
     assert two["best_value"] == pytest.approx(one["best_value"] + 0.05)
     few = table[(table["value"] == "a") | table["subject"].isin(["s1", "s4"])]
     assert domain_gaps(few, "accuracy").empty
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.15])
+def test_the_interval_holds_the_gap_as_often_as_it_says(gap):
+    held = []
+    for seed in range(60):
+        (row,) = domain_gaps(people(-gap, 36, seed=seed), "accuracy").to_dict("records")
+        held.append(row["low"] <= gap <= row["high"])
+        assert row["worst_low"] < row["worst_value"] < row["worst_high"]
+    assert np.mean(held) > 0.85
+
+
+def both(shift, other, crossed, seed=0):
+    """Return two methods of the same people, whose worst domain differs by so much."""
+    one, two = people(shift, 40, crossed, seed), people(other, 40, crossed, seed).assign(method="n")
+    two["accuracy"] += 0.01 * np.random.default_rng(seed).standard_normal(len(two))
+    return pd.concat([one, two])
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_a_method_that_is_worse_for_one_domain_has_a_wider_gap(crossed):
+    (row,) = compare_gaps(both(-0.3, -0.1, crossed), "accuracy", [("m", "n"), ("m", "none")]).to_dict("records")
+    assert row["difference"] == pytest.approx(0.2, abs=0.03)
+    assert row["low"] < row["difference"] < row["high"]
+    assert row["low"] > 0
+    assert row["p"] < 0.01
+    (back,) = compare_gaps(both(-0.3, -0.1, crossed), "accuracy", [("n", "m")]).to_dict("records")
+    assert back["difference"] == pytest.approx(-row["difference"])
+
+
+def test_equal_gaps_are_told_apart_as_often_as_chance_allows():
+    p = [compare_gaps(both(-0.2, -0.2, False, seed), "accuracy", [("m", "n")])["p"].iloc[0] for seed in range(30)]
+    assert np.mean(np.array(p) < 0.05) <= 0.2
+    assert 0.25 < np.mean(p) < 0.75

@@ -53,10 +53,9 @@ def test_gaps_between_groups_are_those_of_the_breakdown(view):
     assert "Not measured" in write_card(view).read_text()
     rows = [
         {"method": "mlp", "subject": f"s{k}", "column": "sex", "value": "fm"[k % 2], "level": view.level, "seed": 0}
-        | {"accuracy": 0.5 + 0.3 * (k % 2)}
+        | {"balanced_accuracy": 0.5 + 0.3 * (k % 2), "accuracy": 0.9}
         for k in range(6)
     ]
     view.inspections = {"breakdown": pd.DataFrame(rows)}
-    view.study = {**view.study, "metric": "accuracy"}
     text = write_card(view).read_text()
     assert "| Network | sex | f 0.500 | m 0.800 | 0.300" in text

@@ -6,13 +6,17 @@ the largest and the smallest of several numbers is never below zero, so that it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
-__all__ = ["domain_gaps"]
+__all__ = ["LEAST", "compare_gaps", "domain_gaps"]
 
 _RESAMPLES = 5000
-_LEAST = 3  # people of a domain
+
+#: People of a domain, fewer of which are no domain.
+LEAST = 3
 
 
 def domain_gaps(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
@@ -30,28 +34,27 @@ def domain_gaps(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        ``method``; ``best`` and ``worst`` domain with ``best_value`` and ``worst_value``, means over subjects; ``gap``
-        with the 95 % percentile interval ``low``, ``high`` over subjects, those of a domain drawn anew (where subjects
-        are in several domains, with all of them); ``p``, how often a gap as large comes about when domains are dealt to
-        subjects at random (within subjects that have several); ``n_subjects``. Methods with fewer than two domains of
-        three subjects are left out.
+        ``method``; ``best`` and ``worst`` domain with ``best_value`` and ``worst_value``, means over subjects;
+        ``worst_low`` and ``worst_high``, the 95 % percentile interval of the latter over subjects, those of a domain
+        drawn anew (where subjects are in several domains, with all of them); ``gap`` with the 95 % interval ``low``,
+        ``high``; ``p``, how often a gap as large comes about when domains are dealt to subjects at random (within
+        subjects that have several); ``n_subjects``. Methods with fewer than two domains of three subjects are left
+        out.
 
     Notes
     -----
-    The interval is of a number that is biased upwards: with equal domains it lies above 0 too. `p` is what tells.
+    The largest of several numbers minus the smallest is biased upwards, and so is every resample of it. The interval is
+    made of simultaneous ones of all differences of two domains (the largest deviation, in standard errors, of 95 % of
+    the resamples), so that it begins at 0 where none of them is told from 0.
     """
-    own = table[table["subject"] != "all"].dropna(subset=[metric])
     rows = []
-    for method, mine in own.groupby("method", sort=False):
-        wide = mine.groupby(["subject", "value"])[metric].mean().unstack("value")
-        wide = wide.loc[:, wide.notna().sum() >= _LEAST].dropna(how="all")
-        if wide.shape[1] < 2:
-            continue
+    for method, wide in _by_people(table, metric).items():
         values, there = np.nan_to_num(wide.to_numpy(float)), wide.notna().to_numpy()
         means = _means(np.ones((1, len(wide))), values, there)[0]
         rng = np.random.default_rng(seed)
-        spread = np.ptp(_means(_drawn(there, rng), values, there), axis=1)
-        low, high = np.nanpercentile(spread, [2.5, 97.5])
+        resampled = _means(_drawn(there, rng), values, there)
+        low, high = _of_gap(means, resampled)
+        worst_low, worst_high = np.nanpercentile(resampled[:, means.argmin()], [2.5, 97.5])
         chance = np.array([_dealt_gap(values, there, rng) for _ in range(_RESAMPLES // 5)])
         gap = float(np.ptp(means))
         rows.append(
@@ -61,12 +64,74 @@ def domain_gaps(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame
                 "best_value": float(means.max()),
                 "worst": wide.columns[means.argmin()],
                 "worst_value": float(means.min()),
-                **{"gap": gap, "low": float(low), "high": float(high)},
+                **{"worst_low": float(worst_low), "worst_high": float(worst_high)},
+                **{"gap": gap, "low": low, "high": high},
                 "p": float((1 + np.sum(chance >= gap - 1e-12)) / (1 + len(chance))),
                 "n_subjects": len(wide),
             }
         )
     return pd.DataFrame(rows)
+
+
+def compare_gaps(table: pd.DataFrame, metric: str, pairs: Iterable[tuple[str, str]], seed: int = 0) -> pd.DataFrame:
+    """Return how much farther apart the best and the worst domain are for one method than for another.
+
+    Parameters
+    ----------
+    table, metric, seed
+        As :func:`domain_gaps`.
+    pairs : iterable of (str, str)
+
+    Returns
+    -------
+    DataFrame
+        ``a``, ``b``; ``difference`` of the gap of ``a`` minus that of ``b``, over subjects that both have, with the
+        95 % percentile interval ``low``, ``high`` of resampled subjects; ``p``, how often exchanging the values of the
+        two methods, for each subject at random, gives as large a difference. Pairs without two domains are left out.
+    """
+    people, rows = _by_people(table, metric), []
+    for a, b in pairs:
+        if not {a, b} <= set(people):
+            continue
+        mine, rival = people[a].align(people[b], join="inner")
+        there = (mine.notna() & rival.notna()).to_numpy()
+        if there.shape[1] < 2 or (there.sum(axis=0) < LEAST).any():
+            continue
+        values = [np.where(there, wide.to_numpy(float), 0.0) for wide in (mine, rival)]
+        rng = np.random.default_rng(seed)
+        weights, swapped = _drawn(there, rng), rng.integers(0, 2, (_RESAMPLES, len(there)))
+        ones = np.ones((1, len(there)))
+        here, spread = (np.subtract(*(np.ptp(_means(w, v, there), axis=1) for v in values)) for w in (ones, weights))
+        dealt = [((1 - swapped) @ v + swapped @ other) / there.sum(axis=0) for v, other in (values, values[::-1])]
+        by_chance = np.subtract(*(np.ptp(means, axis=1) for means in dealt))
+        extreme = np.sum(np.abs(by_chance) >= abs(here[0]) - 1e-12)
+        low, high = np.nanpercentile(spread, [2.5, 97.5])
+        numbers = {"difference": float(here[0]), "low": float(low), "high": float(high)}
+        rows.append({"a": a, "b": b, **numbers, "p": float((1 + extreme) / (1 + _RESAMPLES))})
+    return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "p"])
+
+
+def _by_people(table: pd.DataFrame, metric: str) -> dict[str, pd.DataFrame]:
+    """Return for each method that has two domains at least the values of subjects (rows) in domains (columns)."""
+    own = table[table["subject"] != "all"].dropna(subset=[metric])
+    found = {}
+    for method, mine in own.groupby("method", sort=False):
+        wide = mine.groupby(["subject", "value"])[metric].mean().unstack("value")
+        wide = wide.loc[:, wide.notna().sum() >= LEAST].dropna(how="all")
+        if wide.shape[1] > 1:
+            found[str(method)] = wide
+    return found
+
+
+def _of_gap(means: np.ndarray, resampled: np.ndarray) -> tuple[float, float]:
+    """Return the interval of the largest difference of two means from resampled ones, (n_resamples, n_domains)."""
+    i, j = np.triu_indices(len(means), 1)
+    here, drawn = means[i] - means[j], resampled[:, i] - resampled[:, j]
+    error = np.nanstd(drawn, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.where(error > 0, np.abs(drawn - here) / error, 0.0)
+    width = np.nanquantile(np.nanmax(apart, axis=1), 0.95) * error
+    return float(max(0.0, np.max(np.abs(here) - width))), float(np.max(np.abs(here) + width))
 
 
 def _means(weights: np.ndarray, values: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from thymos.evaluation.domains import domain_gaps
-from thymos.evaluation.metrics import direction
 from thymos.evaluation.study import stored_study
 from thymos.report.checklist import broken_down, checklist
 from thymos.report.page import verdict, write_page
@@ -60,10 +59,10 @@ def _gaps(view: RunView) -> Iterator[dict[str, Any]]:
         return
     for table in broken_down(view):
         mine = table[table["level"] == view.level]
-        metric = view.metric if view.metric in mine and direction(view.metric) > 0 else "accuracy"
         for column, part in mine.groupby("column"):
-            for row in domain_gaps(part, metric).to_dict("records"):
-                yield {**row, "title": view.methods[row["method"]], "column": column, "metric": metric}
+            # as in the report: accuracy would also tell how often each class is there
+            for row in domain_gaps(part, "balanced_accuracy").to_dict("records"):
+                yield {**row, "title": view.methods[row["method"]], "column": column, "metric": "balanced_accuracy"}
 
 
 def _energy(sittings: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from thymos.evaluation.domains import domain_gaps
+from thymos.evaluation.domains import LEAST, compare_gaps, domain_gaps
 from thymos.evaluation.metrics import defined_mean
 from thymos.evaluation.statistics import MIN_SUBJECTS, interval
 from thymos.report.chords import relations
@@ -294,9 +294,10 @@ def breakdown(view: RunView, table: pd.DataFrame, gaps: bool = True) -> list[Dra
     each = ", ".join(f"{counts[value]} {value}" for value in values)
     if counts.nunique() == 1 or len(values) > 8:
         each = f"{' to '.join(dict.fromkeys(str(f(counts)) for f in (min, max)))} of each"
+    seeds = f" ({table['seed'].nunique()} seeds averaged)" if table["seed"].nunique() > 1 else ""
     caption = (
-        f"The same fits, test {view.level}s apart by {name}. {parts.attrs['words']} Thin lines: subjects; dashed: "
-        f"chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
+        f"The same fits{seeds}, test {view.level}s apart by {name}. {parts.attrs['words']} Thin lines: subjects; "
+        f"dashed: chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
         "trials, is not taken out."
     )
     if gaps and not view.rating:
@@ -309,12 +310,36 @@ def _gaps(view: RunView, table: pd.DataFrame, column: str) -> str:
     rows = domain_gaps(table, column).to_dict("records")
     words = [
         f"{view.methods[row['method']]} {row['gap']:.3f} [{row['low']:.2f}, {row['high']:.2f}] (worst {row['worst']} "
-        f"{row['worst_value']:.3f}, best {row['best']}; {_p(row['p'])})"
+        f"{row['worst_value']:.3f} [{row['worst_low']:.2f}, {row['worst_high']:.2f}], best {row['best']}; "
+        f"{_p(row['p'])})"
         for row in rows
     ]
-    text = "Gap between the best and the worst, with a 95 % bootstrap interval over subjects, which lies above 0 even "
-    text += "where all are alike, and how often a gap as large comes about by chance: "
-    return f" {text}{'; '.join(words)}." if words else ""
+    if not words:
+        return ""
+    text = "Gap between the best and the worst, with 95 % intervals over subjects, and how often a gap as large comes "
+    text = f" {text}about by chance: {'; '.join(words)}."
+    planned = [(a, b) for a, rivals in (view.study.get("comparisons") or {}).items() for b in rivals]
+    compared = [
+        f"{view.methods[row['a']]} against {view.methods[row['b']]} {row['difference']:+.3f} "
+        f"[{row['low']:+.2f}, {row['high']:+.2f}], {_p(row['p'])}"
+        for row in compare_gaps(table, column, planned).to_dict("records")
+    ]
+    if compared:
+        text += f" Differences of two gaps, not corrected for their number: {'; '.join(compared)}."
+    own = table[table["subject"] != "all"]
+    people = own.groupby("value")["subject"].nunique()
+    few = [f"{value} ({n})" for value, n in people.items() if n < LEAST]
+    if few:
+        text += f" Left out of gaps, since fewer than {LEAST} subjects have them: {', '.join(few)}."
+    whole = table[(table["subject"] == "all") & table["method"].isin([row["method"] for row in rows])]
+    if "ece" in whole:
+        errors = whole.groupby(["method", "value"], sort=False)["ece"].mean().unstack("value")
+        said = [
+            f"{view.methods[method]} {', '.join(f'{value} {error:.3f}' for value, error in mine.items())}"
+            for method, mine in errors.iterrows()
+        ]
+        text += f" Calibration error (ece, mean over fits): {'; '.join(said)}."
+    return text
 
 
 def _p(p: float) -> str:

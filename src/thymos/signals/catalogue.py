@@ -53,7 +53,9 @@ PROCESSES = Catalogue(
         ),
         "trim_silence": ProcessRow("thymos.signals.utterance:trim_silence", "cut off quiet ends of a sound"),
         "normalise_level": ProcessRow("thymos.signals.utterance:normalise_level", "bring a sound to one level"),
-        "fit_length": ProcessRow("thymos.signals.utterance:fit_length", "cut a sound, or lengthen it with silence or itself"),
+        "fit_length": ProcessRow(
+            "thymos.signals.utterance:fit_length", "cut a sound, or lengthen it with silence or itself"
+        ),
         "crop_faces": ProcessRow(
             "thymos.signals.faces:crop_faces", "grey square around the largest face, followed through films"
         ),
