@@ -9,6 +9,7 @@ from sklearn.base import clone
 from torch import nn
 
 from thymos.base.errors import InputError
+from thymos.base.samples import Samples
 from thymos.models import RecurrentClassifier, RecurrentRegressor
 from thymos.nn.recurrent import RecurrentNet
 from thymos.training.estimator import (
@@ -495,6 +496,13 @@ def test_each_group_counts_the_same_however_many_samples_it_has():
     assert np.array_equal(balanced.predict_proba(X), weighted.predict_proba(X))
     ready = balanced.prepare(X, y, meta=meta.assign(sample_weight=np.where(np.arange(40) == 39, 0.5, 1.0)))
     assert ready.weight[[0, 35, 39]].tolist() == [1.0, 3.0, 0.5], "what is generated does not count in full"
+    head = dict.fromkeys(("source", "subject", "session", "stimulus"), "s") | {"start": 0.0, "stop": 1.0}
+    held = Samples(X[2:36], y[2:36], meta.assign(**head, trial=np.arange(40).astype(str))[2:36])
+    shown, labels = balanced.prepare(X, y, held, meta).held
+    assert len(shown) == len(labels) == 2 * 28, "28 of many, and 6 of few as often"
+    rare = [np.isclose(shown, row).reshape(len(shown), -1).all(axis=1).sum() for row in held.X[28:]]
+    assert sorted(rare) == [4, 4, 5, 5, 5, 5]
+    assert len(TorchClassifier(line, **options).prepare(X, y, held, meta).held[0]) == 34
     for given in (None, meta.drop(columns="domain")):
         with pytest.raises(InputError, match="balance='domain' came"):
             TorchClassifier(line, balance="domain").fit(X, y, meta=given)

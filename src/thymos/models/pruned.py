@@ -165,7 +165,7 @@ class PrunedClassifier(WrappedNetwork):
         X : ndarray, shape (n_samples, ...)
         y : array-like, shape (n_samples,)
         validation : Samples or (X, y), optional
-            Decides which epoch is kept, of those after the masks are settled.
+            Decides which epoch is kept, of those after the masks of `gene` are settled, whatever the method.
         meta : DataFrame, optional
             As :meth:`thymos.training.estimator.TorchEstimator.fit`.
         start : PrunedClassifier, optional
@@ -183,13 +183,12 @@ class PrunedClassifier(WrappedNetwork):
         first, last = self._course(network.max_epochs)
         pruner = self._pruner(network, len(X), first, last, seed, weights is not None)
         around = partial(self._around, start=weights, example=torch.from_numpy(ready.X[:2]), live=live)
-        ends = {"gene": settled_at(first, last, network.max_epochs) + 1, "gradual": last + 1}
         network.fit_prepared(
             replace(
                 ready,
                 around=around,
                 callbacks=[] if pruner is None else [pruner],
-                from_epoch=ends.get(self.method, 1),
+                from_epoch=settled_at(first, last, network.max_epochs) + 1,  # of as many epochs for every method
             )
         )
         self._learn(network, [] if pruner is None else pruner.units_, [] if pruner is None else pruner.log_)

@@ -177,7 +177,8 @@ class TorchEstimator(BaseEstimator):
         part (classifiers only). Early stopping watches the loss in both cases.
     balance : str
         Metadata column, such as ``domain``, each value of which counts in the loss as much as any other, however many
-        samples it has; empty for none. `fit` needs the metadata then.
+        samples it has, also in that of a validation part that comes as :class:`~thymos.base.samples.Samples`; empty
+        for none. `fit` needs the metadata then.
 
     Attributes
     ----------
@@ -383,6 +384,9 @@ class TorchEstimator(BaseEstimator):
         device = device_named(self.device)
         loss = next(iter(self.losses)) if self.loss == "auto" else self.loss
         held = None if validation is None else self._validation(validation)
+        if held is not None and self.balance and isinstance(validation, Samples) and self.balance in validation.meta:
+            rows = _evenly(validation.meta[self.balance])
+            held = held[0][rows], held[1][rows]
         return Prepared(
             X=self.arrange(X),
             y=self._encode(y),
@@ -689,6 +693,12 @@ def fast_in_half(device: str) -> bool:
     if device.startswith("cpu"):
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return device.startswith("cuda")
+
+
+def _evenly(column: pd.Series) -> np.ndarray:
+    """Return row numbers in which each value is as often as the commonest; the others are repeated."""
+    places = [np.flatnonzero(column.astype(str) == value) for value in column.astype(str).unique()]
+    return np.concatenate([np.resize(rows, max(map(len, places))) for rows in places])
 
 
 def last_weighted(max_epochs: int) -> int:
