@@ -9,8 +9,12 @@ then goes on with B, half of its weights silenced or none. Beside it: the same n
 plasticity   epochs on B until its validation accuracy is 95 % of that of training on both; none if it never is
 forgetting   accuracy on A's test part before B, minus that after
 changed      share of units whose mask changed from the end of A to the end of B
-overlap      units live after A alone and after B alone, over those live after either; chance for equally dense random
-             masks is density / (2 - density), layer by layer
+overlap      units live after A alone and after B alone, over those live after either. Both begin with the same network,
+             which alone decides most of what stays: beside it stands the same of A and of A with other people, which is
+             what to expect where domains make no difference, and that of random masks, density / (2 - density) layer
+             by layer
+
+Pruning by size (`gradual`) never takes a unit back, so that nothing can change after A.
 
 One thread. Results: results/sequential.json.
 """
@@ -41,6 +45,7 @@ METHODS = {
     "set": {"method": "set"},
 }
 EPOCHS = 16
+OTHERS = 1000  # what is added to the seed of the people
 
 
 def parts(domain: str, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -102,6 +107,8 @@ def measured(name: str, seed: int) -> dict[str, Any]:
             sum((x != y).sum() for x, y in zip(before, after, strict=True)) / sum(x.size for x in before)
         )
         row["overlap"], row["overlap_by_chance"] = overlap(before, masks(alone))
+        others = parts("plain", seed + OTHERS)
+        row["overlap_of_A"], _ = overlap(before, masks(fitted(options, others["train"], others["validation"], seed)))
     return row
 
 
