@@ -605,7 +605,7 @@ def _recordings_of(
     from thymos.sources.base import open_source
     from thymos.sources.own_files import own_files
     from thymos.sources.own_pictures import own_pictures
-    from thymos.sources.own_sounds import SOUNDS, own_sound
+    from thymos.sources.own_sounds import SOUNDS, UNREAD, own_sound
 
     if bool(files) == bool(source):
         raise InputError(
@@ -616,23 +616,24 @@ def _recordings_of(
             subjects or None
         )
         return
-    files = files or []
-    twice = [path for k, path in enumerate(files) if path.resolve() in [p.resolve() for p in files[:k]]]
-    if twice:
-        raise InputError(f"{twice[0]} came twice.", fits="each file once")
+    places: dict[Path, list[Path]] = {}
+    for path in files or []:
+        places.setdefault(path.resolve(), []).append(path)
+    notes += [(str(same[0]), "came more than once, predicted once") for same in places.values() if len(same) > 1]
+    files = [same[0] for same in places.values()]
     if isinstance(model.recipe, SeveralRecipe):
-        for path in files or []:
+        for path in files:
             yield from _of_manifest(path, model, failures)
         return
     if isinstance(model.recipe, PictureRecipe):
-        for path in files or []:
+        for path in files:
             try:
                 yield from own_pictures(path, model.recipe.modality, model.recipe.shape[0] == 1, notes)
             except ThymosError as error:
                 failures[str(path)] = str(error)
         return
-    for path in files or []:
-        if path.suffix.lower() in SOUNDS:
+    for path in files:
+        if path.suffix.lower() in (*SOUNDS, *UNREAD):
             try:
                 recording, said = own_sound(path, model.recipe.modality)
                 notes += [(str(path), text) for text in said]

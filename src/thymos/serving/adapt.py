@@ -232,11 +232,16 @@ def _check_amplitude(signal: Signal, recipe: Recipe) -> None:
     if not spread and np.ptp(signal.data) > 0:
         return  # a click in silence has no amplitude to compare
     if recipe.spread and not 1 / _FAR <= spread / recipe.spread <= _FAR:
-        unit = f" {recipe.unit}" if recipe.unit else ""
+        unit = f" {recipe.unit}" if recipe.unit else ""  # sounds have none
+        far = ": perhaps microvolts were read as volts, or the reverse?" if recipe.unit else "."
         raise InputError(
             f"Its amplitude is {spread:.2g}{unit}, that of the training recordings {recipe.spread:.2g}{unit} (median "
-            "over channels of a robust standard deviation)"
-            + (": it does not change." if not spread else ": perhaps microvolts were read as volts, or the reverse?"),
-            fits="the same kind of signal, and the unit of its values",
-            do="look at the signal; give the unit of a table in a manifest (docs/own-recordings.md)",
+            "over channels of a robust standard deviation)" + (": it does not change." if not spread else far),
+            fits="the same kind of signal" + (", and the unit of its values" if recipe.unit else ", about as strong"),
+            do="look at the signal"
+            + (
+                "; give the unit of a table in a manifest (docs/own-recordings.md)"
+                if recipe.unit
+                else ", or listen to it"
+            ),
         )

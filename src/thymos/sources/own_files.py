@@ -90,6 +90,12 @@ def own_files(path: str | Path, modality: str = "eeg", channels: Sequence[str] =
         If there is no such file, or it is none that can be read, or a manifest lists no such signal.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder.",
+            fits="files of signals or sounds, or a manifest that lists some",
+            do=f"name its files, such as {path}/*.wav",
+        )
     if not path.is_file():
         raise DataError(f"There is no file {path}.", fits="a signal file, or a manifest that lists some")
     if not _is_manifest(path):

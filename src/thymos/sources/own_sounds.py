@@ -10,10 +10,13 @@ from thymos.base.errors import DataError
 from thymos.base.recording import Recording, Signal
 from thymos.sources.safe.media import read_audio
 
-__all__ = ["SOUNDS", "own_sound"]
+__all__ = ["SOUNDS", "UNREAD", "own_sound"]
 
 #: Endings of the files that are read as sound.
 SOUNDS = (".wav", ".flac")
+
+#: Endings of sounds that are refused by name.
+UNREAD = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
 
 _CLIPPED = 1e-3  # share of the samples at full scale from which it is worth saying
 _FULL = 1 - 2**-15
@@ -37,6 +40,12 @@ def own_sound(path: str | Path, modality: str = "speech") -> tuple[Recording, li
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file {path}.", fits="a wav or flac file")
+    if path.suffix.lower() in UNREAD:
+        raise DataError(
+            f"{path} is a sound of a kind that is not read.",
+            fits="a wav or flac file",
+            do=f"convert it, as with: ffmpeg -i {path.name} {path.stem}.wav",
+        )
     data, sfreq = read_audio(path)
     notes = [f"{len(data)} channels are made one by their mean"] if len(data) > 1 else []
     clipped = float((np.abs(data) >= _FULL).any(axis=0).mean())
