@@ -131,6 +131,7 @@ class Protocol:
     name: str = ""
     question: str = ""
     keys: tuple[str, ...] = ()
+    deciding = "cut from training by the same rule"  # where the validation part comes from
     leaky: ClassVar[bool] = False
     within: str = ""
     usual_splits: ClassVar[int | str] = 5
@@ -775,6 +776,7 @@ class OfficialSplit(Protocol):
 
     name = "official"
     question = "is what the corpus holds back as its test part recognised?"
+    deciding = "the corpus's own, or cut from training where it has none"
     keys: tuple[str, ...] = ("picture",)
 
     def __init__(

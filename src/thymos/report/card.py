@@ -12,7 +12,7 @@ from thymos.evaluation.domains import domain_gaps
 from thymos.evaluation.study import stored_study
 from thymos.report.checklist import broken_down, checklist
 from thymos.report.page import verdict, write_page
-from thymos.report.view import RunView, number
+from thymos.report.view import RunView, chance, number
 
 __all__ = ["CARD", "write_card"]
 
@@ -49,6 +49,7 @@ def write_card(view: RunView) -> Path:
         "energy": _energy(sittings),
         "sittings": sittings,
         "num": number,
+        "chance": chance,
     }
     return write_page("card.md", view.results.folder / CARD, content)
 

@@ -179,9 +179,11 @@ def inflation(view: RunView) -> str:
     if table.empty:
         return ""
     with mpl.rc_context(STYLE):
-        fig = Figure(figsize=(10.5, 1.3 + 0.32 * len(table)), layout="constrained")
-        left, right = fig.subplots(1, 2, sharey=True, sharex=True)
-        for ax, kind, title in ((left, "true", "true labels"), (right, "permuted", "labels permuted between trials")):
+        kinds = {"true": "true labels", "permuted": "labels permuted between trials"}
+        kinds = {kind: title for kind, title in kinds.items() if table[f"leaky_{kind}"].notna().any()}
+        fig = Figure(figsize=(1.5 + 4.5 * len(kinds), 1.3 + 0.32 * len(table)), layout="constrained")
+        axes = fig.subplots(1, len(kinds), sharey=True, sharex=True, squeeze=False)[0]
+        for ax, (kind, title) in zip(axes, kinds.items(), strict=True):
             for y, row in enumerate(table.to_dict("records")):
                 honest, leaky = row[f"honest_{kind}"], row[f"leaky_{kind}"]
                 ax.plot([honest, leaky], [y, y], color="#c9ccd1", lw=2, zorder=1)
@@ -189,12 +191,12 @@ def inflation(view: RunView) -> str:
                 ax.plot(leaky, y, "s", color=VERMILION, ms=6, label="LEAKY" if y == 0 else None)
             ax.set_title(title)
             _metric_axis(ax, view, [])
-            ax.set_xlabel(f"{view.metric_title} by window")
+            ax.set_xlabel(f"{view.metric_title} by {view.sample}")
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
-        left.set_yticks(range(len(table)), [view.methods[m] for m in table["method"]])
-        left.invert_yaxis()
-        left.legend(loc="lower left", frameon=False)
+        axes[0].set_yticks(range(len(table)), [view.methods[m] for m in table["method"]])
+        axes[0].invert_yaxis()
+        axes[0].legend(loc="lower left", frameon=False)
         return svg(fig)
 
 
@@ -266,6 +268,15 @@ def confusions(view: RunView, methods: list[str]) -> str:
         for i, name in enumerate(methods):
             for j, card in enumerate(cards):
                 ax, mine = axes[i, j], (protocol == card.name) & (method == name)
+                ax.spines[:].set_visible(False)
+                if i == 0:
+                    _title(ax, card)
+                if j == 0:
+                    ax.set_ylabel(textwrap.fill(view.methods[name], 18), fontsize=8)
+                if not mine.any():
+                    ax.set(xticks=[], yticks=[])
+                    ax.text(0.5, 0.5, "not run", ha="center", va="center", fontsize=9, color=GREY)
+                    continue
                 counts = confusion(codes[mine], predicted[mine], n)
                 share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
                 ax.imshow(share, cmap="Oranges" if card.leaky else "Blues", vmin=0, vmax=1)
@@ -277,11 +288,6 @@ def confusions(view: RunView, methods: list[str]) -> str:
                 ax.set_xticks(range(n), view.classes if i == len(methods) - 1 else [""] * n, **tilt)
                 ax.set_yticks(range(n), view.classes if j == 0 else [""] * n)
                 ax.tick_params(length=0)
-                ax.spines[:].set_visible(False)
-                if i == 0:
-                    _title(ax, card)
-                if j == 0:
-                    ax.set_ylabel(textwrap.fill(view.methods[name], 18), fontsize=8)
         fig.supxlabel("predicted", fontsize=9)
         return svg(fig)
 

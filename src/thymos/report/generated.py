@@ -31,7 +31,7 @@ from thymos.report.figures import (
 )
 from thymos.report.page import write_page
 from thymos.report.saliency import colour_bar, head, row_label
-from thymos.report.view import number
+from thymos.report.view import chance, number
 
 __all__ = ["FILES", "KIND", "draw_generated", "maps_figure", "write_generated"]
 
@@ -87,7 +87,7 @@ def write_generated(folder: str | Path, found: GeneratedStudy, overwrite: bool =
             "tables": {one.method: _table(one) for one in found.methods},
             "figures": {one.method: draw_generated(one) for one in found.methods},
             "num": number,
-            "chance": lambda p: "< 0.001" if p < 0.0005 else number(p),
+            "chance": chance,
         }
         found.table().to_csv(fresh / FILES[1], index=False, float_format="%.6g")
         text = json.dumps(_plain(found.to_dict()), indent=1, ensure_ascii=False, allow_nan=False)

@@ -34,7 +34,7 @@ from thymos.report.figures import (
 from thymos.report.genotypes import genotypes
 from thymos.report.lipschitz import lipschitz
 from thymos.report.regulation import regulation
-from thymos.report.view import RunView, number
+from thymos.report.view import RunView, chance, number
 
 __all__ = [
     "FIGURES",
@@ -343,7 +343,7 @@ def _gaps(view: RunView, table: pd.DataFrame, column: str) -> str:
 
 
 def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    return f"p {chance(p)}"
 
 
 def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:

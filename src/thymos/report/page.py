@@ -21,7 +21,7 @@ from thymos.report.checklist import checklist
 from thymos.report.inspections import draw_inspections
 from thymos.report.panels import draw_panels
 from thymos.report.ranks import critical_differences
-from thymos.report.view import RunView, number, title_of
+from thymos.report.view import RunView, chance, number, title_of
 
 __all__ = ["percent", "report_content", "verdict", "write_page", "write_report", "write_tables"]
 
@@ -63,7 +63,7 @@ def report_content(view: RunView) -> dict[str, Any]:
     other = "trial" if view.level == "window" else "window"
     return {
         "view": view,
-        "sample": "picture" if view.study.get("images") else "window",
+        "sample": view.sample,
         "trees": FEW_TREES if view.study["budget"] == "tiny" else TREES,
         "study": view.study,
         "target": stored_study(view.results).target,
@@ -77,6 +77,7 @@ def report_content(view: RunView) -> dict[str, Any]:
         "differences": _differences(view),
         "recalls": _recalls(view),
         "inflation": view.inflation.to_dict("records"),
+        "permuted": bool(view.inflation["leaky_permuted"].notna().any()),
         "audit": collect(
             (view.audit or {}).get("findings", []),
             {card.name: card.n_folds * card.repeats for card in view.protocols.values()},
@@ -100,6 +101,7 @@ def report_content(view: RunView) -> dict[str, Any]:
         "margin": MARGIN,
         "percent": percent,
         "num": number,
+        "chance": chance,
     }
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from thymos.base.errors import InputError
 from thymos.base.folders import whole_file
 from thymos.report.page import report_content
-from thymos.report.view import RunView, number
+from thymos.report.view import RunView, chance, number
 
 __all__ = ["write_paper"]
 
@@ -80,8 +80,8 @@ def _tables(view: RunView) -> Iterator[tuple[str, pd.DataFrame, str]]:
                 "difference": [
                     f"{row.difference:+.3f} [{row.low:+.2f}, {row.high:+.2f}]" for row in found.itertuples(index=False)
                 ],
-                "p": found["p"].map(number),
-                "p after Holm": found["p_holm"].map(number),
+                "p": found["p"].map(chance),
+                "p after Holm": found["p_holm"].map(chance),
                 "could have been found": found["detectable"].map(number),
             }
         )

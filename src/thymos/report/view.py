@@ -50,6 +50,8 @@ class ProtocolCard:
         How often the folds were dealt, and into how many inner folds training was dealt.
     within : str
         Metadata column whose values are split one by one.
+    deciding : str
+        Where the validation part comes from.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ProtocolCard:
     repeats: int = 1
     inner: int = 0
     within: str = ""
+    deciding: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None or not np.isfinite(value):
         return "-"
     return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def chance(p: float | None) -> str:
+    """Write a p-value, none as 0."""
+    return "< 0.001" if p is not None and p < 0.0005 else number(p)
 
 
 def title_of(metric: str) -> str:
@@ -244,9 +252,15 @@ class RunView:
             notes = sorted({note for note in mine["note"] if note})
             n_folds = mine["fold"].nunique()
             rules = {"guard": kind.guard, "repeats": kind.repeats, "inner": kind.inner, "within": kind.within}
+            rules["deciding"] = kind.deciding
             head = (name, kind.question, kind.keys, kind.leaky, spec["twin_of"] or "", n_folds, notes)
             cards.append(ProtocolCard(*head, **rules))
         return {card.name: card for card in sorted(cards, key=lambda card: card.leaky)}
+
+    @property
+    def sample(self) -> str:
+        """What one sample is, in words."""
+        return "picture" if self.study.get("images") else "window"
 
     @property
     def honest(self) -> list[ProtocolCard]:

@@ -337,7 +337,8 @@ SOURCES = Catalogue(
             cautions=(
                 "Nobody knows who is who: a split by person is impossible, and one person may be on both sides.",
                 "568 of the 7,178 photographs of validation and test have an exact copy in training, with another "
-                "label in 16 cases; pass copies: drop_training or copies: drop_test before a test score is reported.",
+                "label in 16 cases; leave copies out before a test score is reported (`images: {alike: ...}` of a "
+                "study, or `copies: drop_training`).",
                 "Labels are noisy: 57 groups of equal photographs carry several of them. 'happy' alone is a quarter of "
                 "all, 'disgust' 1.5 %: report balanced accuracy.",
             ),
