@@ -12,7 +12,7 @@ from thymos.evaluation.statistics import holm
 from thymos.evaluation.study import narrowed, parse_study
 from thymos.report import figures
 from thymos.report.page import verdict, write_report, write_tables
-from thymos.report.view import RunView, number
+from thymos.report.view import RunView, chance, number
 
 STUDY = {
     "name": "small",
@@ -331,3 +331,22 @@ def test_a_claim_is_drawn_where_its_metric_is(looked_at):
     assert drawn(metric="macro_f1") == bare
     assert drawn(metric=view.metric) != bare
     assert drawn(metric=None) != bare
+
+
+def test_what_was_not_run_is_no_matrix_and_no_column(view, monkeypatch):
+    assert "not run" not in figures.confusions(view, ["lda", "lstm"])
+    assert "leaky, labels permuted" in write_report(view).read_text()
+    leaky = (view.predictions["method"] == "lstm") & (view.predictions["protocol"] != "recording")
+    monkeypatch.setitem(view.__dict__, "predictions", view.predictions[~leaky])
+    assert figures.confusions(view, ["lda", "lstm"]).count("not run") == 1
+    nothing = view.inflation.assign(leaky_permuted=np.nan, honest_permuted=np.nan)
+    monkeypatch.setitem(view.__dict__, "inflation", nothing)
+    text = write_report(view).read_text()
+    assert "leaky, labels permuted" not in text
+    assert "labels permuted between trials" not in figures.inflation(view)
+
+
+def test_no_p_value_is_0():
+    assert [chance(p) for p in (0.0, 0.0004, 0.0006, 0.25, 1.0, None)] == [
+        *("< 0.001", "< 0.001", "0.001", "0.250", "1.000", "-")
+    ]
