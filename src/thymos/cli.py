@@ -286,7 +286,9 @@ def run(
 @app.command()
 def reproduce(
     system: Annotated[str, typer.Argument(help="all, or one of the five systems (see --list).")] = "all",
-    out: Annotated[Path, typer.Option("--out", help="Folder of the runs and of the page.")] = Path("runs/truth"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the runs and of the page; runs/truth-BUDGET by default.")
+    ] = None,
     data: Data = None,
     budget: Budget = "quick",
     simulated: Annotated[
@@ -309,6 +311,7 @@ def reproduce(
         for name, one in systems.items():
             console.print(f"{name}: {one.title} ({one.source}); {', '.join(one.studies)}; simulated: {one.demo[0]}")
         return
+    out = out or Path("runs") / f"truth-{budget}"
     place, failed = Engine("loky", jobs or default_jobs(), 1, None), False
     runs: dict[str, Path] = {}
     absent: dict[str, str] = {}
@@ -321,17 +324,20 @@ def reproduce(
             try:
                 with _progress() as progress:
                     outcome = run_study(plan, folder, data, place, progress, _cache(no_cache, data))
-                _finish(folder)
-                runs[study] = folder
                 if outcome.failed:
                     failed = True
                     print(f"thymos: {study}: {len(outcome.failed)} fits failed, see {folder}", file=sys.stderr)
+                _finish(folder)
+                runs[study] = folder
             except KeyboardInterrupt:
                 print("thymos: stopped. Finished fits are stored; the same command continues there.", file=sys.stderr)
                 raise typer.Exit(130) from None
             except ThymosError as error:  # a corpus that is not here must not keep the others from being measured
                 absent[study] = error.came
                 print(f"thymos: {study}: {error}", file=sys.stderr)
+            except Exception as error:  # a defect in one study must not cost the page of the others
+                failed, absent[study] = True, f"{type(error).__name__}: {error}"
+                print(f"thymos: {study}: {absent[study]}; this is a defect of Thymos", file=sys.stderr)
     page = write_truth(out, systems, runs, absent, methods)
     console.print(f"page: {page}", highlight=False, soft_wrap=True)
     if failed:

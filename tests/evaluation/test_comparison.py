@@ -82,6 +82,18 @@ def test_the_recall_of_one_class_is_compared():
     assert b["p"] < 0.01
 
 
+def test_units_that_only_one_of_two_methods_was_tested_on_are_left_out():
+    made = predictions({"one": 0.6}, subjects=4)
+    both = pd.concat([made, made.assign(method="other")])
+    lost = {"one": made["fold"].min(), "other": made["fold"].max()}
+    left = both[both["fold"] != both["method"].map(lost)]
+    row = compare_methods(left, CLASSES).iloc[0]
+    assert (row["difference"], row["p"]) == (0, 1)
+    assert row["n_units"] > 0
+    nothing = pd.concat([made[made["fold"] == 0], made[made["fold"] == 1].assign(method="other")])
+    assert np.isnan(compare_methods(nothing, CLASSES)["difference"].iloc[0])
+
+
 def test_methods_that_are_alike_do_not_differ():
     made = predictions({"one": 0.4})
     table = compare_methods(pd.concat([made, made.assign(method="other")]), CLASSES)

@@ -64,10 +64,13 @@ def test_people_twins_seeds_and_plans(view):
         answers["3 seeds or more where a method uses randomness"].answer == "yes" if view.study["seeds"] > 2 else True
     )
     assert answers["Intervals are over people, 8 or more"].answer == "no"
-    planned = "Comparisons were stated beforehand and are corrected for their number"
+    planned = "Comparisons are named in the study, and corrected for their number"
     assert answers[planned].answer == "in part"
     view.study = {**view.study, "comparisons": {"mlp": ["lda"]}}
     assert _answers(view)[planned].answer == "yes"
+    rarely = {name: {**spec, "seeds": 1 if name == "mlp" else None} for name, spec in view.study["methods"].items()}
+    view.study = {**view.study, "methods": rarely}
+    assert _answers(view)["3 seeds or more where a method uses randomness"].answer != "yes"
     fits = view.fits
     view.fits = fits[fits["seed"] == 0]
     assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "no"

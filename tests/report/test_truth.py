@@ -58,6 +58,48 @@ def test_a_claim_of_another_metric_is_compared_in_that_one(view):
     assert f"is {100 * (0.99 - reached):.0f} points higher in " in row["verdict"]
 
 
+def verdict_of(view, **claim):
+    head = {"text": "t", "value": 0.99, "source": "s", "protocol": "trial", "method": "mlp"}
+    view.study = {**view.study, "claims": [{**head, **claim}]}
+    (row,) = truth_rows("lel", "looked-at", "mlp", view)
+    return row["verdict"]
+
+
+def test_a_claim_is_compared_only_with_what_it_is_about(view):
+    assert "is of another task (other films) and is not compared" in verdict_of(view, differs="other films")
+    honest, leaky = (view.cell(protocol, "mlp").value for protocol in ("trial", "random_window"))
+    assert "is reached." in verdict_of(view, value=honest - 0.01)
+    assert "the leak" not in verdict_of(view, value=0.99)
+    above = max(honest, leaky) + 0.02
+    assert "the leak falls short of it too" in verdict_of(view, value=above, protocol="random_window")
+    low = view.cell("trial", "mlp").high
+    assert "within the interval" in verdict_of(view, value=min(low, honest + 0.01) if low > honest + 0.006 else low)
+
+
+def test_of_several_claims_that_of_the_protocol_or_of_its_leak_is_taken(view):
+    head = {"text": "t", "source": "s", "method": "mlp"}
+    claims = [{**head, "value": v, "protocol": p} for v, p in ((0.7, "other"), (0.8, "random_window"), (0.9, "trial"))]
+    for n, expected in ((3, 0.9), (2, 0.8), (1, 0.7)):
+        view.study = {**view.study, "claims": claims[:n]}
+        (row,) = truth_rows("lel", "looked-at", "mlp", view)
+        assert row["claimed"] == expected
+        assert ("leak_in_claim_metric" in row) == (n == 2)
+
+
+def test_what_is_unfinished_unknown_or_invented_is_said(view, monkeypatch):
+    assert "Unfinished" not in verdict_of(view)
+    fits = view.fits
+    mine = (fits["method"] == "mlp") & (fits["protocol"] == "trial")
+    view.fits = fits[~mine | (fits["fold"] != fits.loc[mine, "fold"].iloc[0])]
+    assert "Unfinished: 1 folds are missing" in verdict_of(view)
+    view.study = {**view.study, "pairing": {"protocol": {}}}
+    (row,) = truth_rows("lel", "looked-at", "mlp", view)
+    assert row["pairs"] == "label"
+    assert "by pairs that no person has" in row["verdict"]
+    monkeypatch.setattr(type(view), "beats_chance", lambda *of: {})
+    assert "Whether it is above chance cannot be said" in verdict_of(view)
+
+
 def test_the_page_says_what_was_not_measured_and_why(looked_at, tmp_path):
     system = System("Title <b>", "someone 2025", "99 %", ("looked-at", "mlp"))
     runs = {"looked-at": looked_at.results.folder, "gone": tmp_path / "gone"}

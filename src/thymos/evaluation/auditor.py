@@ -62,7 +62,7 @@ _LENGTHS = (
     *("pretraining_steps", "class_steps", "judge_epochs"),
 )
 
-_EXPERIMENTS = (
+EXPERIMENTS = (
     "each method, run again with other labels and other features in the test part: scaling, feature selection, "
     "resampling, early stopping or model choice with test rows would change its predictions"
 )
@@ -322,7 +322,7 @@ def audit_methods(
         except Exception as error:  # of any library, on so few samples
             words = getattr(error, "came", f"{type(error).__name__}: {error}").splitlines()[0]
             audit.skipped.append(f"experiments on {name} ({words})")
-    audit.searched.append(_EXPERIMENTS)
+    audit.searched.append(EXPERIMENTS)
 
 
 def audit_probes(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,9 +77,10 @@ def compare_methods(
     Units are subjects: one value for each, seeds and repeats averaged. With fewer than 8 they are recordings (or
     trials): the metric is that of all predictions, and the test exchanges the predictions of the two methods for single
     units, which for one value per unit is the sign flip; ``sd`` is that of a unit under these exchanges. Of thousands
-    of photographs the noise of training would be left: ``p`` is that of a t test with the variance over seeds added to
-    that over units, where this is larger. With one subject in several folds units are folds, whose differences are
-    tested by the corrected resampled t.
+    of photographs the noise of training would be left: where it makes ``p`` larger, ``p``, interval, ``equal``, ``sd``
+    and ``detectable`` are those of a t test with the variance over seeds added to that over units. Trials of
+    one method alone, since a fold failed for the other, are left out. With one subject in several folds units are
+    folds, whose differences are tested by the corrected resampled t.
 
     References
     ----------
@@ -154,25 +156,37 @@ def _comparer(
         values = _by_group(part.assign(subject=part["fold"].astype(str)), classes, metric, level)
         share = 1 / max(n_folds / repeats - 1, 1)  # tested by trained on
         return lambda a, b: _of_folds(values[a] - values[b], share), "fold"
-    if n_subjects >= MIN_SUBJECTS:
-        values = _by_group(part, classes, metric, level)
-        return lambda a, b: _of_values(values[a] - values[b], margin), "subject"
-    counts, unit = {}, ""
-    for method, mine in part.groupby("method", sort=False):
-        units, counts[method], _ = unit_counts(mine, classes, level)
-        unit = units.attrs["unit"]
-    return lambda a, b: _of_counts(counts[a], counts[b], metric, margin), unit
+    unit = "subject" if n_subjects >= MIN_SUBJECTS else "recording" if "recording" in part else "trial"
+    parts = dict(iter(part.groupby("method", sort=False)))
+    trials = {name: frozenset(mine["trial"]) for name, mine in parts.items()}
+
+    @cache
+    def summed(method: str, among: frozenset) -> Any:
+        mine = parts[method][parts[method]["trial"].isin(among)]
+        return _of_subjects(mine, classes, metric, level) if unit == "subject" else unit_counts(mine, classes, level)[1]
+
+    def compare(a: str, b: str) -> dict[str, float]:
+        both = trials[a] & trials[b]  # a fold may have failed for one of them
+        if not both:
+            return _nothing(0)
+        mine, rival = summed(a, both), summed(b, both)
+        return _of_values(mine - rival, margin) if unit == "subject" else _of_counts(mine, rival, metric, margin)
+
+    return compare, unit
 
 
 def _by_group(part: pd.DataFrame, classes: list[str], metric: Metric, level: str) -> pd.DataFrame:
     """Return what each method (column) reaches for each subject, mean over seeds and repeats."""
-    found = {}
-    for method, mine in part.groupby("method", sort=False):
-        units, counts, _ = unit_counts(mine, classes, level)
-        names, groups = np.unique(units["subject"].astype(str), return_inverse=True)
-        collected = np.stack([collected_counts(c, groups) for c in counts])
-        found[method] = pd.Series(metric(collected).mean(axis=0), index=names)
-    return pd.DataFrame(found)
+    groups = part.groupby("method", sort=False)
+    return pd.DataFrame({method: _of_subjects(mine, classes, metric, level) for method, mine in groups})
+
+
+def _of_subjects(mine: pd.DataFrame, classes: list[str], metric: Metric, level: str) -> pd.Series:
+    """Return what one method reaches for each subject, mean over seeds and repeats."""
+    units, counts, _ = unit_counts(mine, classes, level)
+    names, groups = np.unique(units["subject"].astype(str), return_inverse=True)
+    collected = np.stack([collected_counts(c, groups) for c in counts])
+    return pd.Series(metric(collected).mean(axis=0), index=names)
 
 
 def _of_values(differences: pd.Series, margin: float) -> dict[str, float]:
@@ -207,8 +221,8 @@ def _of_folds(differences: pd.Series, share: float) -> dict[str, float]:
 
 def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float) -> dict[str, float]:
     """Compare two methods by exchanging their predictions for single units; counts (n_draws, n_units, ...)."""
-    if a.shape[1:] != b.shape[1:] or a.shape[1] < 2:  # a fold failed for one of them
-        return _nothing(0)
+    if a.shape[1] < 2:  # folds failed
+        return _nothing(a.shape[1])
     n, shape = a.shape[1], a.shape[2:]
     draws = max(len(a), len(b))  # seeds; a method without randomness has one
     a, b = (np.take(c, np.arange(draws) % len(c), axis=0) for c in (a, b))
@@ -226,20 +240,36 @@ def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float) -> d
     kinds, often = np.unique(flat, axis=0, return_counts=True)  # units that both methods treat alike
     summed = (_resampled(often) @ kinds).reshape(_RESAMPLES, 2, draws, *shape)
     spread = (metric(summed[:, 0]) - metric(summed[:, 1])).mean(axis=1)
-    row = {**_nothing(n), "difference": here, "sd": sd, "effect": _effect(here, sd), "detectable": detectable(sd, n)}
+    row = {**_nothing(n), "difference": here, "p": _share(extreme, n), **_practical(spread, margin)}
     trained = metric(a.sum(axis=1)) - metric(b.sum(axis=1))  # the difference of each seed, on the same units
-    p = max(_share(extreme, n), _beyond_seeds(here, float(np.nanvar(spread)), n, trained))
-    return {**row, **_practical(spread, margin), "p": p}
+    beyond = _beyond_seeds(here, float(np.nanvar(spread)), n, trained, margin)
+    if beyond and beyond["p"] > row["p"]:
+        sd, row = beyond.pop("sd"), row | beyond
+    return {**row, "sd": sd, "effect": _effect(here, sd), "detectable": detectable(sd, n)}
 
 
-def _beyond_seeds(difference: float, variance: float, n: int, trained: np.ndarray) -> float:
-    """Return p of a t test of a difference that other units and other seeds would change (Satterthwaite's degrees)."""
+def _beyond_seeds(
+    difference: float, variance: float, n: int, trained: np.ndarray, margin: float
+) -> dict[str, float] | None:
+    """Return p, interval and so on of a difference that other units and other seeds would change.
+
+    A t test with the variance over seeds added to that over units (Satterthwaite's degrees of freedom); None where
+    seeds change nothing.
+    """
     of_seeds = float(trained.var(ddof=1)) / len(trained) if len(trained) > 1 else 0.0
     if not of_seeds > 0:
-        return 0.0  # there is nothing to add to the test over units
+        return None
     both = variance + of_seeds
-    freedom = both**2 / (variance**2 / (n - 1) + of_seeds**2 / (len(trained) - 1))
-    return float(2 * student.sf(abs(difference) / np.sqrt(both), freedom))
+    freedom, error = both**2 / (variance**2 / (n - 1) + of_seeds**2 / (len(trained) - 1)), np.sqrt(both)
+    width = student.ppf(0.975, freedom) * error
+    inside = student.cdf([(-margin - difference) / error, (margin - difference) / error], freedom)
+    return {
+        "p": float(2 * student.sf(abs(difference) / error, freedom)),
+        "low": float(difference - width),
+        "high": float(difference + width),
+        "equal": float(inside[1] - inside[0]),
+        "sd": float(np.sqrt(n) * error),
+    }
 
 
 def _resampled(often: np.ndarray) -> np.ndarray:

@@ -31,13 +31,18 @@ def combine_sources(table: pd.DataFrame) -> dict[str, float]:
     Raises
     ------
     InputError
-        If fewer than two sources have a difference with a spread.
+        If fewer than two sources have a difference with a spread, or one is over folds.
 
     Notes
     -----
     R. DerSimonian, N. Laird: Meta-analysis in clinical trials. Controlled Clinical Trials 7, 1986, 177-188. With two or
     three sources ``tau`` is hardly known, and the interval is too narrow.
     """
+    if "unit" in table and (table["unit"] == "fold").any():
+        raise InputError(
+            "Differences over folds came, which share their training data.",
+            fits="differences over people, or recordings",
+        )
     known = table[(table["sd"] > 0) & np.isfinite(table["difference"]) & (table["n_units"] > 1)]
     if len(known) < 2:
         raise InputError(f"{len(known)} sources have a difference with a spread.", fits="two or more")

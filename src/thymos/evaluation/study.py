@@ -387,6 +387,8 @@ class Claim(_Strict):
         Whether its source says that samples were divided so; else an honest protocol is the nearest thing here.
     metric : str, optional
         What was published; the study's metric by default.
+    differs : str
+        What makes the published task another one, in words, if it is: then the numbers are not compared.
     """
 
     text: str
@@ -396,6 +398,7 @@ class Claim(_Strict):
     method: str = ""
     stated: bool = True
     metric: str = ""
+    differs: str = ""
 
 
 class InspectionSpec(_Strict):

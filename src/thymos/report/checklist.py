@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from thymos.evaluation.auditor import EXPERIMENTS
 from thymos.evaluation.statistics import MIN_SUBJECTS
 from thymos.report.view import RunView
 
@@ -85,6 +86,8 @@ def _honest(view: RunView) -> Iterator[Check]:
     nothing_there = "probes without anything to see"  # is no gap of the search
     skipped = [t for t in (view.audit or {}).get("skipped", []) if not t.startswith(nothing_there)]
     if view.audit is not None:
+        if EXPERIMENTS not in view.audit.get("searched", []):
+            skipped.append("no experiment with the test part of each method, which `thymos audit` of the study makes")
         yield Check("The audit could search for all that it knows", "in part" if skipped else "yes", _listed(skipped))
     new = [card.name for card in honest if "subject" in card.keys]
     others = ", ".join(card.name for card in honest)
@@ -106,9 +109,11 @@ def _measured(view: RunView) -> Iterator[Check]:
     yield Check("Compared with an answer that looks at nothing", _yes(bool(simple)), ", ".join(simple) or "none")
     true = view.fits[view.fits["labels"] == "true"]
     seeds = true.groupby("method")["seed"].nunique()
+    # with one seed they could be without randomness, but for those that the study gives fewer
+    fewer = [m for m, spec in view.study["methods"].items() if (spec.get("seeds") or seeds.max()) < seeds.max()]
     yield Check(
         f"{_SEEDS} seeds or more where a method uses randomness",
-        "no" if seeds.max() < _SEEDS else "yes" if set(seeds) <= {1, seeds.max()} else "in part",
+        "no" if seeds.max() < _SEEDS else "yes" if set(seeds) <= {1, seeds.max()} and not fewer else "in part",
         "; ".join(f"{_count(n, 'seed')}: {', '.join(names.index)}" for n, names in seeds.groupby(seeds)),
     )
     shown = view.summary[(view.summary["labels"] == "true") & (view.summary["level"] == view.level)].iloc[0]
@@ -121,7 +126,7 @@ def _measured(view: RunView) -> Iterator[Check]:
     planned = view.study.get("comparisons") or {}
     pairs = sum(len(rivals) for rivals in planned.values())
     yield Check(
-        "Comparisons were stated beforehand and are corrected for their number",
+        "Comparisons are named in the study, and corrected for their number",
         "yes" if pairs else "in part",
         f"{_count(pairs, 'planned comparison')}, Holm" if pairs else "all pairs, Holm",
     )

@@ -11,10 +11,10 @@ import pandas as pd
 
 from thymos.base.errors import DataError
 from thymos.evaluation.comparison import compare_methods
-from thymos.evaluation.metrics import direction
+from thymos.evaluation.metrics import RATING_METRICS, direction
 from thymos.evaluation.systems import System
 from thymos.report.page import percent, write_page
-from thymos.report.view import RunView, number, title_of
+from thymos.report.view import ProtocolCard, RunView, chance, number, title_of
 
 __all__ = ["TABLE", "truth_rows", "write_truth"]
 
@@ -34,8 +34,10 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
     -------
     list of dict
         ``system, study, title, protocol, method, metric, level, budget, simulated, claimed, claim`` (the text),
-        ``claim_metric`` and what is reached ``in_claim_metric``, ``leaky`` and ``leaky_protocol``, ``honest, low, high,
-        chance, p`` (after Holm, of all methods), ``gain`` of the leak with its interval ``gain_low, gain_high``,
+        ``claim_metric``, what is reached ``in_claim_metric``, by the leak ``leak_in_claim_metric``, what ``differs`` in
+        the published task; ``leaky`` and ``leaky_protocol``, ``honest, low, high, chance, p`` (after Holm, of all
+        methods), ``seeds``, ``missing`` (folds that have no finished fit), ``pairs`` (how pairs of modalities of
+        different people were made, if they were); ``gain`` of the leak with its interval ``gain_low, gain_high``,
         ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``difference`` to it
         with its interval and ``difference_p``, and ``verdict``, in words.
     """
@@ -52,7 +54,8 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
             **{"method_title": view.methods[method], "metric": view.metric, "level": view.level},
             **{"budget": view.study["budget"], "simulated": _simulated(view)},
             **{"honest": cell.value, "low": cell.low, "high": cell.high, "chance": cell.chance},
-            **{"p": corrected[card.name].get(method, np.nan), **_claim(view, card.name, method)},
+            **{"p": corrected[card.name].get(method, np.nan), **_fits(view, card, method)},
+            **{"pairs": _pairs(view, card.name), **_claim(view, card.name, method)},
             **_leak(view, card.name, method),
         }
         row |= _rival(view, card.name, method)
@@ -95,9 +98,13 @@ def write_truth(
     gone = dict(absent)
     for study, run in runs.items():
         try:
-            rows += truth_rows(methods[study][0], study, methods[study][1], RunView(run))
+            found = truth_rows(methods[study][0], study, methods[study][1], RunView(run))
         except DataError as error:
             gone[study] = error.came
+            continue
+        rows += found
+        if not found:
+            gone[study] = f"{methods[study][1]} has no finished fit under an honest protocol"
     if not rows:
         raise DataError("No study has a result.", do="; ".join(f"{name}: {text}" for name, text in gone.items()))
     table = pd.DataFrame(rows)
@@ -130,18 +137,43 @@ def _link(run: Path, place: Path) -> str:
 
 def _claim(view: RunView, protocol: str, method: str) -> dict[str, Any]:
     """Return the published number that belongs to a method, if the study names one, and ours in its own metric."""
-    claim = next((claim for claim in view.study["claims"] if claim["method"] == method), None)
-    if claim is None:
+    claims = [claim for claim in view.study["claims"] if claim["method"] == method]
+    if not claims:
         return {}
+    twin = _twin(view, protocol)
+    # that of this protocol, or else of its leaky twin, or else any
+    claim = min(claims, key=lambda claim: (claim["protocol"] != protocol, claim["protocol"] != twin))
     metric = claim.get("metric") or view.metric
-    here = view.cell(protocol, method, metric).value
     words = f"{claim['text']}, {claim['source']}"
-    return {"claimed": claim["value"], "claim": words, "claim_metric": metric, "in_claim_metric": here}
+    row = {"claimed": claim["value"], "claim": words, "claim_metric": metric, "differs": claim.get("differs", "")}
+    row["in_claim_metric"] = view.cell(protocol, method, metric).value
+    if twin is not None and claim["protocol"] == twin:
+        row["leak_in_claim_metric"] = view.cell(twin, method, metric).value
+    return row
+
+
+def _twin(view: RunView, honest: str) -> str | None:
+    return next((leaky for leaky, of in view.twins.items() if of == honest), None)
+
+
+def _fits(view: RunView, card: ProtocolCard, method: str) -> dict[str, int]:
+    """Return how many seeds there are, and how many folds without any fit."""
+    fits = view.fits[view.fits["labels"] == "true"]
+    mine = fits[(fits["protocol"] == card.name) & (fits["method"] == method)]
+    return {"seeds": mine["seed"].nunique(), "missing": card.n_folds - mine["fold"].nunique()}
+
+
+def _pairs(view: RunView, protocol: str) -> str:
+    """Return how modalities of different people were paired, if they were."""
+    if not view.study.get("pairing"):
+        return ""
+    kind = (view.study["protocols"][protocol].get("parameters") or {}).get("pairing", "label")
+    return "" if kind == "trial" else str(kind)
 
 
 def _leak(view: RunView, honest: str, method: str) -> dict[str, Any]:
     """Return what the leaky twin of a protocol reaches, and how much that is more."""
-    twin = next((leaky for leaky, of in view.twins.items() if of == honest), None)
+    twin = _twin(view, honest)
     if twin is None or view.cell(twin, method).value is None:
         return {}
     mine = view.predictions[(view.predictions["method"] == method) & view.predictions["protocol"].isin([honest, twin])]
@@ -177,30 +209,56 @@ def _rival(view: RunView, protocol: str, method: str) -> dict[str, Any]:
 
 def _verdict(row: Mapping[str, Any]) -> str:
     """Say what the numbers of a row mean."""
-    above = np.isfinite(row["p"]) and row["p"] < 0.05
-    words = [
-        f"Above chance ({number(row['honest'])} against {number(row['chance'])})."
-        if above
-        else f"Not told from chance ({number(row['honest'])} against {number(row['chance'])})."
-    ]
-    if row.get("in_claim_metric") is not None:
-        short = row["claimed"] - row["in_claim_metric"]
-        of = "" if row["claim_metric"] == row["metric"] else f" in {title_of(row['claim_metric'])}"
-        words.append(
-            f"The claim of {percent(row['claimed'])} is {100 * short:.0f} points higher{of}."
-            if short > 0.005
-            else f"The claim of {percent(row['claimed'])} is reached{of}."
-        )
+    against = f"({number(row['honest'])} against {number(row['chance'])})"
+    words = []
+    if row["pairs"]:
+        words.append(f"Pairs of different people, drawn by {'their label' if row['pairs'] == 'label' else 'chance'}.")
+    if row["missing"] > 0:
+        words.append(f"Unfinished: {row['missing']} folds are missing.")
+    if not np.isfinite(row["p"]):
+        words.append(f"Whether it is above chance cannot be said {against}.")
+    else:
+        words.append(f"{'Above' if row['p'] < 0.05 else 'Not told from'} chance {against}.")
+    words += [_of_claim(row)] if row.get("claimed") is not None else []
     if "gain" in row:
         span = "" if not np.isfinite(row["gain_low"]) else f" [{row['gain_low']:+.2f}, {row['gain_high']:+.2f}]"
         words.append(f"The split {row['leaky_protocol']}, which leaks, changes it by {row['gain']:+.3f}{span}.")
     if "rival" in row:
         known = row["difference_p"] < 0.05
         better = "better" if direction(row["metric"]) * row["difference"] > 0 else "worse"
-        words.append(
-            f"{'It is ' + better + ' than' if known else 'It is not told from'} {row['rival_title']} "
-            f"({row['difference']:+.3f}, p {number(row['difference_p'])}, before correction)."
-        )
+        if np.isfinite(row["difference_p"]):
+            words.append(
+                f"{'It is ' + better + ' than' if known else 'It is not told from'} {row['rival_title']} "
+                f"({row['difference']:+.3f}, p {chance(row['difference_p'])}, before correction"
+                f"{', of one training each' if row['seeds'] == 1 else ''})."
+            )
     if row["simulated"]:
         words.append("Simulated data: this says nothing about people.")
     return " ".join(words)
+
+
+def _of_claim(row: Mapping[str, Any]) -> str:
+    """Set a published number beside ours, in its own metric."""
+    better = direction(row["claim_metric"])
+    say = percent if better > 0 and row["claim_metric"] not in RATING_METRICS else number
+    claim, here = f"claim of {say(row['claimed'])}", row["in_claim_metric"]
+    if row["differs"]:
+        return f"The {claim} is of another task ({row['differs']}) and is not compared."
+    if here is None or not np.isfinite(here):
+        return f"The {claim} cannot be compared."
+    of = "" if row["claim_metric"] == row["metric"] else f" in {title_of(row['claim_metric'])}"
+    short = better * (row["claimed"] - here)
+    if short <= 0.005:
+        text = f"The {claim} is reached{of}"
+    else:
+        far = f"{100 * short:.0f} points higher" if say is percent else f"{number(short)} better"
+        end = row["high"] if better > 0 else row["low"]
+        near = not of and np.isfinite(end) and better * (row["claimed"] - end) <= 0
+        text = f"The {claim} is {far}{of}{', within the interval' if near else ''}"
+    text += ", by pairs that no person has" if row["pairs"] else ""
+    leak = row.get("leak_in_claim_metric")
+    if leak is not None and short > 0.005:
+        text += (
+            "; the leak reaches it" if better * (row["claimed"] - leak) <= 0.005 else "; the leak falls short of it too"
+        )
+    return f"{text}."
