@@ -8,8 +8,9 @@ what it missed of the `first` (`honesty_cases.py`: three variants of each kind, 
 what it can find; the `fresh` (`honesty_fresh.py`: two other variants, ten clean studies) say how often it is right. A
 case is what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor
 is given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
-probes nuisances. A case counts as found if anything but a note is found. Rates have exact 95 % intervals over cases.
-Results: results/honesty-SET.csv (every case) and results/honesty-SET.json.
+probes nuisances. A case counts as found if anything but a note is found, and as `named` if that is not the shortcut
+probe alone, where the kind is no shortcut. Rates have exact 95 % intervals over cases; seeds of a case are averaged.
+Results: results/honesty-SET.csv (every case) and results/honesty-SET.json, which --again makes of the former.
 """
 
 from __future__ import annotations
@@ -22,17 +23,15 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 
 import time
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import honesty_cases
 import honesty_fresh
-import numpy as np
 import pandas as pd
 from honesty_cases import KINDS, Case
-from scipy.stats import binomtest
+from scipy.stats import beta
 
 from thymos.evaluation.auditor import Audit, audit_data, audit_probes
 from thymos.evaluation.interventions import intervene
@@ -45,6 +44,8 @@ SETS = {"first": honesty_cases, "fresh": honesty_fresh}
 #: What probes are told of a study.
 STUDY = SimpleNamespace(seed=0, budget="quick", metric="balanced_accuracy", level="trial", baseline="majority")
 NAME = "author"
+SHORTCUT = "shortcut: shortcut"
+SHORTCUTS = ("label in a feature", "identity as label")  # kinds that a probe of nuisances is the way to find
 
 
 def audited(case: Case) -> Audit:
@@ -83,10 +84,34 @@ def row_of(case: Case, seed: int) -> dict[str, Any]:
     }
 
 
-def rate(found: Sequence[bool]) -> dict[str, float]:
-    """Return a share with its exact interval."""
-    test = binomtest(int(np.sum(found)), len(found)).proportion_ci(method="exact")
-    return {"n": len(found), "rate": float(np.mean(found)), "low": float(test.low), "high": float(test.high)}
+def rate(part: pd.DataFrame, column: str = "found") -> dict[str, float]:
+    """Return a share with its interval after Clopper and Pearson over cases, whose seeds are averaged."""
+    cases = part.groupby(["kind", "strength", "variant"], dropna=False)[column].mean()
+    k, n = float(cases.sum()), len(cases)
+    low, high = beta.ppf(0.025, k, n - k + 1) if k > 0 else 0.0, beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
+    return {"n": len(part), "cases": n, "rate": k / n, "low": float(low), "high": float(high)}
+
+
+def summed(table: pd.DataFrame) -> dict[str, Any]:
+    """Return what is stored of the table of all cases."""
+    said = table["what"].fillna("").str.split("; ")
+    other = said.map(lambda kinds: any(kind and kind != SHORTCUT for kind in kinds))
+    table = table.assign(named=table["found"] & (other | table["kind"].isin(SHORTCUTS)))
+    planted, innocent = table[table["kind"] != "clean"], table[table["kind"] == "clean"]
+    strengths = planted.groupby("strength", sort=False)
+    found: dict[str, Any] = {
+        "by_strength": {name: rate(part) for name, part in strengths},
+        "named": {name: rate(part, "named") for name, part in strengths},
+        "by_kind": {
+            f"{kind}, {strength}": rate(part)
+            for (kind, strength), part in planted.groupby(["kind", "strength"], sort=False)
+        },
+        "missed": planted.loc[~planted["found"], ["kind", "strength", "variant", "seed"]].to_dict("records"),
+    }
+    if len(innocent):
+        found["false_alarms"] = rate(innocent)
+        found["accused"] = innocent.loc[innocent["found"], ["variant", "what", "seed"]].to_dict("records")
+    return found
 
 
 def main() -> None:
@@ -95,32 +120,22 @@ def main() -> None:
     parser.add_argument("--cases", choices=[*SETS], default="fresh")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--kind", nargs="*", default=[*KINDS, "clean"])
+    parser.add_argument("--again", action="store_true", help="sum up the stored cases, and audit none")
     parser.add_argument("--out", type=Path, default=Path("results"))
     given = parser.parse_args()
-    cases = SETS[given.cases]
+    cases, place = SETS[given.cases], given.out / f"honesty-{given.cases}"
     rows = []
-    for seed in range(given.seeds):
+    for seed in range(0 if given.again else given.seeds):
         for case in (*cases.leaks(seed), *cases.clean(seed)):
             if case.kind in given.kind:
                 rows.append(row_of(case, seed))
                 print({key: value for key, value in rows[-1].items() if key != "variant"}, flush=True)
-    table = pd.DataFrame(rows)
-    planted, innocent = table[table["kind"] != "clean"], table[table["kind"] == "clean"]
-    found: dict[str, Any] = {
-        "by_strength": {name: rate(part["found"]) for name, part in planted.groupby("strength", sort=False)},
-        "by_kind": {
-            f"{kind}, {strength}": rate(part["found"])
-            for (kind, strength), part in planted.groupby(["kind", "strength"], sort=False)
-        },
-        "missed": planted.loc[~planted["found"], ["kind", "strength", "variant", "seed"]].to_dict("records"),
-    }
-    if len(innocent):
-        found["false_alarms"] = rate(innocent["found"])
-        found["accused"] = innocent.loc[innocent["found"], ["variant", "what", "seed"]].to_dict("records")
+    table = pd.read_csv(place.with_suffix(".csv")) if given.again else pd.DataFrame(rows)
+    found = summed(table)
     print(json.dumps({key: found[key] for key in found if key not in ("missed", "accused")}, indent=1))
     if set(given.kind) >= {*KINDS, "clean"}:
-        place = given.out / f"honesty-{given.cases}"
-        table.to_csv(place.with_suffix(".csv"), index=False, float_format="%.3g")
+        if rows:
+            table.to_csv(place.with_suffix(".csv"), index=False, float_format="%.3g")
         place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

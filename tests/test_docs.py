@@ -647,9 +647,11 @@ def test_how_often_the_auditor_is_right_is_stored():
             kind, strength = key.rsplit(", ", 1)
             cell = shown[kind][mine][("weak", "middle", "strong").index(strength)]
             assert float(cell) == pytest.approx(row["rate"], abs=5.1e-3)
-        for cell, row in zip(shown["all"][mine], stored["by_strength"].values(), strict=True):
-            numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
-            assert numbers == pytest.approx([row["rate"], row["low"], row["high"]], abs=5.1e-3)
+        for title, key in {"all": "by_strength", "all, and not by the shortcut probe alone": "named"}.items():
+            for cell, row in zip(shown[title][mine], stored[key].values(), strict=True):
+                numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
+                assert numbers == pytest.approx([row["rate"], row["low"], row["high"]], abs=5.1e-3)
+        assert {row["cases"] for row in stored["by_strength"].values()} == {(20, 30)[half]}
         alarms = stored["false_alarms"]
         said = f"{len(stored['accused'])} of {alarms['n']}: {alarms['rate']:.3f}"
         assert shown["clean studies that are accused"][3 * half] == (

@@ -239,6 +239,10 @@ def test_what_seeds_alone_make_is_no_difference_of_methods():
         for _ in range(20)
     ]
     assert np.mean(np.array(nulls) < 0.05) <= 0.15
+    apart = _of_counts(counts([0.5, 0.7, 0.9]), counts([0.6, 0.6, 0.6]), accuracy, MARGIN)
+    assert apart["p"] > 0.05
+    assert apart["low"] < 0 < apart["high"], "the interval says what p says"
+    assert apart["detectable"] > abs(apart["difference"])
     same = _of_counts(counts([0.9, 0.9, 0.9]), counts([0.7, 0.7, 0.7]), accuracy, MARGIN)
     assert same["p"] < 0.01
     one = _of_counts(counts([0.8]), counts([0.7]), accuracy, MARGIN)

@@ -42,3 +42,8 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 def test_one_source_is_nothing_to_combine():
     with pytest.raises(InputError, match="1 sources"):
         combine_sources(sources([0.1, np.nan]))
+
+
+def test_differences_over_folds_are_refused():
+    with pytest.raises(InputError, match="share their training data"):
+        combine_sources(sources([0.1, 0.2]).assign(unit=["subject", "fold"]))
