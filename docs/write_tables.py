@@ -98,6 +98,7 @@ ROWS = (
         "hku956-physio.quick",
         "lstm",
         "subject_stimulus",
+        "random_window",
         metric="balanced_accuracy",
     ),
     Row(
