@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 import yaml
 
+from thymos.base.errors import DataError
 from thymos.cli import main
 
 STUDY = {
@@ -416,7 +417,7 @@ def test_a_run_of_another_version_is_refused_in_words(plan, muse_folder, tmp_pat
         assert "Traceback" not in result.stderr
 
 
-def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(thymos, tmp_path):
+def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(thymos, tmp_path, monkeypatch):
     status, printed, said = thymos("reproduce", "--list")
     assert status == 0
     assert "lstm-gru: LSTM against GRU" in printed
@@ -430,6 +431,17 @@ def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(th
     assert status == 2
     assert "No study has a result" in said
     assert thymos("reproduce", "lell")[0] == 2
+
+    def absent(*of, **options):
+        raise DataError("its corpus is gone")
+
+    monkeypatch.setattr("thymos.evaluation.runner.run_study", absent)
+    assert thymos("reproduce", "masked-gan", "--simulated", *where)[0] == 0
+    text = (tmp_path / "t" / "truth.html").read_text()
+    assert "mgan-nas-demo: its corpus is gone" in text
+    assert "lstm-gru-demo, trial:" in text, "the page keeps what was run here"
+    assert thymos("reproduce", "lstm-gru", "--simulated", *where)[0] == 0
+    assert "lstm-gru-demo, trial:" in (tmp_path / "t" / "truth.html").read_text()
 
 
 def test_doctor_names_what_is_there_and_fails_where_nothing_would_work(monkeypatch, muse_folder):

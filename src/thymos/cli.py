@@ -333,12 +333,20 @@ def reproduce(
                 print("thymos: stopped. Finished fits are stored; the same command continues there.", file=sys.stderr)
                 raise typer.Exit(130) from None
             except ThymosError as error:  # a corpus that is not here must not keep the others from being measured
-                absent[study] = error.came
+                if (folder / "study.json").is_file():  # nor hide what was measured while it was here
+                    runs[study] = folder
+                else:
+                    absent[study] = error.came
                 print(f"thymos: {study}: {error}", file=sys.stderr)
             except Exception as error:  # a defect in one study must not cost the page of the others
                 failed, absent[study] = True, f"{type(error).__name__}: {error}"
                 print(f"thymos: {study}: {absent[study]}; this is a defect of Thymos", file=sys.stderr)
-    page = write_truth(out, systems, runs, absent, methods)
+    for name, one in systems_named("all").items():  # the page of one system keeps the others that were run here
+        for study, method in [one.demo] if simulated else one.studies.items():
+            if name not in systems and (out / study / "study.json").is_file():
+                runs[study], methods[study] = out / study, (name, method)
+    shown = {name: one for name, one in systems_named("all").items() if name in {of for of, _ in methods.values()}}
+    page = write_truth(out, shown, runs, absent, methods)
     console.print(f"page: {page}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
