@@ -201,6 +201,16 @@ def test_truncated_files_are_said_in_words(folder, words, folder_state, share, s
     assert folder_state(folder) == before
 
 
+def test_all_files_that_are_damaged_are_named_at_once(folder, words):
+    names = ["03-01-03-01-01-01-02.wav", "03-01-04-01-01-01-02.wav"]
+    for name in names:
+        path = put(folder, name, sound(1, 1.0))
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DataError) as error:
+        RAVDESS(folder).check()
+    words(error.value, "2 files cannot be used", *names, "expected:")
+
+
 def test_a_film_whose_end_is_missing_is_said_in_words(folder, words):
     path = film(folder / "Actor_02" / "02-01-03-01-01-01-02.mp4", frames=20, noise=True)
     assert next(r for r in RAVDESS(folder).recordings() if "face" in r.signals).signal("face").data.shape[0] == 20

@@ -52,6 +52,7 @@ _FULL = 1 - 2**-15  # the greatest value of 16 bits
 _STEP = 2**-15
 _SILENCE = 0.3  # seconds
 _QUIET = 0.5  # seconds
+_DAMAGED = 5  # files that are named
 _FITS = "Actor_<01 to 24>/03-<channel>-<emotion>-<intensity>-<statement>-<repetition>-<actor>.wav, .flac or .mp4"
 
 
@@ -182,16 +183,28 @@ class RAVDESS(Source):
         """Read every sound and say what is missing, equal, silent, clipped or told by loudness alone."""
         files, notes = self._files
         notes = [*notes, *self._missing()]
-        rows, digests = [], defaultdict(list)
+        rows, digests, damaged = [], defaultdict(list), []
         for recording in self.recordings():
             path = files[recording.meta["trial"]].get("speech")
-            if path is None:
-                recording.signal("face")
+            try:
+                given = recording.signal("face" if path is None else "speech")
+            except DataError as error:
+                damaged.append(error)
                 continue
-            signal = cast(Signal, recording.signal("speech"))
+            if path is None:
+                continue
+            signal = cast(Signal, given)
             digests[hashlib.blake2b(signal.data.tobytes(), digest_size=16).digest()].append(path.name)
             n_channels = audio_facts(path)[1]
             rows.append({"file": path.name, **recording.meta, **_measured(signal), "channels": n_channels})
+        if len(damaged) > 1:  # all at once, not one after each repair
+            raise DataError(
+                f"{len(damaged)} files cannot be used: " + " ".join(error.came for error in damaged[:_DAMAGED]),
+                fits=damaged[0].fits,
+                do=damaged[0].do,
+            )
+        if damaged:
+            raise damaged[0]
         for names in (sorted(names) for names in digests.values() if len(names) > 1):
             notes.append(Note(names[0], f"holds the same samples as {', '.join(names[1:])}"))
         return notes + (_findings(self.root, pd.DataFrame(rows)) if rows else [])
