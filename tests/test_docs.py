@@ -638,6 +638,35 @@ def test_what_networks_reach_on_photographs_is_stored():
     assert f"The commonest class has {majority:.3f}" in page
 
 
+def test_what_helps_rare_expressions_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "fer2013-rare.quick.csv", dtype={"labels": str})
+    stored = stored.query("level == 'trial' and labels == 'true'").set_index(["method", "metric"])
+    recalls = pd.read_csv(ROOT / "results" / "fer2013-rare.quick.recalls.csv").set_index(["method", "class"])
+    found = json.loads((ROOT / "results" / "fer2013-rare.quick.json").read_text())["official"]
+    changed = "random changes"
+    titles = {
+        **{"plain": "photographs as they are", "plain_gan": "as they are, DCGAN", "changed": changed},
+        **{"changed_weighted": f"{changed}, weighted classes", "changed_gan": f"{changed}, DCGAN"},
+        **{"changed_oversample": f"{changed}, repeated photographs"},
+    }
+    shown = rows_of("faces.md", 5)
+    for name, title in titles.items():
+        macro, accuracy, *mine = (list(map(float, re.findall(r"\d\.\d+", cell))) for cell in shown[title])
+        known = stored.loc[(name, "macro_f1"), ["value", "low", "high", "seed_sd"]].tolist()
+        assert macro == pytest.approx(known, abs=5.1e-4)
+        assert accuracy == pytest.approx([stored.loc[(name, "accuracy"), "value"]], abs=5.1e-4)
+        for numbers, rare in zip(mine, ("disgust", "fear"), strict=True):
+            assert numbers == pytest.approx(recalls.loc[(name, rare), ["recall", "low", "high"]].tolist(), abs=5.1e-3)
+    shown = rows_of("faces.md", 4)
+    for pair in found["compared"]:
+        cells = shown[f"{titles[pair['a']]} against {titles[pair['b']]}"]
+        of = {row["class"]: row for row in found["recalls"] if (row["a"], row["b"]) == (pair["a"], pair["b"])}
+        for cell, row in zip(cells, (pair, of["disgust"], of["fear"]), strict=True):
+            numbers = list(map(float, re.findall(r"[-+]?\d\.\d+", cell)))
+            known = [row[key] for key in ("difference", "low", "high", "p_holm")]
+            assert numbers == pytest.approx(known, abs=5.1e-3)
+
+
 def test_how_often_the_auditor_is_right_is_stored():
     shown = rows_of("audit.md", 7)
     for half, name in enumerate(("fresh", "first")):
