@@ -157,6 +157,7 @@ def test_differences_between_methods_are_tested_and_shown(view, monkeypatch):
     monkeypatch.setitem(view.study, "recalls", ["neutral", "relaxed"])
     view.__dict__.pop("recall_comparisons")
     assert shown().count(">recall of<") == 1
+    assert "By the recall of single classes 0 of 2 differ" in shown()
     table = view.recall_comparisons
     of = view.recalls.set_index(["protocol", "method", "class"])["recall"]
     for row in table.itertuples(index=False):
