@@ -582,6 +582,32 @@ def test_what_speech_costs_is_stored():
     assert {row["trained_on"] for row in stored.values()} == {1138}
 
 
+def test_what_training_on_photographs_costs_is_stored():
+    stored = json.loads((ROOT / "results" / "faces.json").read_text())
+    rows = rows_of("faces.md", 3)
+    names = {
+        **{"as shipped": "as shipped", "float32": "float32", "float32, channels first": "float32, channels first"},
+        **{"nothing changed at random": "bfloat16, nothing changed"},
+        **{"photographs as floats": "bfloat16, photographs as floats"},
+    }
+    networks = ("three_block", "compact")
+    for title, name in names.items():
+        for shown, network in zip(rows[title], networks, strict=True):
+            mine, first = stored[network][name], stored[network]["as shipped"]
+            time = mine["seconds"] / first["seconds"]
+            words = f"{mine['seconds']:.1f} s" if name == "as shipped" else f"{time:.2f}"
+            assert shown == f"{words}, {mine['megabytes']:.0f} MB"
+    page = " ".join((ROOT / "docs" / "faces.md").read_text().split())
+    slower = stored["changes"]["one by one"] / stored["changes"]["batches"]
+    assert f"take {slower:.1f} times as long" in page
+    assert all(
+        stored[n]["bfloat16, nothing changed"]["seconds"] > 0.9 * stored[n]["as shipped"]["seconds"] for n in networks
+    )
+    # the training part of FER-2013 without the 503 photographs that copy one of the test part
+    minutes = 60 * stored["compact"]["as shipped"]["seconds"] * (28_709 - 503) / stored["photos"] / 60
+    assert f"its 60 epochs take {minutes:.0f} minutes" in page
+
+
 def test_what_is_left_of_pruned_networks_is_stored():
     stored = pd.read_csv(ROOT / "results" / "gene-pruning-digits.quick.csv")
     table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")

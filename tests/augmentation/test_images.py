@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from thymos.augmentation import FaceDCGAN, Oversample
+from thymos.augmentation import FaceDCGAN, Oversample, images
 from thymos.augmentation.base import synthetic_budget
 from thymos.augmentation.images import _Form
 from thymos.base.checkpoints import kept_in
@@ -191,6 +191,27 @@ def test_equal_seeds_give_equal_photographs_also_after_a_stop(faces, tmp_path):
     assert np.array_equal(plain, first)
     assert np.array_equal(first, again)
     assert list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_training_killed_in_any_stage_goes_on(stop, faces, tmp_path, monkeypatch):
+    plain = FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y)[0]
+    judge, calls = images._Photos.judge, []
+
+    def killed(self, generator):
+        calls.append(self.only)
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return judge(self, generator)
+
+    monkeypatch.setattr(images._Photos, "judge", killed)
+    with kept_in(tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y)
+        again = FaceDCGAN(filtered=False, **SMALL).fit_resample(faces.X, faces.y)[0]
+    assert np.array_equal(again, plain)
+    # the stage of all classes has two judgements, then that of the rare class has one: what was done is not done again
+    assert calls[stop:].count(None) == 3 - stop
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from thymos.augmentation.quality import gan_report
 from thymos.base.errors import InputError
 from thymos.evaluation.generated import Generated, GeneratedStudy
 from thymos.evaluation.study import parse_study
-from thymos.report.generated import FILES, draw_generated, maps_figure, write_generated
+from thymos.report.generated import FILES, _photos, draw_generated, maps_figure, write_generated
 
 CLASSES = ["calm & <low>", "tense"]
 CAP = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
@@ -204,6 +204,28 @@ def test_many_classes_and_one_value_are_drawn():
     drawn = titles(many)
     assert "3 more are not drawn" in drawn["Maps of the scalp"].caption
     assert drawn["Two dimensions"].svg
+
+
+@pytest.mark.parametrize(("dtype", "colours"), [(np.uint8, 1), (np.float32, 3)])
+def test_photographs_stand_side_by_side_from_both_parts(dtype, colours, monkeypatch):
+    parts = {}
+    for part, height in (("train", 0.2), ("held", 0.4), ("generated", 0.8)):
+        y = np.repeat(CLASSES, [30, 30 if part == "train" else 3])
+        X = np.full((len(y), colours, 8, 8), height) + np.where(y == "tense", 0.1, 0)[:, None, None, None]
+        parts[part] = (np.round(255 * X) if dtype == np.uint8 else X).astype(dtype), y
+    one = replace(made_of(), parts=parts, unplaced="pictures")
+    figures = []
+    monkeypatch.setattr("thymos.report.generated.svg", lambda fig: figures.append(fig) or "drawn")
+    _photos(one)
+    (figure,) = figures
+    found = {ax.get_title(): np.asarray(ax.images[0].get_array()) for ax in figure.axes}
+    assert list(found) == [f"{name}: {part}" for name in CLASSES for part in ("held-out", "generated")]
+    for (title, shown), height in zip(found.items(), (0.4, 0.8, 0.5, 0.9), strict=True):
+        first = shown[:, :8]
+        assert first == pytest.approx(np.full(first.shape, height), abs=1 / 255), title
+        assert shown.shape[:2] == found["tense: generated"].shape[:2]
+        # three photographs of the rare class, then nothing
+        assert (shown[:, 30:] == 1).all() == title.startswith("tense")
 
 
 def test_sequences_of_the_body_are_shown_as_waveforms_and_spectra():
