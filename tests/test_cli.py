@@ -442,6 +442,11 @@ def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(th
     assert "lstm-gru-demo, trial:" in text, "the page keeps what was run here"
     assert thymos("reproduce", "lstm-gru", "--simulated", *where)[0] == 0
     assert "lstm-gru-demo, trial:" in (tmp_path / "t" / "truth.html").read_text()
+    table = tmp_path / "t" / "truth.csv"
+    status, _, said = thymos("reproduce", "lstm-gru", "--simulated", *where[:-1], tmp_path / "u", "--add", table)
+    assert (status, said) == (0, ""), "what was run elsewhere is not run here"
+    assert "run elsewhere" in (tmp_path / "u" / "truth.html").read_text()
+    assert thymos("reproduce", "lel", "--add", tmp_path / "t" / "truth.html", *where)[0] == 2
 
 
 def test_doctor_names_what_is_there_and_fails_where_nothing_would_work(monkeypatch, muse_folder):

@@ -295,6 +295,10 @@ def reproduce(
         bool, typer.Option("--simulated", help="Their studies on the embedded simulator instead; no data are needed.")
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 for one per core.")] = 0,
+    add: Annotated[
+        list[Path] | None,
+        typer.Option("--add", help="truth.csv of another machine: its studies are shown and not run. Again for more."),
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="List the systems and their studies, and do nothing.")] = False,
     no_cache: NoCache = False,
 ) -> None:
@@ -304,7 +308,7 @@ def reproduce(
     from thymos.evaluation.runner import run_study
     from thymos.evaluation.study import load_study
     from thymos.evaluation.systems import systems_named
-    from thymos.report.truth import write_truth
+    from thymos.report.truth import read_truth, write_truth
 
     console, systems = _console(), systems_named(system)
     if show:
@@ -312,6 +316,8 @@ def reproduce(
             console.print(f"{name}: {one.title} ({one.source}); {', '.join(one.studies)}; simulated: {one.demo[0]}")
         return
     out = out or Path("runs") / f"truth-{budget}"
+    others = [row for path in add or [] for row in read_truth(path)]
+    elsewhere = {row["study"]: row["system"] for row in others}
     place, failed = Engine("loky", jobs or default_jobs(), 1, None), False
     runs: dict[str, Path] = {}
     absent: dict[str, str] = {}
@@ -319,6 +325,8 @@ def reproduce(
     for name, one in systems.items():
         for study, method in [one.demo] if simulated else one.studies.items():
             methods[study], folder = (name, method), out / study
+            if study in elsewhere and not (folder / "study.json").is_file():
+                continue
             plan = load_study(study, budget)
             console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget}", highlight=False, soft_wrap=True)
             try:
@@ -345,8 +353,12 @@ def reproduce(
         for study, method in [one.demo] if simulated else one.studies.items():
             if name not in systems and (out / study / "study.json").is_file():
                 runs[study], methods[study] = out / study, (name, method)
-    shown = {name: one for name, one in systems_named("all").items() if name in {of for of, _ in methods.values()}}
-    page = write_truth(out, shown, runs, absent, methods)
+    shown = {
+        name: one
+        for name, one in systems_named("all").items()
+        if name in {of for of, _ in methods.values()} | set(elsewhere.values())
+    }
+    page = write_truth(out, shown, runs, absent, methods, others)
     console.print(f"page: {page}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)

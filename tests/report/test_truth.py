@@ -7,7 +7,7 @@ import pytest
 from thymos.base.errors import DataError, InputError
 from thymos.evaluation.study import load_study
 from thymos.evaluation.systems import SYSTEMS, System, systems_named
-from thymos.report.truth import TABLE, truth_rows, write_truth
+from thymos.report.truth import TABLE, read_truth, truth_rows, write_truth
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -113,3 +113,47 @@ def test_the_page_says_what_was_not_measured_and_why(looked_at, tmp_path):
     assert np.isfinite(table[["honest", "low", "high", "chance", "leaky"]]).all().all()
     with pytest.raises(DataError, match="No study has a result"):
         write_truth(tmp_path / "none", {"x": system}, {}, {"absent": "no corpus here"}, methods)
+
+
+def test_rows_of_another_machine_are_shown_and_give_way_to_own_ones(looked_at, tmp_path):
+    system = System("Title", "someone 2025", "99 %", ("looked-at", "mlp"))
+    runs, methods = {"looked-at": looked_at.results.folder}, {"looked-at": ("lel", "mlp"), "far": ("lel", "mlp")}
+    write_truth(tmp_path / "there", {"lel": system}, runs, {}, methods)
+    table = pd.read_csv(tmp_path / "there" / TABLE)
+    far = tmp_path / "far.csv"
+    pd.concat([table, table.assign(study="far", title="Far away", chance=np.nan, claimed=np.nan)]).to_csv(
+        far, index=False
+    )
+    rows = read_truth(far)
+    same = ["honest", "leaky", "gain", "verdict", "missing"]
+    assert {key: rows[0][key] for key in same} == table[same].iloc[0].to_dict()
+    assert rows[0]["pairs"] == ""
+    assert "claimed" not in rows[1]
+    page = write_truth(tmp_path / "both", {"lel": system}, runs, {"far": "no corpus here"}, methods, rows).read_text()
+    assert page.count("looked-at, trial:") == page.count("far, trial:") == page.count("run elsewhere") == 1
+    assert "no corpus here" not in page
+    again = pd.read_csv(tmp_path / "both" / TABLE)
+    assert again["study"].tolist() == ["looked-at", "far"]
+    assert "elsewhere" not in again
+    assert "run elsewhere" in write_truth(tmp_path / "only", {"lel": system}, {}, {}, {}, rows).read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: table.drop(columns="chance"), "no column chance"),
+        (lambda table: table.assign(honest="much"), "values that are not"),
+        (lambda table: table.assign(simulated="perhaps"), "values that are not"),
+        (lambda table: table.assign(verdict=np.nan), "values that are not"),
+        (lambda table: table.assign(system="other"), "tells of other"),
+        (lambda table: table.iloc[:, :0], "cannot be read"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(change, words, looked_at, tmp_path):
+    methods = {"looked-at": ("lel", "mlp")}
+    write_truth(tmp_path, {"lel": SYSTEMS["lel"]}, {"looked-at": looked_at.results.folder}, {}, methods)
+    change(pd.read_csv(tmp_path / TABLE)).to_csv(tmp_path / "wrong.csv", index=False)
+    with pytest.raises(DataError, match=words):
+        read_truth(tmp_path / "wrong.csv")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_truth(tmp_path / "absent.csv")

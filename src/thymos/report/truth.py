@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,14 +12,18 @@ import pandas as pd
 from thymos.base.errors import DataError
 from thymos.evaluation.comparison import compare_methods
 from thymos.evaluation.metrics import RATING_METRICS, direction
-from thymos.evaluation.systems import System
+from thymos.evaluation.systems import SYSTEMS, System
 from thymos.report.page import percent, write_page
 from thymos.report.view import ProtocolCard, RunView, chance, number, title_of
 
-__all__ = ["TABLE", "truth_rows", "write_truth"]
+__all__ = ["TABLE", "read_truth", "truth_rows", "write_truth"]
 
 #: The table beside the page.
 TABLE = "truth.csv"
+# what every row has; what it may lack besides is left out of the page
+_WORDS = ("system", "study", "title", "protocol", "method", "method_title", "metric", "level", "budget", "verdict")
+_NUMBERS = ("honest", "low", "high", "chance")
+_PERHAPS = ("claimed", "leaky", "gain", "gain_low", "gain_high", "rival_value")
 
 
 def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict[str, Any]]:
@@ -64,12 +68,49 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
     return rows
 
 
+def read_truth(path: str | Path) -> list[dict[str, Any]]:
+    """Read the rows of a table that :func:`write_truth` wrote, such as that of another machine.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    list of dict
+        As those of :func:`truth_rows`, with ``elsewhere``.
+
+    Raises
+    ------
+    DataError
+        If it is no such table.
+    """
+    fits = f"the {TABLE} that `thymos reproduce` writes"
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(_WORDS, str))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a table ({error}).", fits=fits) from None
+    missing = [name for name in (*_WORDS, *_NUMBERS, "simulated") if name not in table]
+    if missing:
+        raise DataError(f"{path} has no column {', '.join(missing)}.", fits=fits)
+    numbers = [name for name in (*_NUMBERS, *_PERHAPS) if name in table]
+    wrong = [name for name in numbers if table[name].notna().any() and not pd.api.types.is_numeric_dtype(table[name])]
+    if wrong or table["simulated"].dtype != bool or table[list(_WORDS)].isna().any(axis=None):
+        raise DataError(f"{path} has values that are not those of such a table.", fits=fits)
+    unknown = sorted(set(table["system"]) - set(SYSTEMS))
+    if unknown:
+        raise DataError(f"{path} tells of {', '.join(unknown)}.", fits=f"the systems {', '.join(SYSTEMS)}")
+    nothing = {**dict.fromkeys(_NUMBERS, np.nan), "pairs": "", "elsewhere": True}
+    return [nothing | {str(k): v for k, v in row.items() if not pd.isna(v)} for row in table.to_dict("records")]
+
+
 def write_truth(
     folder: str | Path,
     systems: Mapping[str, System],
     runs: Mapping[str, Path],
     absent: Mapping[str, str],
     methods: Mapping[str, tuple[str, str]],
+    added: Iterable[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the page, and the table beside it.
 
@@ -83,6 +124,8 @@ def write_truth(
         Why a study was not run, in words.
     methods : mapping of str to (str, str)
         System and method of each study.
+    added : iterable of dict
+        Rows of other tables (:func:`read_truth`); those of studies that have rows of their own are left out.
 
     Returns
     -------
@@ -105,12 +148,17 @@ def write_truth(
         rows += found
         if not found:
             gone[study] = f"{methods[study][1]} has no finished fit under an honest protocol"
+    here = {row["study"] for row in rows}
+    others = [dict(row) for row in added if row["study"] not in here and row["system"] in systems]
+    rows += others
+    for row in others:
+        gone.pop(row["study"], None)
     if not rows:
         raise DataError("No study has a result.", do="; ".join(f"{name}: {text}" for name, text in gone.items()))
     table = pd.DataFrame(rows)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    table.to_csv(place / TABLE, index=False, float_format="%.5g")
+    table.drop(columns="elsewhere", errors="ignore").to_csv(place / TABLE, index=False, float_format="%.5g")
     parts = [
         {
             "name": name,
