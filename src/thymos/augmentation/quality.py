@@ -539,11 +539,7 @@ def gan_report(
             "No class has enough samples: " + "; ".join(f"{name} {counts[name]}" for name in names) + ".",
             fits=f"{2 * k} at least of one class in each part",
         )
-    rows = [
-        _Row(_GAP, c, words=f"{c}: not measured, with {_listed(counts, c)} samples; {2 * k} of each are needed")
-        for c in classes
-        if c not in enough
-    ]
+    rows = [_Row(_GAP, c, words=_gap(counts, c, 2 * k)) for c in classes if c not in enough]
     trials = np.arange(len(X["held"])) if held_trials is None else _column("held_trials", held_trials, len(X["held"]))
     draw = _Draw(X, y, trials, {c: sizes[c] for c in enough}, seed)
     groups = [(c, [c]) for c in enough] + ([(ALL, enough)] if len(enough) > 1 else [])
@@ -827,10 +823,13 @@ def _embedding(draw: _Draw) -> tuple[pd.DataFrame, tuple[float, float]]:
     return pd.concat(tables, ignore_index=True), (float(shares[0]), float(shares[1]))
 
 
-def _listed(counts: Mapping[str, Mapping[str, int]], c: str) -> str:
-    return ", ".join(f"{counts[part][c]} {name}" for part, name in (
-        ("train", "training"), ("held", "held-out"), ("generated", "generated")
-    ))  # fmt: skip
+def _gap(counts: Mapping[str, Mapping[str, int]], c: str, least: int) -> str:
+    """Say why a class is not measured."""
+    if not counts["generated"][c]:
+        return f"{c}: not measured, nothing of it was generated"
+    names = (("train", "training"), ("held", "held-out"), ("generated", "generated"))
+    listed = ", ".join(f"{counts[part][c]} {name}" for part, name in names)
+    return f"{c}: not measured, with {listed} samples; {least} of each are needed"
 
 
 _NAMES = {"tstr": "training on synthetic rows", "trts": "testing on synthetic rows"}
