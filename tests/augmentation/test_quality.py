@@ -165,6 +165,16 @@ def test_copies_among_training_rows_are_no_excuse(parts, offset):
     assert found["close"] == 1
 
 
+def test_rows_that_are_there_several_times_hide_no_copies(parts):
+    train, held, trials = parts
+    made = copies(train)
+    repeated = [tuple(np.repeat(part, n, axis=0) for part in train) for n in (1, 4)]
+    once, often = (gan_report(seen, held, made, trials) for seen in repeated)
+    for report in (once, often):
+        assert row_of(report, "memorisation")["verdict"] == "bad"
+    assert row_of(often, "memorisation")["reference"] == row_of(once, "memorisation")["reference"]
+
+
 def test_a_constant_generator_has_an_answer(parts):
     train, held, trials = parts
     made = np.repeat(train[0][:1], 20, axis=0)

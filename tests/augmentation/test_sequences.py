@@ -6,6 +6,7 @@ import pytest
 
 from thymos.augmentation import SequenceRCGAN
 from thymos.base.errors import InputError
+from thymos.base.samples import of_modality
 
 NAMES = ("hr", "hr_slope")
 SMALL = {"hidden": 8, "max_steps": 4, "judge_every": 2, "batch_size": 16, "random_state": 0, "ratio": 0.5}
@@ -99,6 +100,41 @@ def test_a_generator_that_returns_its_training_sequences_adds_nothing(rates, mon
     with pytest.warns(UserWarning, match="returns what it was trained on"):
         made, *_ = SequenceRCGAN(NAMES, **SMALL).fit_resample(X, y, meta=meta)
     assert len(made) == len(X)
+
+
+def test_copies_are_found_in_pairs_too_where_windows_overlap_and_occur_often(monkeypatch):
+    from thymos.augmentation import sequences
+
+    rng = np.random.default_rng(0)
+    n, times = 40, np.arange(80) / 4
+    slow = 1.2 + np.stack([np.interp(times, np.arange(24), row) for row in 0.04 * rng.standard_normal((n, 24))])
+    windows = np.stack([slow[:, a : a + 40] for a in (0, 20, 40)], axis=1).reshape(3 * n, 40)  # half of each overlaps
+    X = np.stack([windows, np.gradient(windows, 0.25, axis=1)], axis=1).astype(np.float32)
+    y, trial = np.repeat(np.where(np.arange(n) % 3, "calm", "tense"), 3), np.repeat([f"t{k}" for k in range(n)], 3)
+    rows = np.tile(np.arange(3 * n), 4)
+    meta = pd.DataFrame({"trial": [f"pair {k}" for k in range(len(rows))], "trial of bvp": trial[rows]})
+
+    def copied(self, generator, codes, rng):
+        draw = np.random.default_rng(int(codes.sum()) + len(codes))
+        made = np.stack([draw.choice(self.real(int(code))) for code in codes])
+        return made + 1e-4 * draw.standard_normal(made.shape).astype(np.float32)
+
+    monkeypatch.setattr(sequences._Sequences, "made", copied)
+    with pytest.warns(UserWarning, match="returns what it was trained on"):
+        SequenceRCGAN(NAMES, **SMALL).fit_resample(X[rows], y[rows], meta=of_modality(meta, "bvp"))
+
+
+def test_rates_relative_to_rest_are_sequences_like_others(rates):
+    X, y, meta = rates
+    relative = ((X - X.mean(axis=(0, 2), keepdims=True)) / X.std(axis=(0, 2), keepdims=True)).astype(np.float32)
+    sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False).fit(relative, y)
+    made, *_ = sampler.fit_resample(relative, y, meta=meta)
+    assert len(made) > len(X)
+    filtered = SequenceRCGAN(NAMES, **SMALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        filtered.fit_resample(relative, y, meta=meta)
+    assert all("rate" not in found and "change" not in found for found in filtered.acceptance_.values())
 
 
 def test_a_generator_that_copies_the_rare_class_alone_is_refused_too(monkeypatch):

@@ -50,6 +50,9 @@ def test_pairs_never_cross_the_split_of_either_side(kind, sides):
     assert np.array_equal(made.X["bvp"], pulses.X["bvp"][at[1]])
     assert np.array_equal(made.y, faces.y[at[0]])
     assert np.array_equal(meta["subject"], pulses.meta["subject"].to_numpy()[at[1]])
+    assert np.array_equal(meta["trial of face"], faces.meta["trial"].to_numpy()[at[0]])
+    for column in ("trial of bvp", "recording"):  # more draws make no more recordings
+        assert np.array_equal(meta[column], pulses.meta["trial"].to_numpy()[at[1]])
 
 
 def test_where_a_side_has_no_validation_part_pairs_have_none(sides):
@@ -102,6 +105,10 @@ def test_labels_of_one_side_alone_and_many_samples_are_left_out(sides):
     other = pulses.replace(y=np.where(pulses.y == "glad", "sad", pulses.y))
     made = PairedByLabel(draws=1).pair(faces, other, *folds)
     assert set(made.y) == {"calm", "tense"}
+    for draws in (1, 3, 6):
+        seen = np.unique(np.concatenate([np.r_[f.train, f.validation, f.test] for f in folds[0][:draws]]))
+        alone = PairedByLabel(draws=draws).pair(faces, other, *folds).info["alone"]["label"]
+        assert alone == (faces.y[seen] == "glad").sum(), "each sample counts once, however often it is asked for"
     few = PairedByLabel(draws=2, most=4).pair(faces, pulses, *folds).meta.groupby(["draw", "part"]).size()
     assert few.max() == 4
 
@@ -118,6 +125,19 @@ def test_independent_views_reach_what_the_specification_says():
     alone = [(view.argmax(axis=1) == y).mean() for view in views]
     both = ((views[0] + 1.5 * views[1]).argmax(axis=1) == y).mean()
     assert independent_accuracy(alone, 4) == pytest.approx(both, abs=0.01)
+
+
+@pytest.mark.parametrize("wrong", [(0.5, 2), ("0.6", 7), ([0.6, 0.7], 2.5), ([0.1], 2)])
+def test_accuracies_that_are_none_are_refused(wrong):
+    with pytest.raises(InputError):
+        independent_accuracy(*wrong)
+
+
+def test_pictures_are_what_pairs_of_photographs_come_from(sides):
+    faces, pulses, *folds = sides
+    alike = faces.replace(meta=faces.meta.assign(picture=[f"p{k // 2}" for k in range(len(faces.y))]))
+    meta = PairedByLabel(draws=1).pair(alike, pulses, *folds).meta
+    assert np.array_equal(meta["trial of face"], [f"p{k // 2}" for k in number(meta["first"])])
 
 
 def test_what_does_not_fit_is_said(sides, words):

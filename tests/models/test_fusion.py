@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from thymos.base.checkpoints import kept_in
 from thymos.base.errors import InputError
 from thymos.base.probabilities import Calibration
 from thymos.base.samples import Samples
@@ -284,6 +285,57 @@ def test_samples_with_metadata_go_through_the_pipeline(parts):
     )
     pipe = make_pipeline(small("concat")).fit(train, validation=held)
     assert pipe.score(test) > 0.65
+
+
+@pytest.mark.parametrize("fusion", JOINED)
+def test_the_last_batch_and_a_rare_modality_may_hold_one_sample(fusion, parts):
+    (X, y), _, (X_test, _) = parts
+    one = {name: array[:65] for name, array in X.items()}
+    odd = {"a": one["a"], "b": np.where((np.arange(65) % 40 == 3)[:, None], one["b"], np.nan)}
+    odd["a"] = np.where((np.arange(65) == 43)[:, None], np.nan, odd["a"])  # has the rare one alone
+    encoders = [("a", MLPClassifier(hidden=(8,), max_epochs=2)), ("b", MLPClassifier(hidden=(8,), max_epochs=2))]
+    y = np.where(y[:65] == "calm", "calm", "glad")
+    y[[3, 43]] = "calm", "glad"  # both classes have the rare one
+    for data in (one, odd):
+        model = HybridFusionClassifier(encoders, fusion, hidden=8, finetune_epochs=4, batch_size=64, random_state=0)
+        assert np.isfinite(model.fit(data, y).predict_proba(X_test)).all()
+        assert all(np.isfinite(epoch["train_loss"]) for epoch in model.history_)
+
+
+def test_encoders_are_trained_once_in_a_run(parts, tmp_path, monkeypatch):
+    (X, y), held, (X_test, _) = parts
+    plain = [small(fusion).fit(X, y, validation=held).predict_proba(X_test) for fusion in ("concat", "average")]
+    calls, original = [], MLPClassifier.fit_prepared
+    monkeypatch.setattr(MLPClassifier, "fit_prepared", lambda self, ready: calls.append(1) or original(self, ready))
+    with kept_in(tmp_path):
+        first, second = (small(fusion).fit(X, y, validation=held) for fusion in ("concat", "average"))
+        assert len(calls) == 2
+        small("average", random_state=1).fit(X, y, validation=held)
+        assert len(calls) == 4, "another seed is another training"
+        small("average").fit(X, y)
+        assert len(calls) == 6, "so is one without a validation part"
+    for model, expected in zip((first, second), plain, strict=True):
+        assert np.array_equal(model.predict_proba(X_test), expected)
+    a, b = ([row for row in m.history_ if row["stage"] in X] for m in (first, second))
+    assert a == b
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda X, y: ({"X": X, "y": y}, (X, np.where(y == "calm", "zzz", y))), ["'zzz'", "calm, glad, tense"]),
+        (lambda X, y: ({"X": cut(X, slice(0)), "y": y[:0]}, None), []),
+        (lambda X, y: ({"X": X, "y": y, "meta": pd.DataFrame({"trial": ["a"]})}, None), ["Metadata of 1 samples"]),
+    ],
+)
+def test_unknown_classes_and_what_is_empty_or_too_short_is_refused(parts, change, expected, words):
+    given, held = change(*parts[0])
+    with pytest.raises((InputError, ValueError)) as error:
+        small("independent").fit(**given, validation=held)
+    words(error.value, *expected)
+    model = small("average").fit(*parts[0])
+    with pytest.raises(InputError, match="No sample came"):
+        model.predict(cut(parts[0][0], slice(0)))
 
 
 @pytest.mark.parametrize("fusion", ["concat", "attention", "stacking"])

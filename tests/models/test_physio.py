@@ -42,6 +42,23 @@ def test_the_unit_does_not_matter_without_features(rates):
     assert np.allclose(once, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [17, 1])
+def test_the_last_batch_may_hold_one_sample(rates, n):
+    X, _ = rates
+    model = PhysioLSTMRegressor(**{**SMALL, "batch_size": 16, "max_epochs": 2}, sfreq=4.0).fit(X[:n], np.arange(n) / 9)
+    assert model.features_ == "rate"
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_few_odd_samples_take_the_features_from_all_and_that_is_said(rates):
+    X, y = rates
+    odd = np.where((np.arange(60) == 7)[:, None, None], 60 * X, X)
+    with pytest.warns(UserWarning, match="1 of 60 samples is no heart rate"):
+        model = PhysioLSTM(**{**SMALL, "max_epochs": 1}, sfreq=4.0).fit(odd, y)
+    assert model.features_ == "none"
+    assert PhysioLSTM(**{**SMALL, "max_epochs": 1}, sfreq=4.0).fit(X[..., :3], y).features_ == "none", "too short"
+
+
 def test_ratings_are_predicted_too(rates):
     X, _ = rates
     level = X[:, 0].mean(axis=1)

@@ -207,6 +207,9 @@ def test_the_rate_follows_the_heart_and_its_slope_is_its_derivative():
     with pytest.raises(InputError, match="one channel"):
         heart_rate_signal(signal.replace(data=np.zeros((2, 640)), ch_names=("a", "b")))
     assert np.isnan(heart_rate(np.zeros(640), 64.0)).all()
+    for rate in (0, np.inf, np.nan, "4", True):
+        with pytest.raises(InputError, match="positive rate"):
+            heart_rate(np.zeros(640), 64.0, rate=rate)
 
 
 def test_where_no_beats_are_found_for_some_seconds_there_is_no_rate():

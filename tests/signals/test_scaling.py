@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import InputError
+from thymos.base.samples import Samples
 from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns, PickModality
 from thymos.signals.statistics import STATISTICS, window_statistics
+from thymos.training.pipeline import make_pipeline
 
 RNG = np.random.default_rng(0)
 
@@ -71,6 +74,22 @@ def test_columns_are_picked_in_their_order_and_wrong_ranges_refused(words):
         with pytest.raises(InputError) as error:
             PickColumns(wrong).fit(X)
         words(error.value, str(wrong[0]), "10 entries", "between 0 and 10")
+
+
+def test_what_follows_a_picked_modality_knows_the_trials_of_its_samples(make_samples):
+    samples = make_samples(subjects=2, trials=6, windows=1)
+    meta = samples.meta.assign(**{"trial of a": "x", "trial of b": [f"b{k // 2}" for k in range(len(samples.y))]})
+    seen = []
+
+    class Spy(LogisticRegression):
+        def fit(self, X, y, meta=None):
+            seen.append(meta)
+            return super().fit(X.reshape(len(X), -1), y)
+
+    pairs = Samples({"a": samples.X, "b": samples.X}, samples.y, meta)
+    make_pipeline(PickModality("b"), Spy()).fit(pairs)
+    assert seen[0]["trial"].tolist() == meta["trial of b"].tolist()
+    assert not [name for name in seen[0] if name.startswith("trial of")]
 
 
 def test_one_modality_of_several_is_picked_and_an_array_is_passed_on():

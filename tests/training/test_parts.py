@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from thymos.base.samples import of_modality
 from thymos.training.parts import held_trials, trials_of
 
 TRIALS = np.repeat([f"t{k:02}" for k in range(30)], 4)
@@ -28,7 +29,15 @@ def test_one_trial_is_held_at_least_and_one_is_left():
 
 
 def test_copies_of_the_second_half_of_pairs_are_one_trial():
-    meta = pd.DataFrame({"trial": [f"pair-{k}" for k in range(8)], "second": [f"b{k % 2}" for k in range(8)]})
+    meta = pd.DataFrame(
+        {
+            "trial": [f"pair-{k}" for k in range(8)],
+            "trial of face": [f"a{k % 4}" for k in range(8)],
+            "trial of bvp": [f"b{k % 2}" for k in range(8)],
+        }
+    )
     assert trials_of(meta, 8).tolist() == ["b0", "b1"] * 4
-    assert trials_of(meta.drop(columns="second"), 8).tolist() == meta["trial"].tolist()
+    assert trials_of(of_modality(meta, "face"), 8).tolist() == ["a0", "a1", "a2", "a3"] * 2
+    assert of_modality(meta, "eeg") is meta
+    assert trials_of(meta[["trial"]], 8).tolist() == meta["trial"].tolist()
     assert trials_of(None, 3).tolist() == ["0", "1", "2"]

@@ -268,6 +268,8 @@ def _memory(train: Any, held: Any, generated: Any, held_trials: Any, seed: int) 
     """Return what :func:`memorisation` does, and distances to the nearest training sample by part."""
     train, G = _pair(train, generated)
     held = _pair(train, held)[1]
+    # a row that is there twice, as in many pairs, would be its own nearest neighbour and hide every copy
+    train = train[np.sort(np.unique(train, axis=0, return_index=True)[1])]
     if len(held) < 4:
         raise InputError(f"{len(held)} held-out rows came.", fits="four at least")
     trials = np.arange(len(held)) if held_trials is None else _column("held_trials", held_trials, len(held))

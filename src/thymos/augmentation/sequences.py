@@ -37,6 +37,7 @@ _COMPARED = 64  # generated sequences of a class that are compared with training
 _LEAST = 0.1  # share of drawn sequences that must pass the filter
 _RATE, _SLOPE = "hr", "hr_slope"  # channels that are a heart rate in Hz and its slope in Hz/s
 _BEATS, _CHANGE = (40 / 60, 180 / 60), 30 / 60  # Hz; Hz/s: what a heart does
+_OFTEN = 0.5  # share of real sequences that are heart rates, below which a channel of that name is none
 _BANDS, _DEVIATIONS = 8, 3.0  # of the spectrum, and how far these may be from those of real sequences
 _FLOOR = 1e-6  # of power, of what was scaled to -1 and 1
 _AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
@@ -178,6 +179,8 @@ class SequenceRCGAN(Augmenter):
         held &= held.sum() >= _FEWEST
         seed, device = int(rng.integers(2**31)), device_named(self.device)
         self._rate = names.index(_RATE) if _RATE in names else None
+        if self._rate is not None and _beating(sequences[:, self._rate]).mean() < _OFTEN:
+            self._rate = None  # the rate's name, and values of another kind, such as those relative to rest
         self._slope = names.index(_SLOPE) if self._rate is not None and _SLOPE in names else None
         self._own = [k for k in range(n_channels) if k != self._slope]  # channels that are generated
         self._shape, self._trials = X.shape[1:], trials
@@ -295,7 +298,7 @@ class SequenceRCGAN(Augmenter):
         rules = {"spectrum": ~far.any(axis=(1, 2))}
         if self._rate is not None:
             rate = made[:, self._own.index(self._rate)]
-            rules["rate"] = ((rate >= _BEATS[0]) & (rate <= _BEATS[1])).all(axis=1)
+            rules["rate"] = _beating(rate)
             rules["change"] = (np.abs(np.diff(rate, axis=1)) * self.sfreq <= _CHANGE).all(axis=1)
         return rules
 
@@ -322,6 +325,11 @@ class SequenceRCGAN(Augmenter):
                     f"over that to the nearest held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g}; "
                     f"{found['close']:.0%} are as close as copies)"
                 )
+
+
+def _beating(rate: np.ndarray) -> np.ndarray:
+    """Say which sequences (n, n_times) are rates of a heart, in Hz, throughout."""
+    return np.asarray(((rate >= _BEATS[0]) & (rate <= _BEATS[1])).all(axis=1))
 
 
 class _Sequences(Game):

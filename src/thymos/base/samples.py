@@ -19,7 +19,10 @@ from thymos.base.folders import whole_folder
 from thymos.base.recording import META_COLUMNS
 from thymos.base.writer import FORMAT, SamplesWriter, array_file
 
-__all__ = ["Samples", "add_synthetic", "source_trials"]
+__all__ = ["TRIAL_OF", "Samples", "add_synthetic", "of_modality", "source_trials"]
+
+#: What names of columns of pairs begin with that say where the sample of a modality comes from.
+TRIAL_OF = "trial of "
 
 _IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
 _FILES = ("info.json", "meta.parquet", "*.npy")  # of saved samples
@@ -329,3 +332,15 @@ def _plain(y: Any) -> np.ndarray:
             f"{missing} of {len(y)} labels are missing.", fits="a label for every sample", do="drop such samples first"
         )
     return y.astype(str) if y.dtype == object else y
+
+
+def of_modality(meta: pd.DataFrame, modality: str) -> pd.DataFrame:
+    """Return metadata of pairs of two samples as those of the samples of one modality, which many pairs share.
+
+    Their trial, or picture, is the one that the sample comes from, so that what learns from this modality alone can
+    keep trials whole. Metadata of other samples are returned as they are.
+    """
+    own = f"{TRIAL_OF}{modality}"
+    if own not in meta:
+        return meta
+    return meta.assign(trial=meta[own]).drop(columns=[name for name in meta if str(name).startswith(TRIAL_OF)])

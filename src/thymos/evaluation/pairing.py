@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 from thymos.base.errors import InputError
 from thymos.base.random import generator
-from thymos.base.samples import Samples
+from thymos.base.samples import TRIAL_OF, Samples
 from thymos.evaluation.splitters import Fold
 
 __all__ = ["PAIRINGS", "PairedAtRandom", "PairedByLabel", "PairedByTrial", "Pairing", "independent_accuracy"]
@@ -86,10 +86,11 @@ class Pairing(ABC):
         -------
         Samples
             Of all modalities; the label is that of the first side. Metadata say ``pairing``, ``draw``, ``part``
-            (``training``, ``validation``, ``test``), and which samples were paired: ``first`` and ``second``. The
-            subject is that of the first side, which has the label, where both sides are the same samples, else the
-            second side's. ``info`` counts samples of the first side for which there was no partner (``alone``), and
-            the ``folds`` of the side that has more.
+            (``training``, ``validation``, ``test``), which samples were paired (``first`` and ``second``), and from
+            which trial or picture that of each modality comes (``trial of MODALITY``). The subject is that of the first
+            side, which has the label, where both sides are the same samples, else the second side's, and so is the
+            recording, the trial or picture of that sample. ``info`` counts samples of the first side for which there
+            was no partner in any draw (``alone``), and the ``folds`` of the side that has more.
 
         Raises
         ------
@@ -99,7 +100,8 @@ class Pairing(ABC):
         _check_sides(first, second)
         of_same = second_folds is None
         second_folds = first_folds if second_folds is None else second_folds
-        rows, places, alone = [], [], 0
+        rows, places = [], []
+        asked, found = (np.zeros(len(first.meta), dtype=bool) for _ in range(2))
         for draw in range(self.draws):
             folds = first_folds[draw % len(first_folds)], second_folds[draw % len(second_folds)]
             for part, name in _PARTS.items():
@@ -113,7 +115,7 @@ class Pairing(ABC):
                 same = np.searchsorted(theirs, mine) if of_same else None
                 chosen = self.partners(_text(first.y[mine]), _text(second.y[theirs]), same, rng)
                 there = chosen >= 0
-                alone += int((~there).sum())
+                asked[mine], found[mine[there]] = True, True
                 rows.append(np.stack([mine[there], theirs[chosen[there]]]))
                 places += [(draw, part, k) for k in range(int(there.sum()))]
         if not places:
@@ -127,21 +129,28 @@ class Pairing(ABC):
         X = {name: array[a] for name, array in one.items()} | {name: array[b] for name, array in other.items()}
         info = {side: part.info.get("modalities", {}) for side, part in (("a", first), ("b", second))}
         n_folds = max(len(first_folds), len(second_folds))
+        alone = int((asked & ~found).sum())
         told = {"modalities": info["a"] | info["b"], "alone": {self.name: alone}, "folds": n_folds}
         return Samples(X, first.y[a], self._metadata(first, second, a, b, places, of_same), told)
 
     def _metadata(
         self, first: Samples, second: Samples, a: np.ndarray, b: np.ndarray, places: list, of_same: bool
     ) -> pd.DataFrame:
-        subject = first.meta["subject"].to_numpy()[a] if of_same else second.meta["subject"].to_numpy()[b]
+        side, rows = (first, a) if of_same else (second, b)
         names = [f"{self.name}-{draw}-{part}-{k}" for draw, part, k in places]
+        origins = {
+            f"{TRIAL_OF}{name}": _origin(samples)[own]
+            for samples, own in ((first, a), (second, b))
+            for name in cast("dict[str, np.ndarray]", samples.X)
+        }
         return pd.DataFrame(
             {
                 "source": "paired",
-                "subject": subject,
+                "subject": side.meta["subject"].to_numpy()[rows],
                 "session": "1",
                 "trial": names,
-                "recording": names,
+                # not of the pair, of which more draws make more: intervals are over recordings where people are few
+                "recording": _origin(side)[rows],
                 "stimulus": first.meta["stimulus"].to_numpy()[a],
                 "start": 0.0,
                 "stop": 1.0,
@@ -150,6 +159,7 @@ class Pairing(ABC):
                 "part": [part for _, part, _ in places],
                 "first": [f"a{row}" for row in a],
                 "second": [f"b{row}" for row in b],
+                **origins,
             }
         )
 
@@ -223,12 +233,13 @@ def independent_accuracy(accuracies: Sequence[float], n_classes: int) -> float:
     -----
     Views are Gaussian with unit variance, and classes equally far apart and equally frequent: a view at a distance d is
     right with probability ``E[Phi(z + d) ** (K - 1)]``, and views at d1, d2 are together at ``sqrt(d1² + d2²)``. Views
-    of 0.62 and 0.76 of seven classes reach 0.876, without anything that one knows of the other (methods B4.2).
+    of 0.62 and 0.76 of seven classes reach 0.878, without anything that one knows of the other (methods B4.2).
     """
-    if n_classes < 2 or not all(1 / n_classes <= value < 1 for value in accuracies):
+    whole = isinstance(n_classes, (int, np.integer)) and n_classes >= 2
+    if not whole or np.ndim(accuracies) != 1 or not all(1 / n_classes <= value < 1 for value in accuracies):
         raise InputError(
-            f"Accuracies of {list(accuracies)} came for {n_classes} classes.",
-            fits="from chance to below 1, two classes",
+            f"Accuracies of {accuracies} came for {n_classes} classes.",
+            fits="a list of numbers from chance to below 1, and a whole number of classes, two or more",
         )
     distances = [brentq(lambda d, value=value: _right(d, n_classes) - value, -1e-9, 50.0) for value in accuracies]
     return _right(float(np.sqrt(np.square(distances).sum())), n_classes)
@@ -253,6 +264,11 @@ def _check_sides(first: Samples, second: Samples) -> None:
     both = set(first.X) & set(second.X)
     if both:
         raise InputError(f"Both sides have a modality {sorted(both)[0]!r}.", fits="different names")
+
+
+def _origin(samples: Samples) -> np.ndarray:
+    """Return the picture of each sample, of which there may be copies, or its trial."""
+    return samples.meta["picture" if "picture" in samples.meta else "trial"].astype(str).to_numpy()
 
 
 def _text(y: np.ndarray) -> np.ndarray:

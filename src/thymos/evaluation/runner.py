@@ -504,12 +504,13 @@ def _paired(study: Study, info: Mapping[str, Any]) -> list[str]:
         f"Every number here is of pairs, formed after the split inside each part, {_drawn(spec.draws, info)}; "
         f"partners come from {partner}. What is paired by label are independent views of the answer: a fusion of them "
         "is better than either by that alone.",
-        f"Intervals over people are over those of {whose}; of a method that looks at the other side alone they say "
-        "little.",
+        f"Values are means over the people of {whose}, who have different labels: even a method that looks at the "
+        "other side alone differs a little from what it reaches there by itself. Intervals are over these people, or "
+        "over their trials where they are few, and know nothing of other samples of the other side or of other draws.",
     ]
     alone = {kind: n for kind, n in info.get("alone", {}).items() if n}
     told += [
-        f"Paired by {kind}, {n} samples of the first side have no partner and are left out."
+        f"Paired by {kind}, {n} samples of the first side never find a partner and are left out."
         for kind, n in alone.items()
     ]
     if spec.other:

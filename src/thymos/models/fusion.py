@@ -24,10 +24,17 @@ from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.base.probabilities import Calibration, fit_calibration, log_probabilities, predict_all
 from thymos.base.random import child_seed
-from thymos.base.samples import Samples
+from thymos.base.samples import Samples, of_modality
 from thymos.models.mlp import MLPClassifier
 from thymos.nn.fusion import HEADS, JOINED, FusionHead, FusionNet, without_head
-from thymos.training.estimator import TorchClassifier, TorchEstimator, check_layers, device_named, reproducible
+from thymos.training.estimator import (
+    TorchClassifier,
+    TorchEstimator,
+    check_layers,
+    device_named,
+    reproducible,
+    shared_trainings,
+)
 from thymos.training.parts import held_trials, trials_of
 from thymos.training.pipeline import Pipeline, arguments_of
 
@@ -168,6 +175,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         self._check()
         check_classification_targets(y)
         parts, y = self._learnt(X, y)
+        if meta is not None and len(meta) != len(y):
+            raise InputError(f"Metadata of {len(meta)} samples came for {len(y)}.", fits="a row for each")
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.prior_ = np.bincount(codes) / len(codes)
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -226,8 +235,9 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
                 validation = (self._typed(name, held[0][name][mine]), held[1][mine]) if mine.any() else None
             seeds = [key for key in encoder.get_params() if key.split("__")[-1] == "random_state"]
             encoder.set_params(**{key: child_seed(seed, name, key) for key in seeds})
-            table = None if meta is None else meta[rows].reset_index(drop=True)
-            self.encoders_[name] = fitted = _fitted(encoder, parts[name][rows], y[rows], validation, table)
+            table = None if meta is None else of_modality(meta[rows].reset_index(drop=True), name)
+            with shared_trainings():  # encoders do not depend on how they are joined
+                self.encoders_[name] = fitted = _fitted(encoder, parts[name][rows], y[rows], validation, table)
             self._note(name, getattr(_last(fitted), "history_", []))
 
     def _join(self, parts: _Parts, y: np.ndarray, held: Any, seed: int) -> None:
@@ -368,6 +378,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         lengths = {name: len(array) for name, array in parts.items()}
         if len(set(lengths.values())) != 1:
             raise InputError(f"Lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}.")
+        if 0 in lengths.values():
+            raise InputError("No sample came.", fits="one at least")
         for name, array in parts.items():
             known = getattr(self, "_sizes", {}).get(name, array.shape[1:])
             if array.shape[1:] != known:
@@ -389,6 +401,12 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _validation(self, validation: Any) -> tuple[_Parts, np.ndarray]:
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
+        unknown = sorted(set(np.unique(y).tolist()) - set(self.classes_.tolist()))
+        if unknown:
+            raise InputError(
+                f"The validation part has the class {unknown[0]!r}, which training lacks.",
+                fits=f"one of {', '.join(map(str, self.classes_))}",
+            )
         return self._modalities(X, [name for name, _ in self.encoders or ()]), np.asarray(y)
 
     def _halved(self, parts: _Parts, y: np.ndarray, meta: pd.DataFrame | None, codes: np.ndarray, seed: int) -> tuple:

@@ -19,6 +19,7 @@ from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegr
 __all__ = ["PhysioEstimator", "PhysioLSTM", "PhysioLSTMRegressor"]
 
 _FEATURES = ("auto", "rate", "none")
+_FEW = 0.1  # share of samples up to which those that are no heart rate are exceptions
 
 
 class PhysioEstimator(TorchEstimator):
@@ -92,23 +93,29 @@ class PhysioEstimator(TorchEstimator):
                 raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
         wanted = self.features
         if wanted == "auto":
-            known = False
+            wanted = "none"
             if self.sfreq is not None and X.shape[-1] > 1:
-                known = not any(_rate_features(self.sfreq).problems(self._sequences(X)))
-            wanted = "rate" if known else "none"
+                odd = np.array([bool(text) for text in _rate_features(self.sfreq).problems(self._sequences(X))])
+                wanted = "none" if odd.any() else "rate"
+                if 0 < odd.sum() <= _FEW * len(odd):
+                    text = f"{self._told(X, odd)} No features stand beside the sequences, of the others neither."
+                    warnings.warn(text, stacklevel=2)
         if wanted == "rate" and self.sfreq is None:
             raise InputError("features='rate' came without a sampling rate.", fits="sfreq, in Hz")
         self.features_ = wanted
         if wanted == "rate":
             made = self._made(X)
             odd = ~np.isfinite(made).all(axis=1)
-            if odd.any():
+            if odd.all() and self.features == "auto":  # too short for any
+                self.features_ = "none"
+            elif odd.any():
                 raise InputError(
                     self._told(X, odd),
                     fits="beats per second, as the process heart_rate makes them, for several seconds",
                     do="leave these samples out, or set features='none'",
                 )
-            self.usual_ = made.mean(axis=0)
+            else:
+                self.usual_ = made.mean(axis=0)
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for rows of a sequence and its features."""

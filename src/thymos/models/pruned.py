@@ -17,7 +17,6 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from thymos.base.catalogue import near
-from thymos.base.checkpoints import checkpoint
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
 from thymos.models.wrapped import WrappedNetwork
@@ -27,7 +26,6 @@ from thymos.nn.sparsity import Units, channel_units, connection_units, masked_we
 from thymos.training.channels import channels_of
 from thymos.training.estimator import Prepared, TorchClassifier
 from thymos.training.pruning import PRUNERS, Pruner, settled_at
-from thymos.training.states import load_state, save_state
 
 __all__ = ["PrunedClassifier"]
 
@@ -232,17 +230,8 @@ class PrunedClassifier(WrappedNetwork):
             return None, []
         plain = copy.copy(network)
         plain.max_epochs = self.dense_epochs
-        held = ready.held or (np.empty(0), np.empty(0))
-        weight = np.empty(0) if ready.weight is None else ready.weight
-        path = checkpoint("dense", ready.X, ready.y, weight, *held, plain.get_params(), ready.seed)
-        state = None if path is None else load_state(path)
-        if state is None:
-            plain.fit_prepared(ready)
-            history = [{k: float(v) for k, v in epoch.items()} for epoch in plain.history_]
-            state = {"weights": plain.module_.state_dict(), "history": history}
-            if path is not None:
-                save_state(path, state)
-        return state["weights"], state["history"]
+        plain.fit_once(ready)
+        return plain.module_.state_dict(), plain.history_
 
     def _from(self, start: PrunedClassifier, network: TorchClassifier) -> Mapping[str, torch.Tensor]:
         """Return the weights of a fitted one that is gone on with."""

@@ -121,16 +121,13 @@ class FusionNet(nn.Module):
         """Return features of all modalities, and behind them which are there; what is missing is zeros."""
         lengths = [int(torch.tensor(shape).prod()) for shape in self.shapes]
         *parts, there = x.split([*lengths, len(lengths)], dim=1)
-        made, there = [], there.clone()
+        made = []
         for k, (encoder, part) in enumerate(zip(self.encoders, parts, strict=True)):
             features = x.new_zeros(x.shape[0], self.head.sizes[k])
             rows = there[:, k].nonzero()[:, 0]
-            # a batch normalisation cannot learn from a single sample
-            if len(rows) > (1 if self.training else 0):
+            if len(rows):
                 given = part[rows].reshape(len(rows), *self.shapes[k])
-                features[rows] = encoder(given.to(torch.uint8) if self.whole[k] else given).to(features)
-            else:  # what was not looked at is not there
-                there[:, k] = 0.0
+                features[rows] = _seen(encoder, given.to(torch.uint8) if self.whole[k] else given).to(features)
             made.append(features)
         return torch.cat([*made, there], dim=1)
 
@@ -143,6 +140,16 @@ class FusionNet(nn.Module):
             The samples of all modalities, each as a row, and behind them for each modality whether it is there.
         """
         return self.head(self.embed(x))
+
+
+def _seen(encoder: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return what an encoder sees; a single sample, from which no normalisation can learn, as in predictions."""
+    if len(x) > 1 or not encoder.training:
+        return encoder(x)
+    with torch.no_grad():
+        seen = encoder.eval()(x)
+    encoder.train()
+    return seen
 
 
 def last_dense(module: nn.Module) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from thymos.nn.cnn_lstm import BatchNorm
 from thymos.nn.scaling import SequenceScale
 
 __all__ = ["PhysioNet"]
@@ -50,7 +51,7 @@ class PhysioNet(nn.Module):
         self.second = nn.LSTM(hidden[0], hidden[1], batch_first=True)
         self.side = None
         if n_features:
-            self.side = nn.Sequential(nn.BatchNorm1d(n_features), nn.Linear(n_features, side), nn.ReLU())
+            self.side = nn.Sequential(BatchNorm(n_features), nn.Linear(n_features, side), nn.ReLU())
         self.final_layer = nn.Linear(hidden[1] + (side if n_features else 0), n_outputs)
 
     def learn_scale(self, x: torch.Tensor) -> None:

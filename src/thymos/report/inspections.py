@@ -352,8 +352,9 @@ def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:
         "words", ""
     )
     caption = (
-        "Modalities were taken from the test part; training had them all, and left some out at random where the method "
-        f"is a network. {words} Thin lines: subjects; dashed: chance."
+        "Modalities were taken from the test part, of which those samples are tested that have what is left; training "
+        f"had whatever there is, and left some out at random where the method is a network. {words} "
+        "Thin lines: subjects; dashed: chance."
     )
     return [Drawn("Missing modalities", drawn.svg, caption) for drawn in breakdown(view, table, gaps=False)]
 

@@ -302,7 +302,7 @@ def heart_rate(x: np.ndarray, sfreq: float, kind: str = "bvp", rate: float = 4.0
         As :func:`find_beats`, or if `rate` is not positive.
     """
     dtype = float_type(x)
-    if not rate > 0:
+    if isinstance(rate, bool) or not (isinstance(rate, (int, float, np.number)) and 0 < rate < np.inf):
         raise InputError(f"rate={rate!r} came.", fits="a positive rate in Hz")
     ends, intervals = clean_intervals(find_beats(x, sfreq, kind))
     there = np.isfinite(intervals)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
+from thymos.base.samples import of_modality
 from thymos.signals.transformer import ArrayTransformer
 
 __all__ = ["ChannelScaler", "Flatten", "PickColumns", "PickModality"]
@@ -152,6 +154,10 @@ class PickModality(ArrayTransformer):
             If there is no such modality, or samples lack it.
         """
         return self._checked(self._picked(X))
+
+    def meta_of(self, meta: pd.DataFrame) -> pd.DataFrame:
+        """Return the metadata of samples as those of the modality; see :func:`~thymos.base.samples.of_modality`."""
+        return of_modality(meta, str(self.modality))
 
     def _picked(self, X: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
         if not isinstance(X, Mapping) or issparse(X):  # one kind of sparse matrix is a mapping

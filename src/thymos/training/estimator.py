@@ -12,6 +12,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -32,10 +33,12 @@ from skorch.utils import to_tensor
 from torch import nn
 
 from thymos.base.catalogue import near
+from thymos.base.checkpoints import checkpoint
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 from thymos.nn.losses import ConcordanceLoss
 from thymos.nn.scaling import Affine
+from thymos.training.states import load_state, save_state
 
 __all__ = [
     "MONITORS",
@@ -48,6 +51,7 @@ __all__ = [
     "fast_in_half",
     "last_weighted",
     "reproducible",
+    "shared_trainings",
     "weighted_loss",
 ]
 
@@ -62,6 +66,7 @@ MONITORS = {
 _SCHEDULES = ("constant", "cosine", "plateau", "one_cycle")
 _OF_SAMPLES = ("cross_entropy", "mse")  # losses that are means over samples
 _REAL = 0.2  # of the epochs, the last ones, are for samples that count in full
+_SHARED: ContextVar[bool] = ContextVar("shared", default=False)
 _AT_ONCE = 2**17  # values predicted at once; a wide network over a long sequence needs thousands of bytes for each
 
 
@@ -106,6 +111,16 @@ class Prepared:
     around: Callable[[nn.Module], nn.Module] | None = None
     callbacks: Sequence[Callback] = ()
     from_epoch: int = 1
+
+
+@contextlib.contextmanager
+def shared_trainings() -> Iterator[None]:
+    """Let networks that are fitted inside be trained once in a run, however many methods have the same one."""
+    token = _SHARED.set(True)
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
 
 
 def _all_parameters(cls: type[TorchEstimator]) -> inspect.Signature:
@@ -326,7 +341,33 @@ class TorchEstimator(BaseEstimator):
         InputError
             If the validation part has another shape or a class that training lacks.
         """
-        return self.fit_prepared(self.prepare(X, y, validation, meta))
+        ready = self.prepare(X, y, validation, meta)
+        return self.fit_once(ready) if _SHARED.get() else self.fit_prepared(ready)
+
+    def fit_once(self, ready: Prepared) -> TorchEstimator:
+        """Train as :meth:`fit_prepared`, or take over the weights of an equal training that the run has done."""
+        watched = type(self).watchers is not TorchEstimator.watchers
+        alone = self.module is not None or ready.around is not None or ready.callbacks or watched
+        facts = [type(self).__name__, self.get_params(), ready.n_outputs, ready.seed, ready.loss, ready.from_epoch]
+        weight = np.empty(0) if ready.weight is None else ready.weight
+        held = (np.empty(0), np.empty(0)) if ready.held is None else ready.held
+        path = None if alone else checkpoint("dense", ready.X, ready.y, weight, *held, *facts)
+        state = None if path is None else load_state(path)
+        if state is None:
+            self.fit_prepared(ready)
+            if path is not None:
+                best = self.best_epoch_ if ready.chosen else None
+                history = [
+                    {key: value if isinstance(value, int) else float(value) for key, value in epoch.items()}
+                    for epoch in self.history_
+                ]
+                save_state(path, {"weights": self.module_.state_dict(), "history": history, "best": best})
+            return self
+        with reproducible(ready.seed, ready.device, self.deterministic):
+            module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
+            self.begin(module, torch.from_numpy(_writable(ready.X)).to(ready.device))
+        module.load_state_dict(state["weights"])
+        return self.finish(module, state["history"], state["best"])
 
     def fit_prepared(self, ready: Prepared) -> TorchEstimator:
         """Train on what :meth:`prepare` has returned."""

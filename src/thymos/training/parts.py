@@ -5,24 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from thymos.base.samples import TRIAL_OF
+
 __all__ = ["held_trials", "trials_of"]
 
 
 def trials_of(meta: pd.DataFrame | None, n_samples: int) -> np.ndarray:
     """Return for each sample the name of what must not stand on both sides of a division, an array of str.
 
-    Its trial; of photographs the picture, of which there may be copies; of pairs of two samples the second one, of
-    which there may be many beside different first ones. Without metadata every sample is its own.
+    Its trial; of photographs the picture, of which there may be copies; of pairs that of the second sample (see
+    :func:`thymos.base.samples.of_modality`). Without metadata every sample is its own.
 
     Parameters
     ----------
     meta : DataFrame or None
-        Metadata with the column ``trial``; ``picture`` and, for pairs, ``second`` go before it.
+        Metadata with the column ``trial``; ``picture`` and, for pairs, ``trial of MODALITY`` go before it.
     n_samples : int
     """
     if meta is None:
         return np.arange(n_samples).astype(str)
-    name = next((name for name in ("second", "picture") if name in meta), "trial")
+    sides = [name for name in meta if str(name).startswith(TRIAL_OF)]
+    name = next((name for name in (*sides[-1:], "picture") if name in meta), "trial")
     return meta[name].astype(str).to_numpy(dtype=str)
 
 

@@ -110,6 +110,8 @@ class Pipeline(ImblearnPipeline):
                 data, y, meta = resample(step, data, y, meta)
             else:
                 data = step.fit_transform(data, y)
+                if meta is not None and hasattr(step, "meta_of"):
+                    meta = step.meta_of(meta)
                 if held is not None:
                     held = step.transform(held[0]), held[1]
         if isinstance(groups, str):
