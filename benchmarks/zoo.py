@@ -97,6 +97,8 @@ def main() -> None:
             fits = view.fits.query("protocol == @protocol and labels == 'true'")
             by_seed = fits.groupby(["method", "seed"])["fit_seconds"].sum()
             stored[protocol]["fit_seconds_of_a_seed"] = by_seed.groupby("method").mean().round(1).to_dict()
+            sizes = fits.groupby("method")["n_parameters"].median().dropna()
+            stored[protocol]["parameters"] = sizes.astype(int).to_dict()
             won = {name: [] for name in view.methods}
             for pair in stored[protocol]["significant"]:
                 better, worse = (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])

@@ -608,6 +608,73 @@ def test_what_training_on_photographs_costs_is_stored():
     assert f"its 60 epochs take {minutes:.0f} minutes" in page
 
 
+def test_what_is_recognised_of_simulated_faces_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "faces-demo.quick.csv", dtype={"labels": str})
+    table = stored.query("labels == 'true' and level == 'trial' and metric == 'balanced_accuracy'")
+    table = table.set_index(["method", "protocol"])[["value", "low", "high"]]
+    shown = rows_of("faces.md", 4)
+    names = {
+        **{"majority class": "majority", "LDA on pixels": "lda", "three blocks": "face_cnn", "compact": "compact"},
+        **{"three blocks, CORAL": "coral", "three blocks, domain-adversarial": "dann"},
+    }
+    for title, method in names.items():
+        for words, protocol in zip(shown[title], ("identity", "domain", "random_window"), strict=True):
+            numbers = list(map(float, re.findall(r"\d\.\d+", words)))
+            expected = table.loc[(method, protocol)].tolist() if (method, protocol) in table.index else []
+            assert numbers == [
+                pytest.approx(v, abs=a) for v, a in zip(expected, (5.1e-4, 5.1e-3, 5.1e-3), strict=False)
+            ]
+    compared = json.loads((ROOT / "results" / "faces-demo.quick.json").read_text())
+    pairs = {(p, one["a"], one["b"]): one for p in ("identity", "domain") for one in compared[p]["compared"]}
+    page = " ".join((ROOT / "docs" / "faces.md").read_text().split())
+    blocks = table.xs("face_cnn")["value"]
+    assert f"never seen costs the three blocks {blocks['identity'] - blocks['domain']:.2f}" in page
+    coral, dann = (pairs["domain", name, "face_cnn"] for name in ("coral", "dann"))
+    assert f"brings {coral['difference']:.2f} of it back (p {coral['p_holm']:.3f} after Holm)" in page
+    assert f"nothing that shows (p {dann['p_holm']:.2f})" in page
+    behind, ahead = (pairs[p, "compact", "face_cnn"]["difference"] for p in ("identity", "domain"))
+    assert f"(by {-behind:.2f} and {ahead:.2f})" in page
+
+
+def test_what_generators_of_photographs_make_is_stored():
+    stored = json.loads((ROOT / "results" / "fer2013-rare.generated.json").read_text())
+    (method,) = stored["methods"].values()
+    page = " ".join((ROOT / "docs" / "faces.md").read_text().split())
+    passed = {row["class"]: row["share"] for row in method["acceptance"] if row["rule"] == "class"}
+    real = [row["share"] for row in method["acceptance"] if row["rule"] == "real ones"]
+    shares = [f"{100 * passed[name]:.0f}" for name in ("angry", "disgust", "fear", "surprise")]
+    assert f"{', '.join(shares[:3])} and {shares[3]} % pass the filter, of real ones held back 75 %" in page
+    assert np.allclose(real, 0.75, atol=0.01)
+    rows = {row["measure"]: row for row in method["rows"] if row["class"] == "all"}
+    far = rows["frechet"]
+    assert f"(Fréchet distance {far['value']:.1f}, of real ones {far['reference']:.1f}) and closer together" in page
+    assert rows["density"]["value"] > 1.5 * rows["density"]["reference"]
+    assert rows["memorisation"]["verdict"] == rows["close"]["verdict"] == "good"
+
+
+def test_what_is_left_of_pruned_sequences_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "gene-pruning-waves.quick.csv", dtype={"labels": str})
+    table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")
+    about = json.loads((ROOT / "results" / "gene-pruning-waves.quick.json").read_text())["recording"]
+    shown, sizes = rows_of("pruning.md", 3), about["parameters"]
+    names = {
+        **{"dense": "dense", "gene": "gene", "gene, dynamics off": "gene_no_memory", "RigL": "rigl", "SET": "set"},
+        **{"gene, rewiring off": "gene_no_rewiring", "gene, random scores": "gene_random_scores", "random": "random"},
+        **{"largest gradually": "gradual", "largest at once": "magnitude", "small from the beginning": "small"},
+        **{"LDA": "lda"},
+    }
+    for title, method in names.items():
+        numbers = list(map(float, re.findall(r"\d\.\d+", shown[title][1])))
+        assert numbers == pytest.approx(table.loc[method, ["value", "low", "high"]].tolist(), abs=5.1e-4)
+        assert shown[title][0] == (f"{sizes[method]:,}".replace(",", " ") if method in sizes else "")
+    pairs = {pair["b"]: pair for pair in about["compared"]}
+    control = pairs.pop("gene_random_scores")
+    page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
+    assert f"far below (by {control['difference']:.2f}, p {control['p_holm']:.3f} after Holm)" in page
+    assert min(pair["p_holm"] for pair in pairs.values()) > 0.9
+    assert table.loc["dense", "value"] - table.loc["random", "value"] < 0.01
+
+
 def test_what_is_left_of_pruned_networks_is_stored():
     stored = pd.read_csv(ROOT / "results" / "gene-pruning-digits.quick.csv")
     table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")

@@ -344,7 +344,8 @@ def audit_probes(
     made = probe_folds(samples, folds, classes, study.seed, FEW_TREES if study.budget == "tiny" else TREES)
     there = [name for name in PROBES if len(made) and name in set(made["method"])]
     missing = [name for name in PROBES if name not in there]
-    audit.searched.append("what nuisances predict by themselves (" + ", ".join(there) + ")")
+    if there:
+        audit.searched.append(f"what nuisances predict by themselves ({', '.join(there)})")
     if missing:
         audit.skipped.append(f"probes without anything to see in these data ({', '.join(missing)})")
     if made.empty:
