@@ -74,3 +74,18 @@ def test_people_twins_seeds_and_plans(view):
     fits = view.fits
     view.fits = fits[fits["seed"] == 0]
     assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "no"
+
+
+@pytest.mark.parametrize(
+    ("pairing", "answer", "fact"),
+    [
+        ({"protocol": {"split": "loso"}, "other": None}, "yes", "split by loso"),
+        ({"protocol": {"split": "official"}, "other": {"protocol": {"split": "loso"}}}, "in part", "official and loso"),
+        ({"protocol": {"split": "trial"}}, "no", "split by trial"),
+    ],
+)
+def test_pairs_are_of_new_people_where_their_sides_are(view, pairing, answer, fact):
+    view.study = {**view.study, "pairing": pairing}
+    found = next(check for check in checklist(view) if check.asked == "Tested on people of whom nothing was seen")
+    assert found.answer == answer
+    assert fact in found.fact

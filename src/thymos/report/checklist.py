@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from thymos.base.catalogue import resolve
 from thymos.evaluation.auditor import EXPERIMENTS
 from thymos.evaluation.statistics import MIN_SUBJECTS
 from thymos.report.view import RunView
@@ -89,11 +90,23 @@ def _honest(view: RunView) -> Iterator[Check]:
         if EXPERIMENTS not in view.audit.get("searched", []):
             skipped.append("no experiment with the test part of each method, which `thymos audit` of the study makes")
         yield Check("The audit could search for all that it knows", "in part" if skipped else "yes", _listed(skipped))
-    new = [card.name for card in honest if "subject" in card.keys]
-    others = ", ".join(card.name for card in honest)
-    yield Check("Tested on people of whom nothing was seen", _yes(bool(new)), ", ".join(new) or f"only {others}")
+    yield Check("Tested on people of whom nothing was seen", *_new_people(view))
     twins = ", ".join(f"{leaky} beside {of}" for leaky, of in view.twins.items())
     yield Check("A control that leaks shows what a leak would add", _yes(bool(twins)), twins or "none")
+
+
+def _new_people(view: RunView) -> tuple[str, str]:
+    """Return answer and fact: people are kept apart by the protocol, or by those of the sides of pairs."""
+    pairing = view.study.get("pairing")
+    if not pairing:
+        new = [card.name for card in view.honest if "subject" in card.keys]
+        others = ", ".join(card.name for card in view.honest)
+        return _yes(bool(new)), ", ".join(new) or f"only {others}"
+    sides = pairing["protocol"], (pairing.get("other") or {}).get("protocol")
+    splits = [side["split"] for side in sides if side]
+    new = [name for name in splits if "subject" in resolve(name, "protocol").load().keys]
+    answer = "in part" if 0 < len(new) < len(splits) else _yes(bool(new))
+    return answer, f"pairs, whose sides are split by {' and '.join(splits)}"
 
 
 def _measured(view: RunView) -> Iterator[Check]:
