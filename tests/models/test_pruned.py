@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from thymos.base.checkpoints import kept_in
 from thymos.base.errors import InputError, MissingExtraError
@@ -221,6 +222,32 @@ def test_a_missing_extra_is_said_and_not_taken_for_the_network(data, monkeypatch
         pruned(granularity="channel").fit(*data[:2])
 
 
+def test_networks_of_one_name_are_not_taken_for_each_other(data, tmp_path):
+    X, y, held = data
+
+    def own(kind):
+        class Own(MLPClassifier):
+            def build(self, shape, n_outputs):
+                return nn.Sequential(nn.Flatten(), nn.Linear(X.shape[1], 8), kind(), nn.Linear(8, n_outputs))
+
+        return Own(max_epochs=4, random_state=0)
+
+    with kept_in(tmp_path):
+        first, second = (
+            PrunedClassifier(own(kind), method="dense", dense_epochs=2, random_state=0).fit(X, y, validation=held)
+            for kind in (nn.ReLU, nn.Tanh)
+        )
+    alone = PrunedClassifier(own(nn.Tanh), method="dense", dense_epochs=2, random_state=0).fit(X, y, validation=held)
+    assert np.array_equal(second.predict_proba(X), alone.predict_proba(X))
+    assert not np.array_equal(first.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.parametrize("options", [{"sigma": "x"}, {"repression": None}, {"sigma": True}, {"density": 0}])
+def test_what_is_no_number_is_refused(data, options):
+    with pytest.raises(InputError, match="came"):
+        PrunedClassifier(MLPClassifier(**SMALL), **options).fit(*data[:2])
+
+
 def test_it_goes_on_with_weights_and_masks_of_another(data):
     X, y, held = data
     first = pruned(method="magnitude", density=0.3, dense_epochs=3).fit(X, y, validation=held)
@@ -229,8 +256,13 @@ def test_it_goes_on_with_weights_and_masks_of_another(data):
     assert on.history_[0]["valid_loss"] < pruned(method="random").fit(X, y, validation=held).history_[0]["valid_loss"]
     gene = PrunedClassifier(MLPClassifier(**{**SMALL, "max_epochs": 8, "lr": 1e-6}), density=0.3, rewiring=0.0)
     gene.set_params(random_state=0, first=4, last=5).fit(X, y, start=first)
-    for before, after in zip(first.units_, gene.units_, strict=True):
-        assert np.mean(np.array(before["live"]) == np.array(after["live"])) > 0.95, "silenced ones did not stay so"
+    live = {units["layer"]: int(np.sum(units["live"])) for units in first.units_}
+    for row in gene.regulation_:
+        if row["epoch"] < 4:
+            assert (row["live"], row["came_back"]) == (live[row["layer"]], 0), "silenced ones did not stay so"
+    for method in ("magnitude", "random"):
+        other = pruned(method=method, density=0.3).fit(X, y, start=first)
+        assert [units["live"] for units in other.units_] == [units["live"] for units in first.units_], method
     with pytest.raises(InputError, match="the same granularity"):
         pruned(granularity="channel").fit(X, y, start=first)
     with pytest.raises(InputError, match="another size"):

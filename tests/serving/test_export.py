@@ -133,9 +133,11 @@ def test_faces_and_their_mirror_images_and_no_silenced_channel(tmp_path):
     assert (tmp_path / "q.onnx").stat().st_size < (tmp_path / "m.onnx").stat().st_size
 
 
-def test_dense_layers_in_eight_bits_need_no_ranges(tmp_path):
-    X = noise(30)
-    pipeline = make_pipeline(ChannelScaler(), MLPClassifier(max_epochs=1, random_state=0)).fit(X, labels())
+@pytest.mark.parametrize("classes", ["words", "numbers"])
+def test_dense_layers_in_eight_bits_need_no_ranges(tmp_path, classes):
+    X, y = noise(30), labels()
+    y = y if classes == "words" else np.unique(y, return_inverse=True)[1]
+    pipeline = make_pipeline(ChannelScaler(), MLPClassifier(max_epochs=1, random_state=0)).fit(X, y)
     exported(pipeline, X, tmp_path)
     made = quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
     assert made["kind"] == "dynamic"

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from thymos.nn.regulation import Expression
-from thymos.nn.sparsity import connection_units, weights_of
+from thymos.nn.regulation import Expression, live_target
+from thymos.nn.sparsity import Channels, Place, channel_units, connection_units, weights_of
 from thymos.training.pruning import (
     GenePruner,
     GradualPruner,
@@ -100,7 +100,7 @@ def test_the_seed_decides(name):
     assert torch.equal(masks[0], masks[1])
     if name in ("random scores", "random", "set"):
         assert not torch.equal(masks[0], masks[2])
-    if name in ("no rewiring", "homeostasis without returns", "magnitude", "gradual"):
+    if name in ("no rewiring", "magnitude", "gradual"):
         assert torch.equal(masks[0], masks[2]), "nothing is drawn"
 
 
@@ -112,7 +112,56 @@ def test_regulation_follows_the_course():
     assert len(set(net.shares[end:])) == 1, "masks change after they are settled"
     came = [row["came_back"] for row in net.pruner.log_ if row["layer"] == "0.weight"]
     assert any(came[FIRST:LAST])
-    assert not any(came[LAST:])
+    assert not any(came[end:])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"expression": None}, {"scores": "random"}, {"scores": "random", "expression": None}]
+)
+@pytest.mark.parametrize(("first", "last", "epochs"), [(FIRST, LAST, EPOCHS), (1, 5, 8)])
+def test_the_share_lags_behind_its_target_by_as_much_as_the_gate_may_and_no_more(options, first, last, epochs):
+    pruner = GenePruner(0.2, epochs, first, last, **options)
+    net = Net(pruner, shapes=((20, 30), (10, 20)))
+    net.noise = 1.0
+    end, shares = settled_at(first, last, epochs), net.run(epochs).shares
+    for epoch in range(first, end):
+        assert shares[epoch] <= live_target(epoch, first, last, 0.2) + 0.17 + 0.01, (epoch, shares)
+    assert shares[end - 1] - shares[end] <= 0.17 + 0.01, "most of it goes at once in the end"
+    steps = [a - b for a, b in itertools.pairwise(shares[last:end])]
+    assert not steps or max(steps) <= 0.08, shares
+
+
+def test_weight_decay_takes_nothing_from_what_makes_silenced_channels():
+    torch.manual_seed(0)
+    net = Net(OneShotPruner(0.5, EPOCHS, FIRST, LAST))
+    network = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+    every = tuple(range(8))
+    makers = (Place("0.weight", 0, every),)
+    net.module_.network = network
+    net.module_.units = nn.ModuleList(channel_units([Channels(makers, (Place("2.weight", 1, every),), 8)]))
+    net.optimizer_ = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.5)
+    net.pruner.on_train_begin(net)
+    before, live = network[0].weight.detach().clone(), net.units[0].live
+    for _ in range(3):
+        net.optimizer_.zero_grad()
+        network(torch.randn(16, 5)).square().sum().backward()
+        net.pruner.on_grad_computed(net)
+        net.optimizer_.step()
+        net.pruner.on_batch_end(net, training=True)
+    assert live.sum() < 8
+    assert torch.equal(network[0].weight[~live], before[~live])
+    assert not torch.equal(network[0].weight[live], before[live])
+
+
+def test_what_is_told_of_returns_are_those_that_were_silenced_before():
+    net, masks = Net(gene()), []
+    net.noise = 1.0
+    for _ in range(EPOCHS):
+        net.epoch()
+        masks.append(torch.cat([units.live.flatten() for units in net.units]))
+    told = [row["came_back"] for row in net.pruner.log_ if row["layer"] == "0.weight"]
+    assert told == [int((now & ~old).sum()) for old, now in itertools.pairwise(masks)]
+    assert not any(told[:FIRST]), "nothing was silenced yet"
 
 
 @pytest.mark.parametrize("options", [{}, {"expression": None}, {"scores": "random"}, {"rewiring": 0.4}])
@@ -133,9 +182,16 @@ def test_the_share_never_rises_and_what_came_back_stays_two_epochs(options):
 
 
 @pytest.mark.parametrize("sigma", [0.0, math.inf])
-def test_returns_can_be_the_most_important_or_mere_chance_and_fade_either_way(sigma):
+def test_returns_can_be_the_most_important_or_mere_chance_and_fade_either_way(sigma, monkeypatch):
+    came, rewire = [0] * EPOCHS, GenePruner._rewire
+
+    def counted(self, scores, epoch, before):
+        known = [units.live.clone() for units in self.units_]
+        rewire(self, scores, epoch, before)
+        came[epoch] = sum(int((units.live & ~old).sum()) for units, old in zip(self.units_, known, strict=True))
+
+    monkeypatch.setattr(GenePruner, "_rewire", counted)
     net = Net(gene(sigma=sigma)).run()
-    came = [row["came_back"] for row in net.pruner.log_ if row["layer"] == "0.weight"]
     assert max(came) > 0
     assert max(came[FIRST : (FIRST + LAST) // 2]) > max(came[(FIRST + LAST) // 2 : LAST])
     assert net.shares[-1] == pytest.approx(0.5, abs=0.02)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,8 @@ class PrunedClassifier(WrappedNetwork):
     repression : float
         K of the mean expression by which a layer holds itself back; infinite for none.
     threshold, scores
-        As :class:`~thymos.training.pruning.GenePruner`.
+        As :class:`~thymos.training.pruning.GenePruner`; the threshold ``paper`` decides on the share by itself,
+        whatever `density` says.
     random_state : int, RandomState or None
         Of what comes back; weights and batches are the estimator's.
 
@@ -203,7 +204,8 @@ class PrunedClassifier(WrappedNetwork):
         for name in ("alpha", "beta"):
             check_number(name, getattr(self, name))
         check_number("rewiring", self.rewiring, 0.0, 1.0)
-        if not self.density or not self.repression > 0 or not self.sigma >= 0:
+        odd = [not isinstance(value, Real) or isinstance(value, bool) for value in (self.repression, self.sigma)]
+        if any(odd) or not self.density or not self.repression > 0 or not self.sigma >= 0:
             raise InputError(
                 f"density={self.density!r}, repression={self.repression!r}, sigma={self.sigma!r} came.",
                 fits="numbers above 0, sigma also 0; infinite ones for no repression, and for nothing but chance",

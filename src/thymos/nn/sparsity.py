@@ -133,6 +133,14 @@ class Units(nn.Module):
         return (squares / numbers.clamp(min=1)).sqrt()
 
     @torch.no_grad()
+    def made_by(self, weights: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+        """Yield the name of each weight that makes channels, where it makes silenced ones, and its values."""
+        if not self.live.all():
+            for place in self.makers:
+                weight = weights[place.weight]
+                yield place.weight, self.mask(place, weight, ~self.live), weight.clone()
+
+    @torch.no_grad()
     def silence(self, weights: Mapping[str, torch.Tensor], of: str = "value") -> None:
         """Put to 0 what belongs to silenced units: weights, or their gradients (`of` is ``grad``)."""
         for place in self.places:

@@ -264,7 +264,7 @@ def quantised(
         If ONNX Runtime cannot quantise the model.
     """
     onnx, quantization = require("onnx", "onnx"), require("onnxruntime.quantization", "onnx")
-    classes = OnnxPipeline(path, pipeline).classes_.tolist()
+    classes = [str(c) for c in OnnxPipeline(path, pipeline).classes_.tolist()]
     model = onnx.load(path)
     del model.graph.value_info[:]  # shapes that the exporter noted and that the quantiser works out again, otherwise
     kinds = {node.op_type for node in model.graph.node}
@@ -284,12 +284,12 @@ def quantised(
                     )
                 else:
                     quantization.quantize_dynamic(model, str(made), op_types_to_quantize=_DENSE)
-            difference, same, _ = _compared(pipeline, made, example, classes, calibration)
         except Exception as error:  # of whatever kind the library raises for what it does not know
             raise InputError(
                 f"The model cannot be quantised: {type(error).__name__}: {str(error).strip().splitlines()[0]}.",
                 fits="convolutions, dense layers and LSTMs",
             ) from None
+        difference, same, _ = _compared(pipeline, made, example, classes, calibration)
     return {"kind": "static" if static else "dynamic", "difference": difference, "same": same}
 
 

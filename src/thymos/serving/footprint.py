@@ -18,6 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 __all__ = ["latencies", "operations", "peak_memory"]
 
+_WARM = 50  # runs before those that are timed
+
 _CHILD = """
 import sys
 import numpy as np, onnxruntime
@@ -71,29 +73,31 @@ def latencies(
     batches : sequence of int
         Numbers of samples at once.
     repeats : int
-        At the first of these; a quarter at the others.
+        Runs at each of these, after as many for warming up, 50 at most.
 
     Returns
     -------
     dict of str to dict
-        For each function ``p50_<batch>`` and ``p99_<batch>`` in seconds.
+        For each function ``p25_<batch>``, ``p50_<batch>``, ``p75_<batch>`` and ``p99_<batch>`` in seconds.
     """
     found: dict[str, dict[str, float]] = {name: {} for name in calls}
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         with threadpool_limits(1):  # of what scikit-learn and NumPy compute with
-            for k, batch in enumerate(batches):
+            ways = list(enumerate(calls.values()))
+            for batch in batches:
                 given = np.resize(X, (batch, *X.shape[1:]))
-                taken = np.empty((repeats if k == 0 else max(1, repeats // 4), len(calls)))
-                for warm in range(-3, len(taken)):
-                    for place, call in enumerate(calls.values()):
+                taken = np.empty((repeats, len(calls)))
+                for run in range(-min(repeats, _WARM), repeats):
+                    first = run % len(ways)  # so that none is always measured after the same one
+                    for place, call in ways[first:] + ways[:first]:
                         begin = time.perf_counter()
                         call(given)
-                        if warm >= 0:
-                            taken[warm, place] = time.perf_counter() - begin
+                        if run >= 0:
+                            taken[run, place] = time.perf_counter() - begin
                 for place, name in enumerate(calls):
-                    for share in (50, 99):
+                    for share in (25, 50, 75, 99):
                         found[name][f"p{share}_{batch}"] = float(np.percentile(taken[:, place], share))
     finally:
         torch.set_num_threads(threads)

@@ -34,6 +34,7 @@ from torch import nn
 
 from thymos.base.catalogue import near
 from thymos.base.checkpoints import checkpoint
+from thymos.base.code import code_of
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 from thymos.nn.losses import ConcordanceLoss
@@ -347,8 +348,11 @@ class TorchEstimator(BaseEstimator):
     def fit_once(self, ready: Prepared) -> TorchEstimator:
         """Train as :meth:`fit_prepared`, or take over the weights of an equal training that the run has done."""
         watched = type(self).watchers is not TorchEstimator.watchers
-        alone = self.module is not None or ready.around is not None or ready.callbacks or watched
-        facts = [type(self).__name__, self.get_params(), ready.n_outputs, ready.seed, ready.loss, ready.from_epoch]
+        kind, parameters = code_of(type(self)), sorted(self.get_params().items())
+        nameless = kind is None or "<locals>" in kind  # another of the same name may be another network
+        alone = nameless or self.module is not None or ready.around is not None or ready.callbacks or watched
+        facts = [kind, self.shape_, ready.n_outputs, ready.seed, ready.device, ready.loss, ready.from_epoch]
+        facts += [torch.__version__, *(part for item in parameters for part in item)]
         weight = np.empty(0) if ready.weight is None else ready.weight
         held = (np.empty(0), np.empty(0)) if ready.held is None else ready.held
         path = None if alone else checkpoint("dense", ready.X, ready.y, weight, *held, *facts)

@@ -34,6 +34,7 @@ _OLD = 2  # epochs that a unit is left in peace after it came back
 _COURSE = 25.0  # epochs between first and last for which decay rates are given: time runs faster in a shorter course
 _REBORN = 0.6  # protein of a unit that comes back
 _SETTLE = 5  # epochs with a fixed threshold after the last target
+_BAND = 0.17  # share that the gate may lag behind the target, as hysteresis makes it (methods B3.5)
 _TIE = 1e-3  # what a score adds where proteins are equal
 _HALVINGS = 12  # of the interval in which a share of units is looked for
 _GENES = Expression()
@@ -81,6 +82,8 @@ class Pruner(Callback):
         self.rng_ = torch.Generator().manual_seed(self.seed)
         self.log_: list[dict[str, Any]] = []
         self.steps_, self.came_back_ = 0, 0
+        self.still_: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+        self.decays_ = any(group.get("weight_decay") for group in net.optimizer_.param_groups)
         for units in self.units_:
             units.forget()  # on the device that they are on by now
         with torch.no_grad():
@@ -97,8 +100,16 @@ class Pruner(Callback):
             before = [units.live.clone() for units in self.units_]
             if self.after_batch(self.steps_):
                 self._apply(net, before)
+                self._count_returns(before)
         for units in self.units_:
             units.silence(self.weights_, "grad")
+        self.still_ = [made for units in self.units_ for made in units.made_by(self.weights_)] if self.decays_ else []
+
+    def on_batch_end(self, net: NeuralNet, training: bool = False, **kwargs: Any) -> None:
+        with torch.no_grad():  # weight decay takes from weights without a gradient too
+            for name, mask, values in self.still_ if training else ():
+                weight = self.weights_[name]
+                weight.copy_(torch.where(mask > 0, values, weight))
 
     def on_epoch_begin(self, net: NeuralNet, dataset_train: Any = None, **kwargs: Any) -> None:
         done = len(net.history) - 1
@@ -108,6 +119,7 @@ class Pruner(Callback):
             before = [units.live.clone() for units in self.units_]
             self.between(done)
             self._apply(net, before)
+            self._count_returns(before)
             self._note(done)
             self.came_back_ = 0  # some come back between two batches
             for units, old in zip(self.units_, before, strict=True):
@@ -115,7 +127,7 @@ class Pruner(Callback):
                 units.age.add_(1).masked_fill_(units.live & ~old, 0.0)
 
     def begin(self) -> None:
-        """Decide before the first epoch; all units are live."""
+        """Decide before the first epoch; all units are live, or those that another training has left."""
 
     def between(self, epoch: int) -> None:
         """Decide after so many epochs."""
@@ -131,6 +143,14 @@ class Pruner(Callback):
             return self._count() / sum(units.n for units in self.units_)
         silenced, total = masked_weights(self.network_, self.units_)
         return 1.0 - silenced / total
+
+    @property
+    def _settled(self) -> bool:
+        """Whether another training has left as many as are wanted."""
+        return self._count() < sum(units.n for units in self.units_) and self.share <= self.density + 0.01
+
+    def _count_returns(self, before: Sequence[torch.Tensor]) -> None:
+        self.came_back_ += sum(int((units.live & ~old).sum()) for units, old in zip(self.units_, before, strict=True))
 
     def _count(self) -> int:
         return sum(int(units.live.sum()) for units in self.units_)
@@ -275,19 +295,29 @@ class GenePruner(Pruner):
         scores = [self._score(units) for units in self.units_]
         if epoch <= self.last or self.tau_ is None:
             self.tau_ = self._threshold(scores, epoch)
-        before, most = [units.live.clone() for units in self.units_], max(self.share, self._target(epoch))
+        before, was, target = [units.live.clone() for units in self.units_], self.share, self._target(epoch)
+        now = live_target(epoch, self.first, self.last, self.density, self.began_)
         for units, score in zip(self.units_, scores, strict=True):
             self._express(units, score / max(self.tau_, 1e-12))
         if self.threshold == "schedule":
-            self._keep_course(before, most)
+            self._keep_course(scores, before, max(target, was - (now - target)))
+            late = max(0.0, (epoch - self.last) / (end - self.last))  # so that the last step is a small one
+            most = now + _BAND * (1.0 - late)
+            if self.share > most and epoch < end:
+                self._cut(scores, most)
         if epoch < self.last and self.rewiring:
-            self._rewire(scores, epoch)
+            self._rewire(scores, epoch, before)
         if epoch == end and (self.threshold == "schedule") and abs(self.share - self.density) > 0.01:
-            # live ones first: what is silenced comes back only where too few are left; proteins that are 0 or 1, as
-            # they are without dynamics, leave the choice to the scores
-            u = [(score / max(self.tau_, 1e-12)).tanh() for score in scores]
-            best = [mine.p + 2.0 * mine.live + _TIE * more for mine, more in zip(self.units_, u, strict=True)]
-            self._keep_best(best, self.density)
+            self._cut(scores, self.density)
+
+    def _cut(self, scores: Sequence[torch.Tensor], share: float) -> None:
+        """Leave a share live, those with most protein."""
+        # live ones first, above all those that have just come back: what is silenced comes back only where too few are
+        # left; proteins that are 0 or 1, as they are without dynamics, leave the choice to the scores
+        u = [(score / max(cast(float, self.tau_), 1e-12)).tanh() for score in scores]
+        ranks = [2.0 * mine.live * (1.0 + (mine.age < _OLD)) for mine in self.units_]
+        best = [mine.p + rank + _TIE * more for mine, rank, more in zip(self.units_, ranks, u, strict=True)]
+        self._keep_best(best, share)
 
     def _score(self, units: Units) -> torch.Tensor:
         if self.scores == "random":
@@ -338,15 +368,25 @@ class GenePruner(Pruner):
             now.view(-1)[torch.topk(order, missing).indices] = True
         units.live.copy_(now)
 
-    def _keep_course(self, before: Sequence[torch.Tensor], most: float) -> None:
-        """Let the gate bring back no more than makes up a share of `most`, nor silence more than go in the end."""
-        live, was = (torch.cat([mine.flatten() for mine in of]) for of in ([u.live for u in self.units_], before))
-        proteins = torch.cat([units.p.flatten() for units in self.units_])
-        back, gone = (torch.nonzero(x).flatten() for x in (live & ~was, was & ~live))
+    def _keep_course(self, scores: Sequence[torch.Tensor], before: Sequence[torch.Tensor], most: float) -> None:
+        """Let what the gate brings back displace others above a share of `most`, and no more go than in the end.
+
+        Nothing goes for the course alone that the gate leaves live: it lags behind.
+        """
         if self.share > most:
-            self._switch(back[proteins[back].argsort()], False, lambda share: share <= most)
+            live = [units.live.clone() for units in self.units_]
+            for units, old in zip(self.units_, before, strict=True):
+                units.live &= old
+            lagging = self.share
+            for units, mine in zip(self.units_, live, strict=True):
+                units.live.copy_(mine)
+            if self.share > max(most, lagging):
+                self._cut(scores, max(most, lagging))
         elif self.share < self.density:
-            self._switch(gone[proteins[gone].argsort(descending=True)], True, lambda share: share >= self.density)
+            proteins = torch.cat([units.p.flatten() for units in self.units_])
+            gone = torch.cat([(old & ~units.live).flatten() for units, old in zip(self.units_, before, strict=True)])
+            places = torch.nonzero(gone).flatten()
+            self._switch(places[proteins[places].argsort(descending=True)], True, lambda share: share >= self.density)
 
     def _switch(self, places: torch.Tensor, live: bool, enough: Callable[[float], bool]) -> None:
         """Switch the first of some units, counted through all layers, as few as are enough."""
@@ -365,11 +405,12 @@ class GenePruner(Pruner):
             low, high = (low, middle) if choose(middle) else (middle, high)
         choose(high)
 
-    def _rewire(self, scores: Sequence[torch.Tensor], epoch: int) -> None:
+    def _rewire(self, scores: Sequence[torch.Tensor], epoch: int, before: Sequence[torch.Tensor]) -> None:
         sigma, tau = spread_of(epoch, self.last, self.sigma), cast(float, self.tau_)
         count = round(self.rewiring * spread_of(epoch, self.last, 1.0) * self._count())
         gone = torch.cat([~units.live.flatten() for units in self.units_])
-        places = torch.nonzero(gone).flatten()
+        # what goes now cannot come back at once
+        places = torch.nonzero(gone & ~torch.cat([old.flatten() for old in before])).flatten()
         missing = shortfall(torch.cat([score.flatten() for score in scores])[places], tau)
         back = places[regrown(missing.cpu(), sigma, count, self.rng_).to(places.device)]
         if not len(back):
@@ -393,7 +434,6 @@ class GenePruner(Pruner):
             m[came] = (self.expression or _GENES).level(u)
             p[came] = _REBORN
             start = stop
-        self.came_back_ = len(back)
 
 
 class OneShotPruner(Pruner):
@@ -411,9 +451,13 @@ class OneShotPruner(Pruner):
         self.by = by
 
     def begin(self) -> None:
-        """Keep the largest units of all, or any of each layer."""
+        """Keep the largest units of all, or any of each layer; as many as are wanted may be all that are left."""
+        if self._settled:
+            return
         if self.by == "magnitude":
-            self._keep_best(self._sizes(), self.density)
+            self._keep_best(
+                [s.masked_fill(~u.live, -1.0) for s, u in zip(self._sizes(), self.units_, strict=True)], self.density
+            )
             return
         drawn = [
             torch.rand(units.live.shape, generator=self.rng_).to(units.p).masked_fill(~units.live, -1.0)
@@ -456,7 +500,9 @@ class SETPruner(Pruner):
         self.share_changed, self.trained = share_changed, trained
 
     def begin(self) -> None:
-        """Give each layer its density."""
+        """Give each layer its density; where another training has left as many as are wanted, these stay."""
+        if self._settled:
+            return
         shapes = [tuple(units.live.shape) for units in self.units_]
         drawn = [torch.rand(shape, generator=self.rng_) for shape in shapes]
         sizes = [units.magnitude(self.weights_) for units in self.units_]
@@ -485,7 +531,6 @@ class SETPruner(Pruner):
             # any but those that stayed, also one that has just left
             back = growth(units).to(size).masked_fill(units.live, -math.inf)
             live[torch.topk(back.flatten(), count).indices] = True
-            self.came_back_ += int((units.live & ~before).sum())
 
 
 class RigLPruner(SETPruner):
