@@ -788,6 +788,47 @@ def test_how_often_the_auditor_is_right_is_stored():
         )
 
 
+def test_what_pairing_by_label_invents_is_stored():
+    from thymos.evaluation.study import load_study
+
+    stored = pd.read_csv(ROOT / "results" / "hybrid-fer-physio.quick.csv", dtype={"labels": str})
+    table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'")
+    table = table.set_index(["method", "protocol"])[["value", "low", "high"]]
+    names = {
+        **{"always the commonest word": "majority", "face alone": "face", "heart rate alone": "bvp"},
+        **{"fusion, trained": "concat", "fusion, as if independent": "independent", "face alone, DCGAN": "face_gan"},
+        **{"heart rate alone, recurrent GAN": "bvp_gan", "fusion, trained, both GANs": "concat_gan"},
+        **{"fusion, as if independent, both GANs": "independent_gan"},
+    }
+    shown, protocols = rows_of("body-and-fusion.md", 4), ("paired_by_label", "paired_at_random")
+    claims = {claim.method: f"{claim.value:.2f}" for claim in load_study("hybrid-fer-physio").claims}
+    for title, method in names.items():
+        assert shown[title][0] == claims.get(method, "-")
+        for words, protocol in zip(shown[title][1:], protocols, strict=True):
+            numbers = list(map(float, re.findall(r"\d\.\d+", words)))
+            expected = table.loc[(method, protocol)].tolist() if (method, protocol) in table.index else []
+            assert numbers == [
+                pytest.approx(v, abs=a) for v, a in zip(expected, (5.1e-4, 5.1e-3, 5.1e-3), strict=False)
+            ]
+    value = table["value"]
+    page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
+    gain = {p: value["concat", p] - value["face", p] for p in protocols}
+    assert f"than the face alone by {gain['paired_by_label']:.2f}; {gain['paired_at_random']:.2f} of this" in page
+    invented, views = (value[name, protocols[0]] - value[name, protocols[1]] for name in ("concat", "independent"))
+    assert f"invents is {invented:.2f}. Most of it, {views:.2f}, is" in page
+    compared = json.loads((ROOT / "results" / "hybrid-fer-physio.quick.json").read_text())["paired_by_label"][
+        "compared"
+    ]
+    pairs = {(one["a"], one["b"]): one for one in compared}
+    network, made = pairs["concat", "independent"], pairs["concat_gan", "concat"]
+    assert f"adds {network['difference']:.2f} to that, of which p is {network['p_holm']:.2f} after Holm" in page
+    assert f"({made['difference']:.2f}, p {made['p_holm']:.2f})" in page
+    rows = pd.read_csv(ROOT / "results" / "truth.csv").set_index(["study", "protocol"])
+    assert rows.loc[("hybrid-fer-physio", "paired_by_label"), "honest"] == pytest.approx(
+        value["concat", protocols[0]], abs=1e-4
+    )
+
+
 def test_what_the_heart_rate_shows_is_stored():
     stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
     assert set(stored["metric"]) == {"balanced_accuracy"}
