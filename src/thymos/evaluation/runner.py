@@ -457,8 +457,8 @@ def _left_out(info: Mapping[str, Any]) -> list[str]:
     """Return a caution where samples or recordings were left out before the split, for each modality."""
     found = {"": info, **{f" of {name}": facts for name, facts in info.get("modalities", {}).items()}}
     words = {
-        "left_out": "samples{} were left out before the split, since a value is missing in them.",
-        "too_short": "recordings{} are shorter than one sample and left out.",
+        "left_out": "of the samples{} left out before the split, since a value is missing.",
+        "too_short": "of the recordings{} left out, being shorter than one sample.",
     }
     return [
         f"{facts[key]} {text.format(name)}"
@@ -554,8 +554,11 @@ def _divided(study: Study, samples: Samples) -> list[str]:
 
 def _simulated(samples: Samples) -> list[str]:
     """Return a caution for files that were simulated in the layout of a corpus; nothing else tells them from real."""
-    if not samples.info.get("simulated"):
+    which = samples.info.get("simulated")
+    if not which:
         return []
+    if isinstance(which, str):  # one side of pairs
+        return [f"The files of {which} were simulated in the layout of the corpus: no result with it is about people."]
     return ["These files were simulated in the layout of the corpus: no result here is about people."]
 
 

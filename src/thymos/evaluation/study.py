@@ -1001,8 +1001,10 @@ def _paired(study: Study, spec: PairingSpec, samples: Samples, data: Any, cache:
     pairs = Samples.concatenate(made)
     pairs.info["alone"] = {kind: n for part in made for kind, n in part.info["alone"].items()}
     pairs.info["folds"] = made[0].info["folds"]
-    if any(part.info.get("simulated") for part in (first, second)):
-        pairs.info["simulated"] = True
+    sides = dict(zip(spec.names, (first, second), strict=True))
+    simulated = [name for name, part in sides.items() if part.info.get("simulated")]
+    if simulated:
+        pairs.info["simulated"] = True if len(simulated) == 2 else simulated[0]
     return pairs
 
 
