@@ -73,8 +73,8 @@ def latencies(
     batches : sequence of int
         Numbers of samples at once.
     repeats : int
-        Runs at the first of these, after as many for warming up, 50 at most; a quarter of both at the others, whose 99 %
-        is then little more than their slowest.
+        Runs at the first of these, after as many for warming up, 50 at most; a quarter of both at the others, whose
+        99 % is little less than the slowest of them.
 
     Returns
     -------
