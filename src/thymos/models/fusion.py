@@ -401,7 +401,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _validation(self, validation: Any) -> tuple[_Parts, np.ndarray]:
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
-        unknown = sorted(set(np.unique(y).tolist()) - set(self.classes_.tolist()))
+        unknown = sorted(set(np.unique(y).tolist()) - set(self.classes_.tolist()), key=str)
         if unknown:
             raise InputError(
                 f"The validation part has the class {unknown[0]!r}, which training lacks.",
