@@ -131,6 +131,20 @@ def test_the_share_lags_behind_its_target_by_as_much_as_the_gate_may_and_no_more
     assert not steps or max(steps) <= 0.08, shares
 
 
+@pytest.mark.parametrize("name", ["magnitude", "random", "set", "rigl"])
+def test_what_another_training_silenced_stays_silenced_at_the_beginning(name):
+    for share in (0.4, 0.7):  # fewer than are wanted, and more
+        pruner = PRUNERS[name]()
+        net = Net(pruner, shapes=((20, 30), (10, 20)))
+        torch.manual_seed(1)
+        known = [torch.rand(units.live.shape) < (share if k else 0.9 * share) for k, units in enumerate(net.units)]
+        for units, live in zip(net.units, known, strict=True):
+            units.live.copy_(live)
+        pruner.on_train_begin(net)
+        for units, live in zip(net.units, known, strict=True):
+            assert not (units.live & ~live).any(), share
+
+
 def test_weight_decay_takes_nothing_from_what_makes_silenced_channels():
     torch.manual_seed(0)
     net = Net(OneShotPruner(0.5, EPOCHS, FIRST, LAST))

@@ -464,9 +464,11 @@ class OneShotPruner(Pruner):
             for units in self.units_
         ]
 
+        left = [int(units.live.sum()) for units in self.units_]
+
         def choose(share: float) -> None:
-            for units, scores in zip(self.units_, drawn, strict=True):
-                _keep(units, scores, max(1, round(share * units.n)))
+            for units, scores, most in zip(self.units_, drawn, left, strict=True):
+                _keep(units, scores, min(most, max(1, round(share * units.n))))
 
         self._reach(self.density, choose)
 
@@ -504,13 +506,18 @@ class SETPruner(Pruner):
         if self._settled:
             return
         shapes = [tuple(units.live.shape) for units in self.units_]
-        drawn = [torch.rand(shape, generator=self.rng_) for shape in shapes]
-        sizes = [units.magnitude(self.weights_) for units in self.units_]
+        scores = [torch.rand(shape, generator=self.rng_) for shape in shapes]
+        if self.trained:
+            scores = [units.magnitude(self.weights_) for units in self.units_]
+        scores = [
+            mine.to(units.p).masked_fill(~units.live, -1.0) for mine, units in zip(scores, self.units_, strict=True)
+        ]
+        left = [int(units.live.sum()) for units in self.units_]
 
         def choose(share: float) -> None:
             densities = layer_densities(shapes, share)
-            for units, scores, density in zip(self.units_, sizes if self.trained else drawn, densities, strict=True):
-                _keep(units, scores, max(1, round(density * units.n)))
+            for units, mine, most, density in zip(self.units_, scores, left, densities, strict=True):
+                _keep(units, mine, min(most, max(1, round(density * units.n))))
 
         self._reach(self.density, choose)
 
