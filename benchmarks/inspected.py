@@ -98,11 +98,18 @@ def breakdown(table: pd.DataFrame, level: str) -> Any:
     return records(over_subjects(mine, ["protocol", "method", "column", "value"], "accuracy").to_frame())
 
 
+def missing_modality(table: pd.DataFrame, level: str) -> Any:
+    """Return the metric with what is left when modalities are taken away."""
+    mine = table[table["level"] == level]
+    return records(over_subjects(mine, ["protocol", "method", "value"], "balanced_accuracy").unstack("method"))
+
+
 SUMMARIES: dict[str, Callable[[pd.DataFrame, str], Any]] = {
     "branches": branches,
     "breakdown": breakdown,
     "embedding": embedding,
     "lipschitz": lipschitz,
+    "missing_modality": missing_modality,
     "real_time": real_time,
     "robustness": robustness,
 }

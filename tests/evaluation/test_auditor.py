@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import DataError, StudyError
-from thymos.evaluation import RecordingSplit, TrialSplit, auditor
+from thymos.evaluation import LeaveOneSubjectOut, RecordingSplit, TrialSplit, auditor
 from thymos.evaluation.auditor import Audit, _as_well, _best, audit_data, audit_study, try_method
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
@@ -296,6 +296,21 @@ def test_a_method_is_tried_on_several_trials_of_each_class_however_long_they_are
     fold = TrialSplit(4).folds(samples.meta, samples.y)[0]
     try_method("counting", make_pipeline(Counting()), samples.replace(X=number[:, None]), fold, ["calm", "tense"])
     assert min(min(counts) for counts in seen) >= 4
+
+
+def test_a_method_is_tried_on_two_people_at_least(make_samples):
+    samples = make_samples(subjects=4, trials=60, windows=1, shape=(1,))
+    number = np.unique(samples.meta["subject"], return_inverse=True)[1]
+    seen = []
+
+    class Meeting(Patient):
+        def fit(self, X, y):
+            seen.append([len(np.unique(X[y == label])) for label in np.unique(y)])
+            return super().fit(X, y)
+
+    fold = LeaveOneSubjectOut().folds(samples.meta, samples.y)[0]
+    try_method("meeting", make_pipeline(Meeting()), samples.replace(X=number[:, None]), fold, ["calm", "tense"])
+    assert min(min(counts) for counts in seen) == 2
 
 
 def test_people_of_unequal_labels_are_a_shortcut_where_trials_are_split(make_samples):

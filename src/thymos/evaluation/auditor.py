@@ -224,11 +224,14 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
 
 
 def _few_of_each(samples: Samples, rows: np.ndarray, classes: list[str]) -> np.ndarray:
-    """Return the first rows of each class, of several trials, since methods divide their training part by these."""
+    """Return a few rows of each class, of several trials and people, since methods divide their training part by these."""
     trials = samples.meta["trial"].iloc[rows]
     late = trials.groupby(trials.to_numpy()).cumcount().to_numpy() >= _OF_A_TRIAL
     rows = rows[np.argsort(late, kind="stable")]
     labels = samples.y[rows] if classes else np.zeros(len(rows))
+    people = samples.meta["subject"].iloc[rows].to_numpy()
+    turn = pd.Series(rows).groupby([labels, people]).cumcount().to_numpy() // (_FEW // 2)
+    rows, labels = (of[np.argsort(turn, kind="stable")] for of in (rows, labels))
     return np.sort(np.concatenate([rows[:0], *(rows[labels == label][:_FEW] for label in np.unique(labels))]))
 
 
