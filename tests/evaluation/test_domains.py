@@ -66,16 +66,19 @@ def test_the_interval_holds_the_gap_as_often_as_it_says(gap):
     assert np.mean(held) > 0.85
 
 
-def both(shift, other, crossed, seed=0):
-    """Return two methods of the same people, whose worst domain differs by so much."""
+def both(shift, other, crossed, seed=0, loss=0.0, noise=0.01):
+    """Return two methods of the same people, whose worst domain differs by so much; the first may be worse for all."""
     one, two = people(shift, 40, crossed, seed), people(other, 40, crossed, seed).assign(method="n")
-    two["accuracy"] += 0.01 * np.random.default_rng(seed).standard_normal(len(two))
+    one["accuracy"] -= loss
+    two["accuracy"] += noise * np.random.default_rng(seed).standard_normal(len(two))
     return pd.concat([one, two])
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.3])
 @pytest.mark.parametrize("crossed", [False, True])
-def test_a_method_that_is_worse_for_one_domain_has_a_wider_gap(crossed):
-    (row,) = compare_gaps(both(-0.3, -0.1, crossed), "accuracy", [("m", "n"), ("m", "none")]).to_dict("records")
+def test_a_method_that_is_worse_for_one_domain_has_a_wider_gap(crossed, loss):
+    table = both(-0.3, -0.1, crossed, loss=loss)
+    (row,) = compare_gaps(table, "accuracy", [("m", "n"), ("m", "none")]).to_dict("records")
     assert row["difference"] == pytest.approx(0.2, abs=0.03)
     assert row["low"] < row["difference"] < row["high"]
     assert row["low"] > 0
@@ -88,3 +91,14 @@ def test_equal_gaps_are_told_apart_as_often_as_chance_allows():
     p = [compare_gaps(both(-0.2, -0.2, False, seed), "accuracy", [("m", "n")])["p"].iloc[0] for seed in range(30)]
     assert np.mean(np.array(p) < 0.05) <= 0.2
     assert 0.25 < np.mean(p) < 0.75
+
+
+@pytest.mark.parametrize(("shift", "other"), [(-0.1, 0.0), (0.0, 0.0), (-0.2, -0.1)])
+def test_the_interval_of_a_difference_of_gaps_holds_it_as_often_as_it_says(shift, other, monkeypatch):
+    monkeypatch.setattr("thymos.evaluation.domains._RESAMPLES", 500)
+    held = []
+    for seed in range(60):
+        table = both(shift, other, False, seed, noise=0.06)
+        (row,) = compare_gaps(table[table["value"] != "b"], "accuracy", [("m", "n")]).to_dict("records")
+        held.append(row["low"] <= other - shift <= row["high"])
+    assert np.mean(held) > 0.9

@@ -224,7 +224,7 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
 
 
 def _few_of_each(samples: Samples, rows: np.ndarray, classes: list[str]) -> np.ndarray:
-    """Return a few rows of each class, of several trials and people, since methods divide their training part by these."""
+    """Return rows of each class, of several trials and people, since methods divide their training part by these."""
     trials = samples.meta["trial"].iloc[rows]
     late = trials.groupby(trials.to_numpy()).cumcount().to_numpy() >= _OF_A_TRIAL
     rows = rows[np.argsort(late, kind="stable")]
