@@ -73,7 +73,7 @@ def main() -> None:
                 planned = view.study["comparisons"].items()
                 wanted = [(a, b) for a, others in planned for b in others if {a, b} <= set(rivals)]
             predictions = view.predictions[view.predictions["protocol"] == protocol]
-            pairs = compare_methods(predictions, view.classes, view.metric, view.level, wanted)
+            pairs = compare_methods(predictions, view.classes, view.metric, view.level, wanted, once=view.once)
             pairs = pairs.drop(columns=["protocol", "detectable"])
             if pairs["p_wilcoxon"].isna().all():  # tested over subjects alone
                 pairs = pairs.drop(columns="p_wilcoxon")
@@ -83,7 +83,7 @@ def main() -> None:
                 "n": n,
                 "pairs": len(pairs),
                 "median_sd": sd,
-                "detectable": detectable(sd, n),
+                "detectable": None if unit == "fold" else detectable(sd, n),  # folds share what they learn from
                 **({"compared": records(pairs)} if options.against or options.planned else {}),
                 **(
                     {"recalls": recalls_compared(view, protocol)}

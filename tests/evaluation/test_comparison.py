@@ -239,6 +239,12 @@ def test_what_seeds_alone_make_is_no_difference_of_methods():
         for _ in range(20)
     ]
     assert np.mean(np.array(nulls) < 0.05) <= 0.15
+    nulls = {False: [], True: []}
+    for _ in range(40):
+        three, single = counts(rng.normal(0.7, 0.1, 3).clip(0, 1)), counts([rng.normal(0.7, 0.1)])
+        for once, found in nulls.items():
+            found.append(_of_counts(three, single, accuracy, MARGIN, once)["p"] < 0.05)
+    assert np.mean(nulls[True]) <= 0.12 < np.mean(nulls[False]), "what another training of the one gives is not known"
     apart = _of_counts(counts([0.5, 0.7, 0.9]), counts([0.6, 0.6, 0.6]), accuracy, MARGIN)
     assert apart["p"] > 0.05
     assert apart["low"] < 0 < apart["high"], "the interval says what p says"

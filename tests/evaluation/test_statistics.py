@@ -210,6 +210,24 @@ def test_the_chance_of_ratings_is_that_of_permuted_trials():
     assert values.std() == pytest.approx(np.std(some), rel=0.2)
 
 
+@pytest.mark.parametrize("subjects", [2, 9])
+def test_a_constant_answer_is_never_above_chance_where_trials_of_one_class_are_longer(subjects):
+    made = predictions(subjects=subjects, windows=9)
+    made = made[(made["label"] == "a") | (made["start"] < 2)].reset_index(drop=True)  # 9 windows of a, 2 of b
+    constant = made.assign(p0=0.9, p1=0.1)
+    table = summarise(constant, CLASSES).dropna(subset=["p"])
+    assert (table["p"] == 1).all()
+    found = row(table)
+    assert found["chance"] == pytest.approx(found["value"])
+    knowing = made.assign(p0=np.where(made["label"] == "a", 0.9, 0.1), p1=np.where(made["label"] == "a", 0.1, 0.9))
+    assert row(summarise(knowing, CLASSES))["p"] < 0.01
+    lengths = np.random.default_rng(0).integers(1, 9, made["trial"].nunique())[pd.factorize(made["trial"])[0]]
+    rated = made.assign(label=lengths.astype(float), predicted=1.0)[made["start"] < lengths]
+    table = summarise(rated.drop(columns=["p0", "p1"]), []).dropna(subset=["p"])
+    assert len(table)
+    assert (table["p"] == 1).all()
+
+
 def test_repeats_are_averaged_not_pooled():
     once = predictions(subjects=9, skill=0.4)
     other = predictions(subjects=9, skill=0.1, seed=5)

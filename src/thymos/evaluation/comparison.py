@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -38,6 +38,7 @@ def compare_methods(
     level: str = "trial",
     pairs: Iterable[tuple[str, str]] | None = None,
     margin: float = MARGIN,
+    once: Collection[str] = (),
 ) -> pd.DataFrame:
     """Compare methods by paired differences of one value per subject.
 
@@ -55,6 +56,8 @@ def compare_methods(
         The comparisons that were planned; all pairs by default. Fewer are corrected less.
     margin : float
         Half width of the region of practical equivalence, in the unit of the metric.
+    once : collection of str
+        Methods that were trained with one seed alone, though another would have given something else.
 
     Returns
     -------
@@ -78,9 +81,10 @@ def compare_methods(
     trials): the metric is that of all predictions, and the test exchanges the predictions of the two methods for single
     units, which for one value per unit is the sign flip; ``sd`` is that of a unit under these exchanges. Of thousands
     of photographs the noise of training would be left: where it makes ``p`` larger, ``p``, interval, ``equal``, ``sd``
-    and ``detectable`` are those of a t test with the variance over seeds added to that over units. Trials of
-    one method alone, since a fold failed for the other, are left out. With one subject in several folds units are
-    folds, whose differences are tested by the corrected resampled t.
+    and ``detectable`` are those of a t test with the variance over seeds added to that over units; that of a method
+    that was trained once is taken for as large as the other's. Trials of one method alone, since a fold failed for the
+    other, are left out. With one subject in several folds units are folds, whose differences are tested by the
+    corrected resampled t.
 
     References
     ----------
@@ -101,7 +105,7 @@ def compare_methods(
         wanted = itertools.combinations(names, 2) if planned is None else planned
         wanted = [pair for pair in wanted if set(pair) <= set(names)]
         part = part[part["method"].isin({name for pair in wanted for name in pair})]
-        compare, unit = _comparer(part, classes, known[metric], level, margin)
+        compare, unit = _comparer(part, classes, known[metric], level, margin, once)
         found = [{"protocol": protocol, "unit": unit, "a": a, "b": b, **compare(a, b)} for a, b in wanted]
         for row, corrected in zip(found, holm([row["p"] for row in found]), strict=True):
             rows.append({**row, "p_holm": corrected})
@@ -147,7 +151,7 @@ def average_ranks(
 
 
 def _comparer(
-    part: pd.DataFrame, classes: list[str], metric: Metric, level: str, margin: float
+    part: pd.DataFrame, classes: list[str], metric: Metric, level: str, margin: float, once: Collection[str]
 ) -> tuple[Callable, str]:
     """Return what compares two methods of one protocol by name, and the unit it takes."""
     n_subjects, n_folds = part["subject"].nunique(), part["fold"].nunique()
@@ -170,7 +174,9 @@ def _comparer(
         if not both:
             return _nothing(0)
         mine, rival = summed(a, both), summed(b, both)
-        return _of_values(mine - rival, margin) if unit == "subject" else _of_counts(mine, rival, metric, margin)
+        if unit == "subject":
+            return _of_values(mine - rival, margin)
+        return _of_counts(mine, rival, metric, margin, a in once or b in once)
 
     return compare, unit
 
@@ -219,8 +225,11 @@ def _of_folds(differences: pd.Series, share: float) -> dict[str, float]:
     return {**row, "p": corrected_resampled_t(values, share)}  # folds share training data: they cannot be resampled
 
 
-def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float) -> dict[str, float]:
-    """Compare two methods by exchanging their predictions for single units; counts (n_draws, n_units, ...)."""
+def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float, once: bool = False) -> dict[str, float]:
+    """Compare two methods by exchanging their predictions for single units; counts (n_draws, n_units, ...).
+
+    `once` says that the one with a single draw would be another with another seed.
+    """
     if a.shape[1] < 2:  # folds failed
         return _nothing(a.shape[1])
     n, shape = a.shape[1], a.shape[2:]
@@ -242,21 +251,22 @@ def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float) -> d
     spread = (metric(summed[:, 0]) - metric(summed[:, 1])).mean(axis=1)
     row = {**_nothing(n), "difference": here, "p": _share(extreme, n), **_practical(spread, margin)}
     trained = metric(a.sum(axis=1)) - metric(b.sum(axis=1))  # the difference of each seed, on the same units
-    beyond = _beyond_seeds(here, float(np.nanvar(spread)), n, trained, margin)
+    beyond = _beyond_seeds(here, float(np.nanvar(spread)), n, trained, margin, once)
     if beyond and beyond["p"] > row["p"]:
         sd, row = beyond.pop("sd"), row | beyond
     return {**row, "sd": sd, "effect": _effect(here, sd), "detectable": detectable(sd, n)}
 
 
 def _beyond_seeds(
-    difference: float, variance: float, n: int, trained: np.ndarray, margin: float
+    difference: float, variance: float, n: int, trained: np.ndarray, margin: float, once: bool
 ) -> dict[str, float] | None:
     """Return p, interval and so on of a difference that other units and other seeds would change.
 
     A t test with the variance over seeds added to that over units (Satterthwaite's degrees of freedom); None where
     seeds change nothing.
     """
-    of_seeds = float(trained.var(ddof=1)) / len(trained) if len(trained) > 1 else 0.0
+    # the differences of all seeds have the single training of the other method in common
+    of_seeds = float(trained.var(ddof=1)) * (1 / len(trained) + once) if len(trained) > 1 else 0.0
     if not of_seeds > 0:
         return None
     both = variance + of_seeds

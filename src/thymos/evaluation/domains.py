@@ -143,7 +143,7 @@ def _of_gap(means: np.ndarray, resampled: np.ndarray) -> tuple[float, float]:
 
 
 def _of_gaps(a: np.ndarray, b: np.ndarray, drawn_a: np.ndarray, drawn_b: np.ndarray) -> tuple[float, float]:
-    """Return the interval of the difference of two gaps from means of domains and resampled ones, (n_resamples, ...)."""
+    """Return the interval of the difference of two gaps from means of domains and resampled ones, (n_resamples, n)."""
     i, j = np.nonzero(~np.eye(len(a), dtype=bool))
     whole = ~np.isnan(drawn_a + drawn_b).any(axis=1)
     off_a, off_b = ((d[whole][:, i] - d[whole][:, j]) - (m[i] - m[j]) for d, m in ((drawn_a, a), (drawn_b, b)))

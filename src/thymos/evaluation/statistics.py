@@ -97,7 +97,7 @@ def summarise(
             # what sums over units anyway is permuted in one group: photographs are thousands of units
             whole = groups if by_subject else np.zeros_like(groups)
             # the control with permuted labels is its own reference: it gets a value, no interval and no chance
-            null = _null(trials, whole, values, seed) if labels == "true" else None
+            null = _null(trials, counts, whole, values, seed) if labels == "true" else None
             between = {}
             if labels == "true" and not by_subject:
                 between = intervals_of_kinds(collected, values, seed)
@@ -393,16 +393,34 @@ def inflation_report(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _null(trials: dict, groups: np.ndarray, values: dict[str, Callable], seed: int) -> dict[str, np.ndarray]:
+def _null(
+    trials: dict, counts: np.ndarray, groups: np.ndarray, values: dict[str, Callable], seed: int
+) -> dict[str, np.ndarray]:
     """Return what each metric gives for permuted labels, averaged over draws; NaN where nothing can be permuted."""
     varies = pd.Series(trials["label"]).groupby(trials["subject"]).nunique()
     if (varies < 2).all():  # each subject has one label: every permutation is the labels themselves
         return {metric: np.full(1, np.nan) for metric in values}
     total: dict[str, Any] = dict.fromkeys(values, 0.0)
-    for draw in range(len(trials["counts"])):
-        counts = permuted_counts(trials, groups[trials["unit_number"]], seed, draw=draw)
-        total = {metric: total[metric] + value(counts) for metric, value in values.items()}
+    for draw, mine in enumerate(trials["counts"]):
+        permuted = permuted_counts(trials, groups[trials["unit_number"]], seed, draw=draw)
+        total = {metric: total[metric] + value(permuted) for metric, value in values.items()}
+        if np.ptp(mine.sum(axis=1) if trials["classes"] else mine[:, 0]) > 0:
+            # trials of several lengths: a label then has more windows than before, or fewer, which changes what a
+            # constant answer reaches, though it knows nothing
+            before = _unrelated(collected_counts(counts[draw], groups), trials["classes"])
+            now = _unrelated(permuted, trials["classes"])
+            total = {metric: total[metric] + value(before) - value(now) for metric, value in values.items()}
     return {metric: sums / len(trials["counts"]) for metric, sums in total.items()}
+
+
+def _unrelated(counts: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return counts of answers that are as frequent as given and know nothing of the label."""
+    if n_classes:
+        whole = counts.sum(axis=(-2, -1), keepdims=True)
+        return counts.sum(axis=-1, keepdims=True) * counts.sum(axis=-2, keepdims=True) / np.maximum(whole, 1)
+    unrelated = np.array(counts, dtype=float)
+    unrelated[..., 5] = counts[..., 1] * counts[..., 2] / np.maximum(counts[..., 0], 1)
+    return unrelated
 
 
 def collected_counts(counts: np.ndarray, groups: np.ndarray) -> np.ndarray:

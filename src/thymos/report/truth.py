@@ -42,8 +42,9 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
         the published task; ``leaky`` and ``leaky_protocol``, ``honest, low, high, chance, p`` (after Holm, of all
         methods), ``seeds``, ``missing`` (folds that have no finished fit), ``pairs`` (how pairs of modalities of
         different people were made, if they were); ``gain`` of the leak with its interval ``gain_low, gain_high``,
-        ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``difference`` to it
-        with its interval and ``difference_p``, and ``verdict``, in words.
+        ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``rival_once`` (whether
+        it was trained with a single seed), ``difference`` to it with its interval and ``difference_p``, and
+        ``verdict``, in words.
     """
     rows: list[dict[str, Any]] = []
     if method not in view.methods:
@@ -246,9 +247,11 @@ def _rival(view: RunView, protocol: str, method: str) -> dict[str, Any]:
         return {}
     best = max(others, key=lambda name: direction(view.metric) * others[name])
     mine = view.predictions[view.predictions["protocol"] == protocol]
-    (row,) = compare_methods(mine, view.classes, view.metric, view.level, [(method, best)]).to_dict("records")
+    pair = [(method, best)]
+    (row,) = compare_methods(mine, view.classes, view.metric, view.level, pair, once=view.once).to_dict("records")
     return {
         **{"rival": best, "rival_title": view.methods[best], "rival_value": others[best]},
+        "rival_once": best in view.once,
         **{"unit": row["unit"], "n_units": row["n_units"]},
         **{"difference": row["difference"], "difference_low": row["low"], "difference_high": row["high"]},
         **{"difference_p": row["p"], "detectable": row["detectable"]},
@@ -278,7 +281,8 @@ def _verdict(row: Mapping[str, Any]) -> str:
             words.append(
                 f"{'It is ' + better + ' than' if known else 'It is not told from'} {row['rival_title']} "
                 f"({row['difference']:+.3f}, p {chance(row['difference_p'])}, before correction"
-                f"{', of one training each' if row['seeds'] == 1 else ''})."
+                f"{', of one training each' if row['seeds'] == 1 else ''}"
+                f"{', the other trained once' if row['seeds'] > 1 and row.get('rival_once') else ''})."
             )
     if row["simulated"]:
         words.append("Simulated data: this says nothing about people.")

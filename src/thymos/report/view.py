@@ -231,7 +231,7 @@ class RunView:
         mine = self.predictions[self.predictions["protocol"].isin(honest)]
         there = set(mine["method"])  # some methods are run under leaky controls alone
         pairs = [pair for pair in planned or itertools.combinations(names, 2) if set(pair) <= there]
-        return compare_methods(mine, self.classes, metric, self.level, pairs)
+        return compare_methods(mine, self.classes, metric, self.level, pairs, once=self.once)
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
@@ -349,6 +349,12 @@ class RunView:
     def is_baseline(self, method: str) -> bool:
         """Whether a method is the majority class, or the mean rating."""
         return self.study["methods"][method]["steps"][-1]["name"] in ("majority", "mean")
+
+    @property
+    def once(self) -> set[str]:
+        """Methods that the study trains with one seed, whatever it does with others."""
+        once = {name for name, spec in self.study["methods"].items() if spec.get("seeds") == 1}
+        return {name for name in once if not self.is_baseline(name)}
 
     @cached_property
     def _index(self) -> dict[tuple, Any]:
