@@ -447,6 +447,7 @@ def test_a_system_is_reproduced_on_the_simulator_and_what_is_not_here_is_said(th
     assert (status, said) == (0, ""), "what was run elsewhere is not run here"
     assert "run elsewhere" in (tmp_path / "u" / "truth.html").read_text()
     assert thymos("reproduce", "lel", "--add", tmp_path / "t" / "truth.html", *where)[0] == 2
+    assert thymos("reproduce", "lel", "--simulated", "--out", table)[0] == 2
 
 
 def test_doctor_names_what_is_there_and_fails_where_nothing_would_work(monkeypatch, muse_folder):

@@ -308,7 +308,7 @@ def reproduce(
     from thymos.evaluation.runner import run_study
     from thymos.evaluation.study import load_study
     from thymos.evaluation.systems import systems_named
-    from thymos.report.truth import read_truth, write_truth
+    from thymos.report.truth import check_place, read_truth, write_truth
 
     console, systems = _console(), systems_named(system)
     if show:
@@ -316,6 +316,7 @@ def reproduce(
             console.print(f"{name}: {one.title} ({one.source}); {', '.join(one.studies)}; simulated: {one.demo[0]}")
         return
     out = out or Path("runs") / f"truth-{budget}"
+    check_place(out)  # before hours of computing
     others = [row for path in add or [] for row in read_truth(path)]
     elsewhere = {row["study"]: row["system"] for row in others}
     place, failed = Engine("loky", jobs or default_jobs(), 1, None), False

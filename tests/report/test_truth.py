@@ -7,7 +7,7 @@ import pytest
 from thymos.base.errors import DataError, InputError
 from thymos.evaluation.study import load_study
 from thymos.evaluation.systems import SYSTEMS, System, systems_named
-from thymos.report.truth import TABLE, read_truth, truth_rows, write_truth
+from thymos.report.truth import TABLE, check_place, read_truth, truth_rows, write_truth
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -136,6 +136,30 @@ def test_rows_of_another_machine_are_shown_and_give_way_to_own_ones(looked_at, t
     assert again["study"].tolist() == ["looked-at", "far"]
     assert "elsewhere" not in again
     assert "run elsewhere" in write_truth(tmp_path / "only", {"lel": system}, {}, {}, {}, rows).read_text()
+
+
+def test_of_rows_that_come_twice_the_one_with_the_larger_budget_is_shown(looked_at, tmp_path):
+    methods, system = {"looked-at": ("lel", "mlp")}, {"lel": SYSTEMS["lel"]}
+    write_truth(tmp_path, system, {"looked-at": looked_at.results.folder}, {}, methods)
+    rows = read_truth(tmp_path / TABLE)
+    small, large = ([{**row, "budget": budget, "title": budget} for row in rows] for budget in ("tiny", "quick"))
+    for added in ([*small, *large], [*large, *small, *large]):
+        write_truth(tmp_path / "both", system, {}, {}, {}, added)
+        assert pd.read_csv(tmp_path / "both" / TABLE)["title"].tolist() == ["quick"] * len(rows)
+    bare = [{key: value for key, value in row.items() if not key.startswith(("gain_", "rival_"))} for row in rows]
+    pd.DataFrame(bare).drop(columns="elsewhere").to_csv(tmp_path / "bare.csv", index=False)
+    assert write_truth(tmp_path / "bare", system, {}, {}, {}, read_truth(tmp_path / "bare.csv")).is_file()
+
+
+@pytest.mark.parametrize("mine", ["truth.csv", "truth.html", ""])
+def test_a_file_of_somebody_else_is_not_replaced(mine, tmp_path):
+    check_place(tmp_path / "new")
+    place = tmp_path / "out"
+    path = place / mine if mine else place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="no folder" if not mine else "would be replaced"):
+        check_place(place)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,20 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from thymos.base.errors import DataError
+from thymos.base.errors import DataError, InputError
+from thymos.base.folders import whole_file
 from thymos.evaluation.comparison import compare_methods
 from thymos.evaluation.metrics import RATING_METRICS, direction
+from thymos.evaluation.study import BUDGETS
 from thymos.evaluation.systems import SYSTEMS, System
 from thymos.report.page import percent, write_page
 from thymos.report.view import ProtocolCard, RunView, chance, number, title_of
 
-__all__ = ["TABLE", "read_truth", "truth_rows", "write_truth"]
+__all__ = ["TABLE", "check_place", "read_truth", "truth_rows", "write_truth"]
 
 #: The table beside the page.
 TABLE = "truth.csv"
+_PAGE = "truth.html"
 # what every row has; what it may lack besides is left out of the page
 _WORDS = ("system", "study", "title", "protocol", "method", "method_title", "metric", "level", "budget", "verdict")
 _NUMBERS = ("honest", "low", "high", "chance")
@@ -101,8 +104,35 @@ def read_truth(path: str | Path) -> list[dict[str, Any]]:
     unknown = sorted(set(table["system"]) - set(SYSTEMS))
     if unknown:
         raise DataError(f"{path} tells of {', '.join(unknown)}.", fits=f"the systems {', '.join(SYSTEMS)}")
-    nothing = {**dict.fromkeys(_NUMBERS, np.nan), "pairs": "", "elsewhere": True}
-    return [nothing | {str(k): v for k, v in row.items() if not pd.isna(v)} for row in table.to_dict("records")]
+    rows = []
+    for row in table.to_dict("records"):
+        there = {str(key): value for key, value in row.items() if not pd.isna(value)}
+        # the page shows these with what belongs to them
+        nothing = dict.fromkeys(("gain_low", "gain_high"), np.nan) if "gain" in there else {}
+        nothing |= {"claim": ""} if "claimed" in there else {}
+        nothing |= {"rival_title": there["rival"], "rival_value": np.nan} if "rival" in there else {}
+        rows.append({**dict.fromkeys(_NUMBERS, np.nan), "pairs": "", "elsewhere": True} | nothing | there)
+    return rows
+
+
+def check_place(folder: str | Path) -> None:
+    """See that the page and its table may be written into a folder.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or has a file of one of their names that is none of them.
+    """
+    place, fits = Path(folder), "a new folder, or one that `thymos reproduce` has written"
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place} is no folder.", fits)
+    if (place / TABLE).exists():
+        try:
+            read_truth(place / TABLE)
+        except DataError as error:
+            raise InputError(f"What is there would be replaced, and is something else: {error.came}", fits) from None
+    elif (place / _PAGE).exists():
+        raise InputError(f"{place / _PAGE} would be replaced, and has no {TABLE} beside it.", fits)
 
 
 def write_truth(
@@ -126,7 +156,8 @@ def write_truth(
     methods : mapping of str to (str, str)
         System and method of each study.
     added : iterable of dict
-        Rows of other tables (:func:`read_truth`); those of studies that have rows of their own are left out.
+        Rows of other tables (:func:`read_truth`). Those of studies that have rows of their own are left out, and of
+        several for one method of a study the one with the larger budget stays, or else the first.
 
     Returns
     -------
@@ -150,7 +181,10 @@ def write_truth(
         if not found:
             gone[study] = f"{methods[study][1]} has no finished fit under an honest protocol"
     here = {row["study"] for row in rows}
-    others = [dict(row) for row in added if row["study"] not in here and row["system"] in systems]
+    known = {name: number for number, name in enumerate(BUDGETS)}
+    largest = sorted(added, key=lambda row: -known.get(row["budget"], -1))
+    once = {(row["study"], row["protocol"], row["method"]): dict(row) for row in reversed(largest)}
+    others = [row for row in once.values() if row["study"] not in here and row["system"] in systems][::-1]
     rows += others
     for row in others:
         gone.pop(row["study"], None)
@@ -159,7 +193,8 @@ def write_truth(
     table = pd.DataFrame(rows)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    table.drop(columns="elsewhere", errors="ignore").to_csv(place / TABLE, index=False, float_format="%.5g")
+    with whole_file(place / TABLE, overwrite=True) as fresh:
+        table.drop(columns="elsewhere", errors="ignore").to_csv(fresh, index=False, float_format="%.5g")
     parts = [
         {
             "name": name,
@@ -171,7 +206,7 @@ def write_truth(
         for name, system in systems.items()
     ]
     content = {"parts": parts, "num": number, "percent": percent, "budgets": sorted({row["budget"] for row in rows})}
-    return write_page("truth.html", place / "truth.html", content)
+    return write_page("truth.html", place / _PAGE, content)
 
 
 def _simulated(view: RunView) -> bool:
