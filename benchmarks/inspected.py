@@ -18,6 +18,8 @@ from typing import Any
 
 import pandas as pd
 
+from thymos.evaluation.domains import compare_gaps, domain_gaps
+from thymos.report.checklist import broken_down
 from thymos.report.panels import stability
 from thymos.report.view import RunView
 
@@ -87,6 +89,18 @@ def real_time(table: pd.DataFrame, level: str) -> Any:
     }
 
 
+def gaps(view: RunView) -> list[dict[str, Any]]:
+    """Return how far the best and the worst value of a column lie apart, and what the study's comparisons say of it."""
+    planned = [(a, b) for a, others in view.study["comparisons"].items() for b in others]
+    found = []
+    for table in broken_down(view):
+        for (protocol, column), mine in table[table["level"] == view.level].groupby(["protocol", "column"]):
+            own = {"gaps": domain_gaps(mine, "balanced_accuracy")}
+            own["compared"] = compare_gaps(mine, "balanced_accuracy", planned)
+            found.append({"protocol": protocol, "column": column, **{name: records(of) for name, of in own.items()}})
+    return found
+
+
 def embedding(table: pd.DataFrame, level: str) -> Any:
     """Return the share of neighbours from other trials that have the same label."""
     return records(table.groupby(["protocol", "method", "stage"])["neighbours"].agg(["mean", "count"]))
@@ -117,7 +131,9 @@ SUMMARIES: dict[str, Callable[[pd.DataFrame, str], Any]] = {
 
 def records(table: pd.DataFrame | pd.Series) -> list[dict[str, Any]]:
     """Return rows as plain values, rounded."""
-    return json.loads(pd.DataFrame(table).reset_index().round(5).to_json(orient="records"))
+    table = pd.DataFrame(table)
+    table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    return json.loads(table.round(5).to_json(orient="records"))
 
 
 def steadiness(view: RunView) -> dict[str, Any]:
@@ -141,6 +157,7 @@ def main() -> None:
         view = RunView(run)
         found = {n: SUMMARIES[n](t, view.level) for n, t in view.inspections.items() if n in SUMMARIES}
         found["stability"] = steadiness(view)
+        found |= {"gaps": gaps(view)} if broken_down(view) else {}
         text = json.dumps(found, indent=1, default=float)
         (options.out / f"{run.name}.{view.study['budget']}.inspected.json").write_text(text + "\n")
         print(text)

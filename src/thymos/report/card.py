@@ -55,15 +55,15 @@ def write_card(view: RunView) -> Path:
 
 
 def _gaps(view: RunView) -> Iterator[dict[str, Any]]:
-    """Yield the gap between the best and the worst group for each method, with the column that groups are of."""
+    """Yield the gap between the best and the worst group for each protocol and method, with the column of groups."""
     if view.rating:
         return
     for table in broken_down(view):
         mine = table[table["level"] == view.level]
-        for column, part in mine.groupby("column"):
+        for (protocol, column), part in mine.groupby(["protocol", "column"], sort=False):
             # as in the report: accuracy would also tell how often each class is there
             for row in domain_gaps(part, "balanced_accuracy").to_dict("records"):
-                yield {**row, "title": view.methods[row["method"]], "column": column, "metric": "balanced_accuracy"}
+                yield {**row, "title": view.methods[row["method"]], "protocol": protocol, "column": column}
 
 
 def _energy(sittings: list[dict[str, Any]]) -> str:

@@ -52,7 +52,9 @@ def checklist(view: RunView) -> list[Check]:
 
 def broken_down(view: RunView) -> list[pd.DataFrame]:
     """Return the stored tables of fits that were looked at group by group, with ``column``, ``value``, ``subject``."""
-    return [table for table in view.inspections.values() if {"column", "value", "subject"} <= set(table.columns)]
+    # what is left without a modality has the same columns, and no groups of people
+    tables = (table for name, table in view.inspections.items() if name != "missing_modality")
+    return [table for table in tables if {"column", "value", "subject"} <= set(table.columns)]
 
 
 def _complete(view: RunView) -> Iterator[Check]:

@@ -35,5 +35,9 @@ def test_impossible_domains_are_said(wrong):
 def test_domains_may_have_numbers_of_their_own():
     table = SimulatedFaces(photos=[12, 6], people=3, domains=["plain", "eyes"], size=24).table()
     assert table["domain"].value_counts().to_dict() == {"plain": 12, "eyes": 6}
-    with pytest.raises(InputError, match="a number for each"):
-        SimulatedFaces(photos=[12], domains=["plain", "eyes"])
+    table = SimulatedFaces(photos=[12, 6], people=[4, 2], domains=["plain", "eyes"], size=24).table()
+    assert table.groupby("domain")["identity"].nunique().to_dict() == {"plain": 4, "eyes": 2}
+    assert (table["identity"].value_counts() == 3).all()
+    for numbers in ({"photos": [12]}, {"people": [4, 2, 2]}):
+        with pytest.raises(InputError, match="a number for each"):
+            SimulatedFaces(**numbers, domains=["plain", "eyes"])

@@ -24,8 +24,8 @@ class SimulatedFaces(PhotoSource):
     ----------
     photos : int or sequence of int
         In each domain, or in one after the other; people take turns.
-    people : int
-        In each domain.
+    people : int or sequence of int
+        In each domain, or in one after the other.
     domains : sequence of str
         Of :data:`~thymos.sources.simulate.faces.DOMAINS`: groups who look and express themselves in ways of their own.
     size : int
@@ -48,7 +48,7 @@ class SimulatedFaces(PhotoSource):
     def __init__(
         self,
         photos: int | Sequence[int] = 400,
-        people: int = 40,
+        people: int | Sequence[int] = 40,
         domains: Sequence[str] = ("plain",),
         size: int = 48,
         effect: float = 1.0,
@@ -59,19 +59,23 @@ class SimulatedFaces(PhotoSource):
         self.domains = tuple(known("domain", list(domains), DOMAINS))
         if not self.domains or len(set(self.domains)) < len(self.domains):
             raise InputError(f"domains={domains!r} came.", fits=f"some of {', '.join(DOMAINS)}, each once")
-        self.photos_each = tuple(photos) if isinstance(photos, Sequence) else (photos,) * len(self.domains)
-        if len(self.photos_each) != len(self.domains):
-            raise InputError(f"photos={photos!r} came for {len(self.domains)} domains.", fits="a number for each")
-        self.people, self.size, self.effect = people, size, effect
+        self.photos_each, self.people_each = self._each("photos", photos), self._each("people", people)
+        self.size, self.effect = size, effect
         self.null, self.flip, self.random_state = null, flip, random_state
+
+    def _each(self, name: str, value: int | Sequence[int]) -> tuple[int, ...]:
+        each = tuple(value) if isinstance(value, Sequence) else (value,) * len(self.domains)
+        if len(each) != len(self.domains):
+            raise InputError(f"{name}={value!r} came for {len(self.domains)} domains.", fits="a number for each")
+        return each
 
     def photos(self) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the metadata, and the pictures, shape (n_photographs, 1, size, size)."""
         tables, pictures = [], []
-        for domain, photos in zip(self.domains, self.photos_each, strict=True):
+        for domain, photos, people in zip(self.domains, self.photos_each, self.people_each, strict=True):
             seed = child_seed(self.random_state, "photos", domain)
-            made = album(photos, self.people, seed, self.size, self.effect, self.null, self.flip, domain)
-            who = np.array([f"{domain}-{name}" for name in numbered("p", self.people)])[made.person]
+            made = album(photos, people, seed, self.size, self.effect, self.null, self.flip, domain)
+            who = np.array([f"{domain}-{name}" for name in numbered("p", people)])[made.person]
             trial = [f"{person}-{k}" for k, person in enumerate(who)]
             tables.append(
                 pd.DataFrame({"subject": who, "trial": trial, "identity": who, "domain": domain, "emotion": made.label})
