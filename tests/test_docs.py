@@ -812,16 +812,16 @@ def test_what_pairing_by_label_invents_is_stored():
             ]
     value = table["value"]
     page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
-    gain = {p: value["concat", p] - value["face", p] for p in protocols}
-    assert f"than the face alone by {gain['paired_by_label']:.2f}; {gain['paired_at_random']:.2f} of this" in page
-    invented, views = (value[name, protocols[0]] - value[name, protocols[1]] for name in ("concat", "independent"))
-    assert f"invents is {invented:.2f}. Most of it, {views:.2f}, is" in page
+    by_label, at_random = ({m: value[m, p] - value["face", p] for m in ("concat", "independent")} for p in protocols)
+    assert f"than the face alone by {by_label['concat']:.3f}; {at_random['concat']:.3f} of this" in page
+    invented, views = (by_label[name] - at_random[name] for name in ("concat", "independent"))
+    assert f"invents is {invented:.3f}. Most of it, {views:.3f}, is" in page
     compared = json.loads((ROOT / "results" / "hybrid-fer-physio.quick.json").read_text())["paired_by_label"][
         "compared"
     ]
     pairs = {(one["a"], one["b"]): one for one in compared}
     network, made = pairs["concat", "independent"], pairs["concat_gan", "concat"]
-    assert f"adds {network['difference']:.2f} to that, of which p is {network['p_holm']:.2f} after Holm" in page
+    assert f"is {network['difference']:.2f} ahead of that, of which p is {network['p_holm']:.2f} after Holm" in page
     assert f"({made['difference']:.2f}, p {made['p_holm']:.2f})" in page
     rows = pd.read_csv(ROOT / "results" / "truth.csv").set_index(["study", "protocol"])
     assert rows.loc[("hybrid-fer-physio", "paired_by_label"), "honest"] == pytest.approx(
