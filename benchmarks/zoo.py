@@ -6,6 +6,7 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
      python benchmarks/zoo.py runs/lel-faced-d3 --against lel
      python benchmarks/zoo.py runs/mgan-d3 --planned
      python benchmarks/zoo.py runs/fer2013 --metrics accuracy macro_f1 --recalls
+     python benchmarks/zoo.py runs/hku956-physio --planned --auc
 
 Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by
 `thymos.evaluation.compare_methods`: paired differences of values for each subject (for Muse, with four persons, each
@@ -20,9 +21,11 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.stats import bootstrap
 
-from thymos.evaluation.comparison import compare_methods, detectable
+from thymos.evaluation.comparison import compare_methods, detectable, sign_flip
 from thymos.report.view import RunView
 
 
@@ -38,6 +41,24 @@ def recalls_compared(view: RunView, protocol: str) -> list[dict]:
     return records(found.drop(columns=["protocol", "unit", "effect", "detectable", "p_wilcoxon"]))
 
 
+def ranked(view: RunView) -> pd.DataFrame:
+    """Return the area under the ROC curve inside people, whatever threshold a method answers by.
+
+    Mean over people (of folds and seeds) with its 95 % bootstrap interval, and p of flipping the signs of what is over
+    one half, before any correction; `n` people have both classes.
+    """
+    fits = view.fits.query("labels == 'true' and level == @view.level and subject != 'all'").dropna(subset=["roc_auc"])
+    each = fits.groupby(["protocol", "method", "subject"], as_index=False)["roc_auc"].mean()
+    rows = []
+    for (protocol, method), mine in each.groupby(["protocol", "method"]):
+        values = mine["roc_auc"].to_numpy()
+        drawn = bootstrap((values,), np.mean, rng=0).confidence_interval if np.ptp(values) > 0 else None
+        low, high = (drawn.low, drawn.high) if drawn else (values[0], values[0])
+        head = {"protocol": protocol, "method": method, "n": len(values), "value": values.mean()}
+        rows.append({**head, "low": low, "high": high, "p": sign_flip((values - 0.5).round(10))})
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Print the tables and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,6 +68,7 @@ def main() -> None:
     parser.add_argument("--but", nargs="*", default=[], help="methods that are no rivals, such as variants")
     parser.add_argument("--metrics", nargs="+", help="which to store, the study's own by default")
     parser.add_argument("--recalls", action="store_true", help="store the recall of each class too")
+    parser.add_argument("--auc", action="store_true", help="store the area under the ROC curve inside people too")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
     for run in options.runs:
@@ -56,6 +78,8 @@ def main() -> None:
         (options.out / f"{name}.csv").write_text(summary.to_csv(index=False, float_format="%.6g"))
         if options.recalls:
             (options.out / f"{name}.recalls.csv").write_text(view.recalls.to_csv(index=False, float_format="%.6g"))
+        if options.auc:
+            (options.out / f"{name}.auc.csv").write_text(ranked(view).to_csv(index=False, float_format="%.6g"))
         unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
         if unknown:
             parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
