@@ -2,11 +2,15 @@
 
 Run: python benchmarks/pruned_speed.py RUN [--repeats 400] [--out results/pruned-speed.csv]
 
-RUN is a finished run of a study with the inspection `regulation` and networks of faces, such as gene-pruning-fer. How
-many channels of each layer a method left is read from it; a network with so many is built, exported with ONNX and timed
-in turns with the dense one, one thread. Which channels they are, and what their weights, makes no difference to time.
+RUN is a finished run of a study with the inspection `regulation` and networks that lose channels, such as
+gene-pruning-fer or gene-pruning-ravdess. Its samples, its classes and how many channels of each layer a method left in
+the first fold are read from it; a network with so many is built, exported with ONNX and timed in turns with the dense
+one, one thread. Which channels they are, and what their weights, makes no difference to time.
 Networks that were small from the beginning are built as the study says. Medians of `repeats` at batch 1, a quarter as
 many at batch 64; `time_<batch>` is a share of that of the dense network, so that 0.65 is 35 % less.
+
+For speech, what comes before a network is timed too, on noise as long as its samples: `features` in ms, the same for
+all (benchmarks/speech.py times whole models on real files).
 """
 
 from __future__ import annotations
@@ -16,7 +20,9 @@ import os
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
+import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +30,56 @@ import numpy as np
 import pandas as pd
 import torch
 
+from thymos.base.catalogue import resolve
+from thymos.base.recording import Recording, Signal
 from thymos.models.catalogue import MODELS
 from thymos.report.view import RunView
 from thymos.serving.export import OnnxPipeline, export_onnx
 from thymos.serving.footprint import latencies, operations, peak_memory
+from thymos.sources.base import Recordings
 from thymos.training.channels import compacted
 
-_SHAPE, _CLASSES = (1, 48, 48), 7
+_SPEECH = 16_000.0  # Hz
 
 
-def estimator_of(step: dict[str, Any], gone: dict[str, list[int]]) -> Any:
-    """Return an untrained network of a method, without some channels, ready to be exported."""
+def samples_like(view: RunView) -> np.ndarray:
+    """Return samples of the shape and kind that the run was made of, and nothing in them."""
+    shape = (96, *view.data["shape"]["X"][1:])
+    rng = np.random.default_rng(0)
+    if view.study["images"]:
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def before_network(study: dict[str, Any], repeats: int) -> float:
+    """Return the median time in ms of making one sample of speech: processes and features, as the study says."""
+    noise = np.random.default_rng(0).normal(0, 0.05, (1, round(study["windows"]["seconds"] * _SPEECH)))
+    signal = Signal(noise.astype(np.float32), _SPEECH, ("mono",), "")
+    meta = {"source": "noise", "subject": "-", "session": "-", "trial": "-", "stimulus": "-"}
+    recordings = Recordings(lambda: iter([Recording({study["modality"]: signal}, meta)]))
+    for step in study["process"]:
+        recordings = recordings.process(step["name"], study["modality"], **step["parameters"])
+    made = [resolve(step["name"], "transformer").load()(**step["parameters"]) for step in study["features"]]
+    spent = []
+    for _ in range(repeats + 1):  # the first one is for imports
+        begin = time.perf_counter()
+        recordings.features(*made, **study["windows"], modality=study["modality"])
+        spent.append(1e3 * (time.perf_counter() - begin))
+    return statistics.median(spent[1:])
+
+
+def estimator_of(step: dict[str, Any], gone: dict[str, list[int]], X: np.ndarray, n_classes: int) -> Any:
+    """Return an untrained network of a method for such samples, without some channels, ready to be exported."""
     inner = step["parameters"]["estimator"]
     row = MODELS[inner["name"]]
     made = row.load()(**{**row.parameters, **inner["parameters"], "device": "cpu"})
     torch.manual_seed(0)
-    network = made.build(_SHAPE, _CLASSES).eval()
+    shape = made.arrange(X[:2]).shape[1:]
+    network = made.build(shape, n_classes).eval()
     if gone:
-        network = compacted(network, torch.zeros(2, *_SHAPE), gone)
-    made.module_, made.shape_, made.n_features_in_ = network, _SHAPE, 1
-    made.classes_ = np.arange(_CLASSES)
+        network = compacted(network, torch.zeros(2, *shape), gone)
+    made.module_, made.shape_, made.n_features_in_ = network, X.shape[1:], X.shape[1]
+    made.classes_ = np.arange(n_classes)
     return made
 
 
@@ -56,7 +92,7 @@ def main() -> None:
     given = parser.parse_args()
     view = RunView(given.run)
     table = view.inspections["regulation"]
-    X = np.random.default_rng(0).integers(0, 256, (96, *_SHAPE), dtype=np.uint8)
+    X = samples_like(view)
     rows, calls = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for method, spec in view.study["methods"].items():
@@ -67,9 +103,10 @@ def main() -> None:
                     print(f"left out: {method}, whose channels the inspection `regulation` has not")
                     continue
                 one = mine[mine["seed"] == seed]
+                one = one[one["fold"] == one["fold"].min()]
                 one = one[one["epoch"] == one["epoch"].max()].drop_duplicates("layer")
                 gone = {r.layer: list(range(int(r.live), int(r.n))) for r in one.itertuples()}
-                made, path = estimator_of(step, gone), Path(folder) / f"{method}-{seed}.onnx"
+                made, path = estimator_of(step, gone, X, len(view.classes)), Path(folder) / f"{method}-{seed}.onnx"
                 export_onnx(made, X, path)
                 calls[f"{method}-{seed}"] = OnnxPipeline(path).predict_proba
                 rows.append(
@@ -77,7 +114,7 @@ def main() -> None:
                         "method": method,
                         "seed": seed,
                         "parameters": sum(p.numel() for p in made.module_.parameters()),
-                        "operations": operations(made.module_, X),
+                        "operations": operations(made.module_, made.arrange(X)),
                         "bytes": path.stat().st_size,
                         "memory": peak_memory(path, 64),
                     }
@@ -90,6 +127,8 @@ def main() -> None:
         found[f"time_{batch}"] = found[f"p50_{batch}"] / found.loc[found["method"] == "dense", f"p50_{batch}"].iloc[0]
     for name in ("parameters", "operations", "bytes"):
         found[f"{name}_share"] = found[name] / found.loc[found["method"] == "dense", name].iloc[0]
+    if view.study["modality"] == "speech":
+        found["features"] = before_network(view.study, given.repeats)
     print(found.to_string(index=False, float_format="%.3g"))
     found.to_csv(given.out, index=False, float_format="%.5g")
 

@@ -47,10 +47,10 @@ def ranked(view: RunView) -> pd.DataFrame:
     Mean over people (of folds and seeds) with its 95 % bootstrap interval, and p of flipping the signs of what is over
     one half, before any correction; `n` people have both classes.
     """
-    fits = view.fits.query("labels == 'true' and level == @view.level and subject != 'all'").dropna(subset=["roc_auc"])
+    fits = view.rows.query("labels == 'true' and level == @view.level and subject != 'all'").dropna(subset=["roc_auc"])
     each = fits.groupby(["protocol", "method", "subject"], as_index=False)["roc_auc"].mean()
     rows = []
-    for (protocol, method), mine in each.groupby(["protocol", "method"]):
+    for (protocol, method), mine in each[~each["method"].map(view.is_baseline)].groupby(["protocol", "method"]):
         values = mine["roc_auc"].to_numpy()
         drawn = bootstrap((values,), np.mean, rng=0).confidence_interval if np.ptp(values) > 0 else None
         low, high = (drawn.low, drawn.high) if drawn else (values[0], values[0])

@@ -4,9 +4,13 @@ import os
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+
+from thymos.evaluation import load_study
 
 #: What belongs to ``honesty.py`` and is no script.
 CASES = {"honesty_cases", "honesty_fresh"}
@@ -36,3 +40,24 @@ def test_all_methods_are_made_that_are_tried_where_there_is_nothing():
         **dict.fromkeys(("search", "search_gan"), "PersonalisedSearch"),
         "lel": "LELClassifier",
     }
+
+
+@pytest.mark.parametrize(
+    ("study", "shape", "estimator", "gone"),
+    [
+        ("gene-pruning-fer", (1, 48, 48), "compact_face_cnn", {}),
+        ("gene-pruning-ravdess", (16, 1, 50), "speech_cnn", {"blocks.0.0.weight": [1, 2]}),
+    ],
+)
+def test_pruned_networks_are_built_for_the_samples_of_their_run(study, shape, estimator, gone):
+    pytest.importorskip("torch_pruning")
+    script, content = load("pruned_speed"), load_study(study, "tiny").model_dump(mode="json")
+    X = script.samples_like(SimpleNamespace(data={"shape": {"X": [7, *shape]}}, study=content))
+    assert X.shape[1:] == shape
+    assert X.dtype == (np.uint8 if content["images"] else np.float32)
+    step = {"parameters": {"estimator": {"name": estimator, "parameters": {"width": 4}}}}
+    whole, less = (script.estimator_of(step, channels, X, 8) for channels in ({}, gone))
+    assert whole.predict_proba(X[:3]).shape == less.predict_proba(X[:3]).shape == (3, 8)
+    sizes = [sum(p.numel() for p in made.module_.parameters()) for made in (whole, less)]
+    assert (sizes[1] < sizes[0]) == bool(gone)
+    assert content["images"] or 0 < script.before_network(content, 1) < 1e4

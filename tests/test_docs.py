@@ -831,8 +831,8 @@ def test_what_pairing_by_label_invents_is_stored():
 
 def test_what_the_heart_rate_shows_is_stored():
     stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
-    assert set(stored["metric"]) == {"balanced_accuracy"}
-    stored = stored.set_index(["method", "protocol"])
+    always = stored.query("metric == 'accuracy' and method == 'majority' and protocol == 'subject_stimulus'")
+    stored = stored.query("metric == 'balanced_accuracy'").set_index(["method", "protocol"])
     shown = rows_of("body-and-fusion.md", 4)
     titles = {
         "majority class": "majority",
@@ -841,6 +841,7 @@ def test_what_the_heart_rate_shows_is_stored():
         "SVM on features": "svm",
         "LSTM, heart rate and features": "lstm",
         "LSTM, heart rate alone": "lstm_sequence",
+        "LSTM, z-scores instead of ranges": "lstm_zscore",
         "LSTM, weighted classes": "lstm_weighted",
         "LSTM, repeated samples": "lstm_oversample",
         "LSTM, samples with noise": "lstm_jitter",
@@ -866,8 +867,14 @@ def test_what_the_heart_rate_shows_is_stored():
         f"of which p is {made['p']:.3f}, and {made['p_holm']:.2f} after Holm (against permuted labels {gan['p']:.3f}"
     )
     assert f"it is {gan['value'] - lstm['value']:.3f} above the one without, {words}" in page
-    assert (stored["p"] * 13 > 0.05).all()
-    every = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'permuted'")
+    assert (stored["p"] * 14 > 0.05).all()
+    assert f'the {100 * always["value"].item():.0f} % that always answering "positive" reaches' in page
+    areas = pd.read_csv(ROOT / "results" / "hku956-physio.quick.auc.csv").query("protocol == 'subject_stimulus'")
+    assert len(areas) == len(titles) - 1 == 14
+    assert f"{areas['value'].min():.3f} to {areas['value'].max():.3f} over the fourteen methods" in page
+    assert f"with p of {areas['p'].min():.2f} or more" in page
+    every = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv")
+    every = every.query("level == 'trial' and labels == 'permuted' and metric == 'balanced_accuracy'")
     assert (round(every["value"].min(), 3), round(every["value"].max(), 3)) == (0.495, 0.5)
     assert all(row["p_holm"] is None or row["p_holm"] > 0.05 for row in compared["compared"])
     ratings = pd.read_csv(ROOT / "results" / "hku956-ratings.quick.csv")

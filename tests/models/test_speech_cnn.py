@@ -40,7 +40,10 @@ def test_the_length_is_that_of_training():
 
 @pytest.mark.parametrize(
     "options",
-    [{"architecture": "cnm"}, {"blocks": 0}, {"hide": 1.5}, {"shift": -0.1}, {"dropout": 1.0}, {"hidden": 1.5}],
+    [
+        *({"architecture": "cnm"}, {"blocks": 0}, {"hidden": 1.5}, {"dropout": 1.0}),
+        *({"hide": 1.5}, {"hide": 1.0}, {"hide": True}, {"shift": -0.1}, {"shift": 1.0}, {"shift": None}),
+    ],
 )
 def test_impossible_parameters_are_refused(options):
     X, y = spectrograms(12)

@@ -185,6 +185,32 @@ def test_noise_has_no_pitch_and_the_transformer_says_so():
     assert "no pitch" in second
 
 
+def test_what_needs_no_pitch_neither_computes_nor_misses_it(monkeypatch):
+    x = np.stack([voice(150.0, 0.4), noise(0.4)]).astype(np.float32)
+    whole = Prosody().fit_transform(x)
+    lacking = Prosody(only=["f0_sd", "seconds"]).fit(x)
+    assert [bool(text) for text in lacking.problems(x)] == [False, True]
+    assert Prosody(only=["voiced_share"]).fit(x).problems(x) == ["", ""]
+    monkeypatch.setattr(speech, "fundamental_frequency", None)
+    for trim in (False, True):
+        some = Prosody(only=["seconds", "level_mean", "pause_share"], trim=trim).fit(x)
+        assert np.array_equal(some.transform(x), whole[:, [10, 5, 8]])
+        assert some.problems(x) == ["", ""]
+    assert np.array_equal(np.isnan(prosody(x, SFREQ, pitch=False)[0, :, 0]), np.arange(len(PROSODY)) < 5)
+    with pytest.raises(InputError, match="missing or infinite"):
+        prosody(np.full((1, 8000), np.nan), SFREQ, pitch=False)
+
+
+def test_an_utterance_without_pitch_may_have_a_stated_one():
+    x = np.stack([voice(150.0, 0.4), noise(0.4)]).astype(np.float32)
+    filled = Prosody(unvoiced=0.0, trim=True).fit(x)
+    assert filled.problems(x) == ["", ""]
+    known, unknown = filled.transform(x)[..., 0, 0]
+    assert known[0] == pytest.approx(150, rel=0.01)
+    assert unknown[:4].tolist() == [0, 0, 0, 0]
+    assert np.array_equal(unknown[4:], Prosody().fit_transform(x)[1, 4:, 0, 0])
+
+
 def test_utterances_of_any_length_are_pooled_to_one():
     for kind, n in ((LogMel(n_mels=20), 20), (MFCC(n_mfcc=5, deltas=2), 15)):
         kind.set_params(pool="frames")

@@ -5,6 +5,7 @@ import pytest
 
 from thymos.base.errors import InputError
 from thymos.base.recording import Signal
+from thymos.signals.speech import Prosody
 from thymos.signals.utterance import fit_length, normalise_level, trim_silence
 
 SFREQ = 8000.0
@@ -36,16 +37,29 @@ def test_a_level_is_reached_whatever_it_was():
     assert np.allclose(quiet.data, loud.data, rtol=1e-3)
 
 
+@pytest.mark.parametrize("under", ["an offset", "a rumble"])
+def test_what_is_no_sound_hides_no_silence_and_makes_no_level(under):
+    voice = sound(floor=3e-5)
+    t = np.arange(voice.data.shape[1]) / SFREQ
+    moved = voice.replace(data=voice.data + np.float32(0.2 if under == "an offset" else 0.02 * np.sin(2 * np.pi * t)))
+    made = trim_silence(moved)
+    assert made.duration == pytest.approx(trim_silence(voice).duration, abs=0.021)
+    if under == "an offset":
+        assert np.std(normalise_level(moved, to=-20.0).data) == pytest.approx(0.1, rel=1e-3)
+    two = voice.replace(data=np.concatenate([voice.data + 0.3, 0 * voice.data - 0.1]), ch_names=("left", "right"))
+    assert np.mean(np.var(normalise_level(two, to=-20.0).data, axis=1)) == pytest.approx(0.01, rel=1e-3)
+
+
 def test_every_sound_has_the_length_afterwards():
     voice = sound()
     longer, shorter = fit_length(voice, 3.0), fit_length(voice, 1.0)
     assert longer.data.shape[1] == 24000
-    assert np.array_equal(longer.data[:, : voice.data.shape[1]], voice.data)
+    assert np.allclose(longer.data[:, : voice.data.shape[1]], voice.data, rtol=0, atol=1e-30)
     assert not longer.data[:, voice.data.shape[1] :].any()
     assert longer.start == 2.0
-    assert np.array_equal(shorter.data, voice.data[:, 4800:12800])
+    assert np.allclose(shorter.data, voice.data[:, 4800:12800], rtol=0, atol=1e-30)
     assert shorter.start == pytest.approx(2.6)
-    assert np.array_equal(fit_length(voice, 1.0, where="start").data, voice.data[:, :8000])
+    assert np.allclose(fit_length(voice, 1.0, where="start").data, voice.data[:, :8000], rtol=0, atol=1e-30)
     assert fit_length(voice, voice.duration).notes == ()
 
 
@@ -56,14 +70,25 @@ def test_a_sound_that_is_lengthened_with_itself_has_no_silence():
     for at in range(0, 40000, there):
         assert np.array_equal(longer.data[:, at : at + there], voice.data[:, : 40000 - at])
     assert longer.notes == ("2.80 s repeated behind it",)
-    assert np.array_equal(fit_length(voice, 1.0, fill="repeat").data, fit_length(voice, 1.0).data)
+    assert np.array_equal(fit_length(voice, 1.0, fill="repeat").data, voice.data[:, 4800:12800])
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.2, 3.0])
+def test_silence_of_the_utterance_itself_is_told_from_what_is_put_behind_it(seconds):
+    voice = sound()
+    fitted = fit_length(voice, seconds)
+    found = Prosody(SFREQ, only=["seconds"], trim=True).fit_transform(fitted.data[None])
+    assert found.item() == pytest.approx(min(seconds, 2.2))
+    assert not sound().data[:, [0, -1]].any()
+    assert not voice.data[:, [0, -1]].any(), "what was given is changed"
 
 
 @pytest.mark.parametrize("process", [trim_silence, normalise_level])
 def test_nothing_but_silence_no_sample_and_missing_values_are_said_in_words(process):
     silent = sound(level=0.0)
-    with pytest.raises(InputError, match="nothing but digital silence"):
-        process(silent)
+    for still in (silent.data, silent.data + np.float32(0.3)):
+        with pytest.raises(InputError, match="nothing but digital silence"):
+            process(silent.replace(data=still))
     with pytest.raises(InputError, match="no samples"):
         process(silent.replace(data=silent.data[:, :0]))
     broken = silent.data.copy()

@@ -25,13 +25,20 @@ def test_a_sound_becomes_a_recording_named_after_its_file(tmp_path, form):
 
 
 def test_stereo_is_made_one_and_clipping_is_said(tmp_path):
-    two = np.stack([np.full(4000, 0.2), np.full(4000, 0.4)], axis=1)
-    recording, notes = own_sound(write(tmp_path / "a.wav", two))
-    assert np.allclose(recording.signal("speech").data, 0.3, atol=1e-4)
+    voice = 0.3 * np.sin(np.arange(4000) / 20)
+    recording, notes = own_sound(write(tmp_path / "a.wav", np.stack([voice, 2 * voice], axis=1)))
+    assert np.allclose(recording.signal("speech").data, 1.5 * voice, atol=1e-4)
     assert notes == ["2 channels are made one by their mean"]
     loud = np.clip(3 * np.sin(np.arange(8000) / 20), -1, 1)
     _, notes = own_sound(write(tmp_path / "b.wav", loud))
     assert "is clipped" in notes[0]
+
+
+def test_an_offset_is_said(tmp_path):
+    voice = 0.02 * np.sin(np.arange(8000) / 20)
+    assert own_sound(write(tmp_path / "a.wav", voice + 0.002))[1] == []
+    _, notes = own_sound(write(tmp_path / "b.wav", np.stack([voice, voice - 0.25], axis=1)))
+    assert "does not swing about 0 but about 0.25 of full scale" in notes[1]
 
 
 def test_what_is_no_sound_is_said_in_words(tmp_path):

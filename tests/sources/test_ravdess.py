@@ -7,7 +7,9 @@ import pytest
 import soundfile
 
 from thymos.base.errors import DataError, InputError, SourceNotFoundError
-from thymos.sources.ravdess import RAVDESS
+from thymos.evaluation import load_study
+from thymos.signals.catalogue import TRANSFORMERS
+from thymos.sources.ravdess import FOLDS, RAVDESS
 
 RATE = 16000
 
@@ -76,6 +78,32 @@ def test_names_become_labels_and_metadata(folder):
     assert (signal.sfreq, signal.unit, signal.ch_names, signal.data.dtype) == (RATE, "", ("mono",), np.float32)
     assert np.allclose(signal.data[0], sound(0), atol=1e-7)
     assert "face" not in recordings[0].signals
+
+
+def test_the_folds_are_those_that_were_published():
+    parts = {
+        name: [int(actor) for actor, fold in sorted(FOLDS.items()) if fold == name] for name in set(FOLDS.values())
+    }
+    assert parts == {
+        "F0": [2, 5, 14, 15, 16],
+        "F1": [3, 6, 7, 13, 18],
+        "F2": [10, 11, 12, 19, 20],
+        "F3": [8, 17, 21, 23, 24],
+        "F4": [1, 4, 9, 22],
+    }
+
+
+def test_an_utterance_without_pitch_stays_in_the_study(folder):
+    spec = load_study("ravdess").modalities["tune"]
+    recordings = RAVDESS(folder).load()
+    for step in spec.process:
+        recordings = recordings.process(step.name, "speech", **step.parameters)
+    (step,) = spec.features
+    made = TRANSFORMERS[step.name].load()(**step.parameters)
+    X = recordings.features(made, seconds=3.0, modality="speech").X[..., 0, 0]
+    assert X.shape == (4, 11)
+    assert not X[:, :5].any(), "noise has a pitch"
+    assert np.allclose(X[:, 10], 0.1), "how long it was"
 
 
 def test_flac_and_48_khz_are_read_and_mixed_rates_noticed(folder):

@@ -16,7 +16,7 @@ from scipy.signal import find_peaks, get_window
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.base.optional import require
-from thymos.signals.filters import band_pass
+from thymos.signals.filters import band_pass, require_finite
 from thymos.signals.transformer import WindowFeatures, in_windows
 from thymos.signals.windows import sliding_windows
 
@@ -52,6 +52,7 @@ PROSODY = (
     "seconds",
 )
 
+_PITCH = PROSODY[:5]  # what needs the fundamental frequency, which takes most of the time
 _WINDOW, _STEP = 0.025, 0.010  # s
 _BLOCK = 2**22  # values of spectra held at once
 _PERIODS = 4  # of the lowest voice in a frame for its pitch
@@ -261,7 +262,7 @@ def fundamental_frequency(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax:
     return found
 
 
-def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0) -> np.ndarray:
+def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0, pitch: bool = True) -> np.ndarray:
     """How an utterance is said: pitch, loudness, pauses and pace, in the order of :data:`PROSODY`.
 
     Frames are 25 ms long, every 10 ms; their level is that of their variance. A frame sounds if it is less than 25 dB
@@ -284,6 +285,8 @@ def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0
         Sound, -1 to 1.
     sfreq, fmin, fmax
         As :func:`fundamental_frequency`.
+    pitch : bool
+        Look for the pitch, which takes most of the time; without it ``voiced_share`` is NaN too.
 
     Returns
     -------
@@ -300,14 +303,19 @@ def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0
     automatically. Behavior Research Methods 41(2), 2009, 385-390, without their test of voicing.
     """
     x = _sound(x)
-    f0 = fundamental_frequency(x, sfreq, fmin, fmax)
+    require_finite(x)
     size, hop = min(round(_WINDOW * sfreq), x.shape[-1]), round(_STEP * sfreq)
     power = _variance(x, size, hop)
     level = _decibel(power)
     limit = np.maximum(np.quantile(level, 0.99, axis=-1, keepdims=True) - _PAUSE, 10 * np.log10(FLOOR))
     sounds = level > limit
-    middles = np.arange(f0.shape[-1]) + round((_frame(sfreq, fmin) - size) / 2 / hop)
-    f0 = np.where(sounds[..., middles.clip(0, sounds.shape[-1] - 1)], f0, np.nan)  # the hum of a room has a pitch too
+    if pitch:
+        f0 = fundamental_frequency(x, sfreq, fmin, fmax)
+        middles = np.arange(f0.shape[-1]) + round((_frame(sfreq, fmin) - size) / 2 / hop)
+        f0 = np.where(sounds[..., middles.clip(0, sounds.shape[-1] - 1)], f0, np.nan)  # a room's hum has a pitch too
+        of_pitch = _voice(f0)
+    else:
+        of_pitch = [np.full(x.shape[:-1], np.nan)] * len(_PITCH)
     heard = np.where(sounds | ~sounds.any(axis=-1, keepdims=True), level, np.nan)
     low, high = np.nanquantile(heard, (0.05, 0.95), axis=-1)
     smooth = _decibel(gaussian_filter1d(power, _SMOOTH, axis=-1, mode="constant"))
@@ -315,7 +323,7 @@ def prosody(x: np.ndarray, sfreq: float, fmin: float = 75.0, fmax: float = 800.0
     for at in np.ndindex(peaks.shape):
         peaks[at] = len(find_peaks(smooth[at], height=limit[at][0], prominence=_PEAK)[0]) if sounds[at].any() else 0
     rows = [
-        *_voice(f0),
+        *of_pitch,
         np.nanmean(heard, axis=-1),
         np.nanstd(heard, axis=-1),
         high - low,
@@ -453,6 +461,9 @@ class Prosody(WindowFeatures):
         Names of the features that are wanted, in this order; all by default.
     trim : bool
         Leave out digital silence at both ends, as :func:`thymos.signals.utterance.fit_length` puts it there.
+    unvoiced : float, optional
+        What mean, spread, range and slope of the pitch are where there are fewer than three voiced frames, which
+        ``voiced_share`` tells as well: 0 as with openSMILE; missing by default.
 
     Attributes
     ----------
@@ -471,23 +482,27 @@ class Prosody(WindowFeatures):
         fmax: float = 800.0,
         only: Sequence[str] | None = None,
         trim: bool = False,
+        unvoiced: float | None = None,
     ):
         self.sfreq = sfreq
         self.fmin = fmin
         self.fmax = fmax
         self.only = only
         self.trim = trim
+        self.unvoiced = unvoiced
 
     def problems(self, X: np.ndarray) -> list[str]:
-        """Return for each sample whether its pitch is missing; this takes as long as `transform`."""
-        few = np.isnan(self._features(X)[:, 0, :, 0]).any(axis=1)
+        """Return for each sample whether a pitch that is wanted is missing; this takes as long as `transform`."""
+        wanted = self._features(X)[:, [PROSODY.index(name) for name in self.names()]]
+        few = np.isnan(wanted).any(axis=(1, 2, 3))
         return [f"fewer than {_VOICED} voiced frames, so no pitch" if lacks else "" for lacks in few]
 
     def _features(self, X: np.ndarray) -> np.ndarray:
-        if not self.trim:
-            return prosody(X, self.sfreq, self.fmin, self.fmax)[..., None]
-        made = [prosody(_sounding(x), self.sfreq, self.fmin, self.fmax) for x in X]
-        return np.stack(made).astype(X.dtype)[..., None]
+        given = (self.sfreq, self.fmin, self.fmax, not set(_PITCH).isdisjoint(self.names()))
+        made = np.stack([prosody(_sounding(x), *given) for x in X]) if self.trim else prosody(X, *given)
+        if self.unvoiced is not None:
+            made[np.isnan(made)] = self.unvoiced
+        return made.astype(X.dtype)[..., None]
 
 
 class EGeMAPS(WindowFeatures):

@@ -18,17 +18,18 @@ __all__ = ["fit_length", "normalise_level", "trim_silence"]
 _FRAME = 0.02  # seconds
 _WHERE = ("middle", "start")
 _FILLS = ("silence", "repeat")
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
 def trim_silence(signal: Signal, below: float = 40.0, keep: float = 0.1) -> Signal:
-    """Cut off what is quiet at both ends.
+    """Cut off what is quiet at both ends; an offset is no sound.
 
     Parameters
     ----------
     signal : Signal
         Sound; of several channels the loudest decides.
     below : float
-        A frame of 20 ms is quiet if its level is so many dB under that of the loudest one.
+        A frame of 20 ms is quiet if its level, that of its variance, is so many dB under that of the loudest one.
     keep : float
         Seconds that stay before the first frame that is not quiet, and after the last one.
 
@@ -45,8 +46,12 @@ def trim_silence(signal: Signal, below: float = 40.0, keep: float = 0.1) -> Sign
     check_number("below", below)
     check_number("keep", keep)
     data = _sound(signal)
-    size = max(1, round(_FRAME * signal.sfreq))
-    frames = np.add.reduceat(np.square(data, dtype=np.float64), np.arange(0, data.shape[1], size), axis=1).max(axis=0)
+    size = max(2, round(_FRAME * signal.sfreq))
+    starts = np.arange(0, data.shape[1], size)
+    # variances, for an offset or the rumble of a room is louder than the end of a quiet word
+    own = data - data.mean(axis=1, keepdims=True, dtype=np.float64)
+    sums, squares = np.add.reduceat(own, starts, axis=1), np.add.reduceat(own**2, starts, axis=1)
+    frames = (squares - sums**2 / np.diff(starts, append=data.shape[1])).max(axis=0)
     if not frames.max() > 0:
         raise InputError("The sound is nothing but digital silence.", fits="a voice", do="leave this recording out")
     loud = np.flatnonzero(frames > frames.max() * 10 ** (-below / 10))
@@ -65,7 +70,7 @@ def normalise_level(signal: Signal, to: float = -26.0) -> Signal:
     signal : Signal
         Sound, -1 to 1.
     to : float
-        Root mean square over all of it, in dB of full scale.
+        Root mean square about its mean over all of it, in dB of full scale: an offset is no sound.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def normalise_level(signal: Signal, to: float = -26.0) -> Signal:
     """
     check_number("to", to, -120.0, 0.0)
     data = _sound(signal)
-    level = float(np.sqrt(np.mean(np.square(data, dtype=np.float64))))
+    level = float(np.sqrt(np.mean(np.var(data, axis=1, dtype=np.float64))))
     if not level > 0:
         raise InputError("The sound is nothing but digital silence.", fits="a voice", do="leave this recording out")
     gain = 10 ** (to / 20) / level
@@ -99,7 +104,8 @@ def fit_length(signal: Signal, seconds: float, where: str = "middle", fill: str 
         What is kept of a longer one.
     fill : {'silence', 'repeat'}
         What a shorter one is lengthened with. A network sees in its spectrogram where silence begins, and so how long
-        the utterance is; one that is repeated as often as needed shows it less.
+        the utterance is; one that is repeated as often as needed shows it less. With silence, an end of the utterance
+        that is 0 becomes the smallest number above it, so that `trim` of features stops there.
 
     Raises
     ------
@@ -113,19 +119,20 @@ def fit_length(signal: Signal, seconds: float, where: str = "middle", fill: str 
     if not signal.data.shape[1]:
         raise InputError("The sound has no samples.", fits="a voice", do="leave this recording out")
     wanted, there = round(seconds * signal.sfreq), signal.data.shape[1]
+    first, notes = 0, signal.notes
     if there < wanted:
-        if fill == "silence":
-            data, words = np.pad(signal.data, ((0, 0), (0, wanted - there))), "of silence put behind it"
-        else:
-            data, words = np.pad(signal.data, ((0, 0), (0, wanted - there)), mode="wrap"), "repeated behind it"
-        return signal.replace(data=data, notes=(*signal.notes, f"{(wanted - there) / signal.sfreq:.2f} s {words}"))
-    first = (there - wanted) // 2 if where == "middle" else 0
-    notes = signal.notes
-    if there > wanted:
-        notes = (*notes, f"{(there - wanted) / signal.sfreq:.2f} s cut off")
-    return signal.replace(
-        data=signal.data[:, first : first + wanted], start=signal.start + first / signal.sfreq, notes=notes
-    )
+        data = np.pad(signal.data, ((0, 0), (0, wanted - there)), mode="constant" if fill == "silence" else "wrap")
+        words = "of silence put behind it" if fill == "silence" else "repeated behind it"
+        notes = (*notes, f"{(wanted - there) / signal.sfreq:.2f} s {words}")
+    else:
+        first = (there - wanted) // 2 if where == "middle" else 0
+        data = signal.data[:, first : first + wanted].copy()
+        if there > wanted:
+            notes = (*notes, f"{(there - wanted) / signal.sfreq:.2f} s cut off")
+    if fill == "silence":
+        ends = [0, min(there, wanted) - 1]
+        data[:, ends] = np.where(data[:, ends] == 0, _LEAST, data[:, ends])
+    return signal.replace(data=data, start=signal.start + first / signal.sfreq, notes=notes)
 
 
 def _sound(signal: Signal) -> np.ndarray:

@@ -20,6 +20,7 @@ UNREAD = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aif
 
 _CLIPPED = 1e-3  # share of the samples at full scale from which it is worth saying
 _FULL = 1 - 2**-15
+_OFFSET = 0.5  # mean over standard deviation from which it is worth saying
 
 
 def own_sound(path: str | Path, modality: str = "speech") -> tuple[Recording, list[str]]:
@@ -51,6 +52,11 @@ def own_sound(path: str | Path, modality: str = "speech") -> tuple[Recording, li
     clipped = float((np.abs(data) >= _FULL).any(axis=0).mean())
     if clipped > _CLIPPED:
         notes.append(f"{clipped:.1%} of its samples are at full scale: it is clipped, and predictions may suffer")
+    with np.errstate(invalid="ignore"):  # what is missing or infinite is refused later, by the model
+        mean, spread = np.abs(data.mean(axis=1, dtype=np.float64)), data.std(axis=1, dtype=np.float64)
+    if (mean > _OFFSET * spread).any():
+        text = f"it does not swing about 0 but about {mean.max():.2g} of full scale"
+        notes.append(f"{text}: this offset may disturb predictions")
     mono = data[:1] if len(data) == 1 else data.mean(axis=0, keepdims=True, dtype=np.float32)
     names = {"source": "file", "subject": "-", "session": "1", "trial": str(path), "stimulus": "none"}
     return Recording({modality: Signal(mono, sfreq, ("mono",), "")}, {**names, "recording": str(path)}), notes

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from thymos.base.errors import DataError
@@ -196,6 +197,53 @@ def test_a_sound_cut_short_anywhere_is_our_error(tmp_path, words):
         read_audio(path)
     with pytest.raises(DataError):
         read_audio(tmp_path / "gone.wav")
+
+
+@pytest.mark.parametrize("wrong", ["", "of the file", "of its samples"])
+@pytest.mark.parametrize("kind", ["RIFF", "RIFX", "RF64", "of unknown length"])
+def test_every_size_in_the_header_of_a_wave_is_held_against_the_file(tmp_path, kind, wrong, words):
+    order, unknown = ">" if kind == "RIFX" else "<", 2**32 - 1
+
+    def chunk(name, content, size=None):
+        content += b"\0" * (len(content) % 2)
+        return name + struct.pack(f"{order}I", len(content) if size is None else size) + content
+
+    data = np.arange(100, dtype=f"{order}i2").tobytes()
+    body = chunk(b"fmt ", struct.pack(f"{order}HHIIHH", 1, 1, 8000, 16000, 2, 16))
+    body += b"" if kind == "RF64" else chunk(b"note", b"odd", 3)
+    sizes = {"RF64": [0, 200], "of unknown length": [unknown, unknown]}.get(kind, [len(body) + 212, 200])
+    sizes = [9999 if wrong == "of the file" else sizes[0], 300 if wrong == "of its samples" else sizes[1]]
+    if kind == "RF64":
+        body, sizes = chunk(b"ds64", struct.pack("<QQQI", *sizes, 0, 0)) + body, [unknown, unknown]
+    name = kind.encode() if kind.isupper() else b"RIFF"
+    path = tmp_path / "a.wav"
+    path.write_bytes(name + struct.pack(f"{order}I", sizes[0]) + b"WAVE" + body + chunk(b"data", data, sizes[1]))
+    if wrong:
+        with pytest.raises(DataError) as error:
+            read_audio(path)
+        words(error.value, "a.wav is truncated")
+    else:
+        assert np.array_equal(read_audio(path)[0][0] * 2**15, np.arange(100))
+
+
+@pytest.mark.parametrize(("form", "name"), [("AIFF", "a.wav"), ("W64", "a.WAV"), ("OGG", "a.wav"), ("WAV", "a.flac")])
+def test_a_sound_of_another_kind_than_its_ending_is_refused(tmp_path, form, name, words):
+    soundfile.write(tmp_path / name, np.zeros(4000), 8000, format=form)
+    with pytest.raises(DataError) as error:
+        read_audio(tmp_path / name)
+    words(error.value, f"{name} is a file of the kind {form}", "as its ending says", f"ffmpeg -i {name}")
+
+
+def test_a_flac_without_its_length_is_refused_in_words(tmp_path, words):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros(4000), 8000)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the 36 bits that count the samples
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read_audio(path)
+    words(error.value, "does not say in its header how long it is", "ffmpeg -i a.flac")
 
 
 def test_a_sound_too_long_for_the_memory_is_refused(tmp_path, monkeypatch, words):

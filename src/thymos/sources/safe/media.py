@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import math
 import os
-import struct
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +16,12 @@ from thymos.sources.safe.files import bounded, readable
 
 __all__ = ["audio_facts", "read_audio", "read_image", "read_npy", "read_video"]
 
+#: Endings of sounds, and the containers that each may be: others are not looked at for what a cut has taken away.
+_SOUNDS = {".wav": ("WAV", "WAVEX", "RF64"), ".flac": ("FLAC",)}
+_ENDLESS = 2**63 - 1  # samples of which a header does not say how many there are
+_UNKNOWN = 2**32 - 1  # bytes, likewise
+_ORDERS: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"RF64": "little", b"RIFX": "big"}
+_MOST_CHUNKS = 1000
 _LONGEST = 2**28  # bytes of one sound once decoded: an hour and a half at 16 kHz
 _LARGEST_SIDE = 8192  # pixels
 #: Endings of films, and the container that each must be.
@@ -30,11 +35,26 @@ def audio_facts(path: str | os.PathLike) -> tuple[float, int, int]:
     Raises
     ------
     DataError
-        If it is no sound that can be read.
+        If it is no sound that can be read, is of another kind than its ending says, or does not tell its length.
     """
     soundfile = require("soundfile", "speech")
     with readable(path, "a wav or flac file", soundfile.LibsndfileError, RuntimeError, TypeError):
         facts = soundfile.info(os.fspath(path))
+    name = os.path.basename(path)
+    stem, ending = os.path.splitext(name)
+    kinds = _SOUNDS.get(ending.lower())
+    if kinds and facts.format not in kinds:
+        raise DataError(
+            f"{path} is a file of the kind {facts.format} with the ending {ending}.",
+            fits=f"{kinds[0]}, as its ending says",
+            do=f"convert it, as with: ffmpeg -i {name} {stem}-converted{ending}",
+        )
+    if facts.frames == _ENDLESS:
+        raise DataError(
+            f"{path} does not say in its header how long it is, so that nobody can tell whether it is whole.",
+            fits="the number of its samples, which programs that write into a pipe leave out",
+            do=f"write it anew, as with: ffmpeg -i {name} {stem}-whole{ending}",
+        )
     return float(facts.samplerate), int(facts.channels), int(facts.frames)
 
 
@@ -67,10 +87,27 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, float]:
 
 
 def _cut_short(path: str | os.PathLike) -> bool:
-    """Say whether a wav file is shorter than its header says, which libsndfile passes over."""
+    """Say whether a wav file is shorter than its header, or that of its samples, says; libsndfile passes over it."""
     with open(path, "rb") as file:
-        name, size = struct.unpack("<4sI", file.read(8).ljust(8, b"\0"))
-    return name == b"RIFF" and size != 2**32 - 1 and size + 8 > os.path.getsize(path)  # the exception: never closed
+        order = _ORDERS.get(file.read(4))
+        if order is None:
+            return False
+
+        def number(n_bytes: int = 4) -> int:
+            value = int.from_bytes(file.read(n_bytes), order)
+            return 0 if value == _UNKNOWN else value
+
+        of_file, of_samples, start = number(), 0, 0
+        file.seek(12)
+        for _ in range(_MOST_CHUNKS):
+            name, size, start = file.read(4), number(), file.tell()
+            if name == b"data":
+                of_samples = size or of_samples
+                break
+            if name == b"ds64":  # the sizes of a file that may be larger than 32 bits say
+                of_file, of_samples = number(8), number(8)
+            file.seek(start + size + size % 2)
+    return max(8 + of_file, start + of_samples) > os.path.getsize(path)
 
 
 def read_image(content: bytes | str | os.PathLike, where: str = "", grey: bool = True) -> np.ndarray:
