@@ -829,6 +829,40 @@ def test_what_pairing_by_label_invents_is_stored():
     )
 
 
+def test_what_a_fusion_of_one_moment_adds_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "hybrid-demo.quick.csv", dtype={"labels": str})
+    stored = stored.query("labels == 'true' and level == 'trial'").set_index(["method", "protocol"])
+    titles = {"face": "face", "heart rate": "bvp", "EEG": "eeg", "face and heart rate, side by side": "concat"}
+    titles |= {"all, side by side": "concat_all", "all, attention": "attention", "all, gates": "gated"}
+    titles |= {"all, as if independent": "independent", "all, stacking": "stacking"}
+    titles |= {"all, mean of log-probabilities": "average"}
+    shown = rows_of("body-and-fusion.md", 3)
+    for title, method in titles.items():
+        for cell, protocol in zip(shown[title], ("loso", "random_window"), strict=True):
+            if (method, protocol) not in stored.index:
+                assert cell == "-"
+                continue
+            row = stored.loc[(method, protocol)]
+            assert cell == f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
+    page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
+    compared = {(row["a"], row["b"]): row for row in stored_as("hybrid-demo.quick")["loso"]["compared"]}
+    two, face, mean, independent = (
+        compared[pair]
+        for pair in (("concat", "face"), *(("concat_all", rival) for rival in ("face", "average", "independent")))
+    )
+    assert f"the face is better by {two['difference']:.3f} (p {two['p_holm']:.3f} after Holm)" in page
+    assert f"better by {face['difference']:.3f}, p {face['p_holm']:.3f})" in page
+    assert f"log-probabilities by {mean['difference']:.3f} (p {mean['p_holm']:.3f})" in page
+    assert f"independent it is {independent['difference']:.3f} (p {independent['p_holm']:.3f})" in page
+    value = stored["value"].xs("loso", level="protocol")
+    assert value[["average", "independent", "stacking"]].max() < value["face"]
+    left = {row["value"]: row for row in stored_as("hybrid-demo.quick.inspected")["missing_modality"]}
+    shown, methods = rows_of("body-and-fusion.md", 7), "concat_all attention gated independent stacking average".split()
+    for given, row in left.items():
+        title = given.replace("eeg", "EEG").replace("bvp", "heart rate")
+        assert list(shown[title]) == [f"{row[method]:.3f}" for method in methods], given
+
+
 def test_what_the_heart_rate_shows_is_stored():
     stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
     always = stored.query("metric == 'accuracy' and method == 'majority' and protocol == 'subject_stimulus'")
