@@ -282,6 +282,26 @@ def lines_of(monkeypatch, view, table):
     ]
 
 
+def test_gaps_of_a_breakdown_stand_in_tables_below_it(view):
+    rows = [
+        {"method": method, "subject": f"s{k}", "column": "sex", "value": "fm"[k % 2], "level": view.level, "seed": 0}
+        | {"n": 4, "balanced_accuracy": 0.5 + gap * (k % 2) + 0.01 * k, "protocol": "trial", "fold": 1}
+        for k in range(12)
+        for method, gap in (("mlp", 0.3), ("lda", 0.1))
+    ]
+    whole = [{**row, "subject": "all", "ece": 0.25} for row in rows[:4]]
+    view.study = {**view.study, "comparisons": {"mlp": ["lda"]}}
+    (drawn,) = breakdown(view, pd.DataFrame([*rows, *whole]))
+    (head, *gaps), (_, compared) = drawn.tables
+    assert head[-1].startswith("calibration error")
+    cells = dict((row[0], row[1:]) for row in gaps)[view.methods["mlp"]]
+    assert cells[0].startswith("0.310 [")
+    assert (cells[1][:7], cells[2], cells[4]) == ("f 0.550", "m 0.860", "f 0.250, m 0.250")
+    assert compared[:2] == [view.methods["mlp"], view.methods["lda"]]
+    assert compared[2].startswith("+0.200 [")
+    assert breakdown(view, pd.DataFrame([*rows, *whole]), gaps=False)[0].tables == ()
+
+
 def test_a_breakdown_draws_each_subject_the_mean_and_chance(view, monkeypatch):
     table = tasks(["10", "9"], subjects=("s1", "s2", "s3"))
     value = table["subject"].map({"s1": 0.2, "s2": 0.4, "s3": 0.9, "all": 0.0}) + 0.1 * (table["value"] == "10")

@@ -68,11 +68,14 @@ class Drawn(NamedTuple):
     title, caption : str
     svg : str
         Empty where there is nothing to draw, and the caption says why.
+    tables : tuple of list of list of str
+        Rows of tables below, the first of each its head.
     """
 
     title: str
     svg: str
     caption: str
+    tables: tuple[list[list[str]], ...] = ()
 
 
 def look(view: RunView, method: str) -> dict[str, Any]:

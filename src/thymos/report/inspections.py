@@ -300,50 +300,63 @@ def breakdown(view: RunView, table: pd.DataFrame, gaps: bool = True) -> list[Dra
         f"dashed: chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
         "trials, is not taken out."
     )
+    tables: tuple[list[list[str]], ...] = ()
     if gaps and not view.rating:
-        caption += _gaps(view, table.rename(columns={"of": "value"}), column)
-    return [Drawn(f"Breakdown by {name}", drawn, caption)]
+        words, tables = _gaps(view, table.rename(columns={"of": "value"}), column)
+        caption += words
+    return [Drawn(f"Breakdown by {name}", drawn, caption, tables)]
 
 
-def _gaps(view: RunView, table: pd.DataFrame, column: str) -> str:
+def _gaps(view: RunView, table: pd.DataFrame, column: str) -> tuple[str, tuple[list[list[str]], ...]]:
     """Say how far the best and the worst value lie apart for each method, and whether chance could do that."""
     rows = domain_gaps(table, column).to_dict("records")
-    words = [
-        f"{view.methods[row['method']]} {row['gap']:.3f} [{row['low']:.2f}, {row['high']:.2f}] (worst {row['worst']} "
-        f"{row['worst_value']:.3f} [{row['worst_low']:.2f}, {row['worst_high']:.2f}], best {row['best']}; "
-        f"{_p(row['p'])})"
+    if not rows:
+        return "", ()
+    text = (
+        " Below: the gap between the best and the worst, with 95 % intervals over subjects, and how often one as large "
+        "comes about by chance (p)."
+    )
+    heads = [["method", "gap", "worst", "best", "p"]]
+    gaps = [
+        [
+            view.methods[row["method"]],
+            _ranged(row, "gap", "low", "high"),
+            f"{row['worst']} {_ranged(row, 'worst_value', 'worst_low', 'worst_high')}",
+            f"{row['best']} {row['best_value']:.3f}",
+            chance(row["p"]),
+        ]
         for row in rows
     ]
-    if not words:
-        return ""
-    text = "Gap between the best and the worst, with 95 % intervals over subjects, and how often a gap as large comes "
-    text = f" {text}about by chance: {'; '.join(words)}."
-    planned = [(a, b) for a, rivals in (view.study.get("comparisons") or {}).items() for b in rivals]
-    compared = [
-        f"{view.methods[row['a']]} against {view.methods[row['b']]} {row['difference']:+.3f} "
-        f"[{row['low']:+.2f}, {row['high']:+.2f}], {_p(row['p'])}"
-        for row in compare_gaps(table, column, planned).to_dict("records")
-    ]
-    if compared:
-        text += f" Differences of two gaps, not corrected for their number: {'; '.join(compared)}."
+    whole = table[(table["subject"] == "all") & table["method"].isin([row["method"] for row in rows])]
+    if "ece" in whole:
+        errors = whole.groupby(["method", "value"], sort=False)["ece"].mean().unstack("value")
+        heads[0].append("calibration error (ece, mean over fits)")
+        for row, line in zip(rows, gaps, strict=True):
+            line.append(", ".join(f"{value} {error:.3f}" for value, error in errors.loc[row["method"]].items()))
     own = table[table["subject"] != "all"]
     people = own.groupby("value")["subject"].nunique()
     few = [f"{value} ({n})" for value, n in people.items() if n < LEAST]
     if few:
         text += f" Left out of gaps, since fewer than {LEAST} subjects have them: {', '.join(few)}."
-    whole = table[(table["subject"] == "all") & table["method"].isin([row["method"] for row in rows])]
-    if "ece" in whole:
-        errors = whole.groupby(["method", "value"], sort=False)["ece"].mean().unstack("value")
-        said = [
-            f"{view.methods[method]} {', '.join(f'{value} {error:.3f}' for value, error in mine.items())}"
-            for method, mine in errors.iterrows()
+    planned = [(a, b) for a, rivals in (view.study.get("comparisons") or {}).items() for b in rivals]
+    compared = [
+        [
+            view.methods[row["a"]],
+            view.methods[row["b"]],
+            f"{row['difference']:+.3f} [{row['low']:+.2f}, {row['high']:+.2f}]",
+            chance(row["p"]),
         ]
-        text += f" Calibration error (ece, mean over fits): {'; '.join(said)}."
-    return text
+        for row in compare_gaps(table, column, planned).to_dict("records")
+    ]
+    if not compared:
+        return text, ([*heads, *gaps],)
+    text += " Differences of two gaps are not corrected for their number."
+    return text, ([*heads, *gaps], [["method", "rival", "its gap minus that of the rival", "p"], *compared])
 
 
-def _p(p: float) -> str:
-    return f"p {chance(p)}"
+def _ranged(row: dict[str, Any], *names: str) -> str:
+    value, low, high = (row[name] for name in names)
+    return f"{value:.3f} [{low:.2f}, {high:.2f}]"
 
 
 def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:
