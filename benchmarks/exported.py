@@ -6,7 +6,7 @@ Each member is trained for one epoch on noise in the shape that it is used for, 
 of 32 channels and 1 s at 128 Hz, differential entropy of such windows, in a table or as (band, electrode) images over
 time, a heart rate of 80 s at 1 Hz, photographs of 48 x 48. Exported and trained model are compared on 1000 samples.
 Then one sample, from the raw window on, features included, is predicted by both in turns, one thread. Memory is what a
-process of its own grows by. Results: results/exported.csv.
+process of its own grows by. Results, written as they come, with the reason where there are none: results/exported.csv.
 """
 
 from __future__ import annotations
@@ -90,13 +90,10 @@ def measured(name: str, folder: Path, repeats: int) -> dict[str, object]:
     last, X, y, steps = member(name)
     pipeline, path = make_pipeline(*steps, last), folder / f"{name}.onnx"
     calibration = Calibration(1.3, (0.1, 0.0, -0.1)) if is_classifier(last) else None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of one epoch and few samples
-            pipeline.fit(X, y)
-            facts = export_onnx(pipeline, X, path, calibration=calibration)
-    except InputError as error:
-        return {"model": name, "reason": error.came}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of one epoch and few samples
+        pipeline.fit(X, y)
+        facts = export_onnx(pipeline, X, path, calibration=calibration)
     exported = OnnxPipeline(path, pipeline)
     method = "predict_proba" if is_classifier(last) else "predict"
     times = latencies(
@@ -121,6 +118,16 @@ def measured(name: str, folder: Path, repeats: int) -> dict[str, object]:
     return row
 
 
+def row_of(name: str, folder: Path, repeats: int) -> dict[str, object]:
+    """Return one row of the table, or one that says why there is none: a model that fails leaves the others."""
+    try:
+        return measured(name, folder, repeats)
+    except InputError as error:
+        return {"model": name, "reason": error.came}
+    except Exception as error:  # a mistake, which is to be seen in the table
+        return {"model": name, "reason": f"{type(error).__name__}: {error}"}
+
+
 def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,10 +138,10 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in given.only or list(MODELS):
-            rows.append(measured(name, Path(folder), given.repeats))
+            rows.append(row_of(name, Path(folder), given.repeats))
             print({k: v if isinstance(v, str) else f"{v:.3g}" for k, v in rows[-1].items()}, flush=True)
-    if not given.only:
-        pd.DataFrame(rows).to_csv(given.out, index=False, float_format="%.4g")
+            if not given.only:
+                pd.DataFrame(rows).to_csv(given.out, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,11 @@ import torch
 import yaml
 
 from thymos.base.probabilities import Calibration
+from thymos.models import RecurrentClassifier
 from thymos.serving.bundle import Bundle
+from thymos.serving.exported import noise_for
+from thymos.signals.scaling import ChannelScaler
+from thymos.training.pipeline import make_pipeline
 
 NAMES = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
 PEOPLE = ("anna", "ben", "carl", "dora")
@@ -297,17 +301,12 @@ def test_labels_that_mean_nothing_do_not_calibrate(names, expected, place, model
 
 def test_an_exported_model_predicts_the_same(place, model, thymos, tmp_path):
     files = sorted(place.glob("dora-*.csv"))
-    status, printed, said = thymos("export", model, *files, "--int8", "--out", tmp_path / "onnx")
+    status, printed, said = thymos("export", model, *files, "--out", tmp_path / "onnx")
     assert status == 0, said
-    for words in (
-        "before it, by Thymos: windowstatistics",
-        "in the graph: flattening",
-        "samples of recordings",
-        "eight",
-    ):
+    for words in ("before it, by Thymos: windowstatistics", "in the graph: flattening", "samples of recordings"):
         assert words in printed
     head = json.loads((tmp_path / "onnx" / "export.json").read_text())
-    assert {row["model"] for row in head["costs"]} == {"trained", "model.onnx", "model.int8.onnx"}
+    assert {row["model"] for row in head["costs"]} == {"trained", "model.onnx"}
     assert all(row["p50_1"] > 0 for row in head["costs"])
     assert set(head["window"]) == {"trained", "model.onnx"}
     tables = []
@@ -333,3 +332,32 @@ def test_an_export_of_another_bundle_or_to_a_folder_of_something_else_is_refused
     assert status == 2
     assert "a folder that holds an exported model" in said
     assert (place / "study.yaml").exists()
+
+
+def test_a_model_that_is_no_network_is_written_without_one_in_eight_bits(model, thymos, tmp_path, monkeypatch):
+    bundle = tmp_path / "mine"
+    Bundle.load(model).save(bundle)
+    monkeypatch.chdir(bundle)
+    status, printed, said = thymos("export", ".", "--int8")
+    assert status == 1
+    assert f"written: {tmp_path / 'mine-onnx'}" in printed
+    assert "there is no model in eight bits: LinearDiscriminantAnalysis is no network" in said
+    head = json.loads((tmp_path / "mine-onnx" / "export.json").read_text())
+    assert head["int8"]["reason"] in said
+    assert {path.name for path in (tmp_path / "mine-onnx").iterdir()} == {"export.json", "model.onnx"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "mine-onnx"]
+
+
+def test_a_recurrent_network_in_eight_bits_says_what_a_loud_neighbour_does(model, thymos, tmp_path):
+    known = Bundle.load(model)
+    X = known.samples(noise_for(known.recipe)).X
+    network = RecurrentClassifier(max_epochs=1, hidden=4, device="cpu", random_state=0)
+    pipeline = make_pipeline(ChannelScaler(), network).fit(X, np.resize(known.classes, len(X)))
+    known.replace(pipeline=pipeline).save(tmp_path / "mine")
+    status, printed, said = thymos("export", tmp_path / "mine", "--int8")
+    assert status == 0, said
+    head = json.loads((tmp_path / "mine-onnx" / "export.json").read_text())
+    assert {row["model"] for row in head["costs"]} == {"trained", "model.onnx", "model.int8.onnx"}
+    found = head["int8"]
+    assert found["kind"] == "dynamic"
+    assert f"beside a sample five times as loud: by {found['beside_loud']:.2g} at most" in printed

@@ -744,7 +744,7 @@ def export(
     overwrite: Overwrite = False,
     trust: Trust = None,
 ) -> None:
-    """Write a model as ONNX with its scaling and calibration, see that it predicts the same, and what it costs."""
+    """Write a model as ONNX, see that it predicts the same, and what it costs. Status 1: none in eight bits."""
     from thymos.base.errors import InputError
     from thymos.base.folders import check_place
     from thymos.serving.bundle import Bundle
@@ -752,7 +752,9 @@ def export(
 
     if kind != "onnx":
         raise InputError(f"--format {kind} came.", fits="onnx")
-    model, place = Bundle.load(bundle, trust or ()), out or bundle.with_name(f"{bundle.resolve().name}-onnx")
+    model, whole = Bundle.load(bundle, trust or ()), bundle.resolve()
+    named = bundle if bundle.name == whole.name else whole  # . and .. have no name of their own
+    place = out or named.with_name(f"{whole.name}-onnx")
     check_place(place, FILES, KIND, overwrite)
     notes: list[tuple[str, str]] = []
     failures: dict[str, str] = {}
@@ -767,6 +769,9 @@ def export(
     made = export_bundle(model, place, recordings, int8, overwrite)
     _print_export(made)
     _console().print(f"written: {place}", highlight=False, soft_wrap=True)
+    if int8 and "reason" in made["int8"]:
+        print(f"thymos: there is no model in eight bits: {made['int8']['reason']}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _print_export(made: Mapping[str, Any]) -> None:
@@ -784,9 +789,12 @@ def _print_export(made: Mapping[str, Any]) -> None:
         say(f"before it, by Thymos: {', '.join(graph['outside'])}")
     of = f"{made['samples']['compared']} variations of {made['samples']['n']} samples of {made['samples']['of']}"
     say(f"largest difference of {what}: {graph['difference']:.1g} ({of})")
-    if made["int8"]:
-        alike = f", {made['int8']['same']:.1%} decided alike" if made["classes"] else ""
-        say(f"in eight bits ({made['int8']['kind']}): {made['int8']['difference']:.2g}{alike}")
+    small = made["int8"] or {}
+    if "kind" in small:
+        alike = f", {small['same']:.1%} decided alike" if made["classes"] else ""
+        say(f"in eight bits ({small['kind']}): {small['difference']:.2g}{alike}")
+    if "beside_loud" in small:
+        say(f"in eight bits, it changes beside a sample five times as loud: by {small['beside_loud']:.2g} at most")
     table = Table(box=None, header_style="bold")
     columns = ("", "parameters", "MFLOP", "KiB", "memory, MiB", "1 sample, ms", "99 %", "64 samples, ms", "99 %")
     for name in columns:
@@ -798,7 +806,8 @@ def _print_export(made: Mapping[str, Any]) -> None:
         table.add_row(row["model"], *cells, *times)
     console.print(table)
     parts = [f"{name} {1e3 * t['p50_1']:.3g} ms (99 %: {1e3 * t['p99_1']:.3g})" for name, t in made["window"].items()]
-    say(f"one window from the recording on, features included: {', '.join(parts)}")
+    if parts:
+        say(f"one window from the recording on, features included: {', '.join(parts)}")
     say("one thread; memory: growth of a process of its own that predicts 64 samples at once")
 
 

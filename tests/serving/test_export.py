@@ -1,9 +1,14 @@
 """An exported model predicts what the trained one predicts, or says why not. All of them: benchmarks/exported.py."""
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVR
+from torch import nn
 
 from thymos.base.errors import InputError
 from thymos.base.probabilities import Calibration
@@ -20,6 +25,7 @@ from thymos.models import (
 from thymos.serving.export import OnnxPipeline, export_onnx, network_of, quantised
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import BandPower, DifferentialEntropy
+from thymos.training.estimator import TorchClassifier
 from thymos.training.pipeline import make_pipeline
 
 BANDS = {"slow": (1.0, 8.0), "fast": (13.0, 30.0)}
@@ -134,15 +140,124 @@ def test_faces_and_their_mirror_images_and_no_silenced_channel(tmp_path):
 
 
 @pytest.mark.parametrize("classes", ["words", "numbers"])
-def test_dense_layers_in_eight_bits_need_no_ranges(tmp_path, classes):
-    X, y = noise(30), labels()
+def test_only_the_network_is_in_eight_bits_and_no_answer_depends_on_its_neighbours(tmp_path, classes):
+    X, y = noise(2, 64), labels()
+    X[y == "a"] *= 2
     y = y if classes == "words" else np.unique(y, return_inverse=True)[1]
-    pipeline = make_pipeline(ChannelScaler(), MLPClassifier(max_epochs=1, random_state=0)).fit(X, y)
+    steps = DifferentialEntropy(64.0, BANDS, window=0.5), Flatten(), ChannelScaler()
+    pipeline = make_pipeline(*steps, MLPClassifier(max_epochs=1, random_state=0, device="cpu")).fit(X, y)
+    exported(pipeline, X, tmp_path, classes=[str(name) for name in pipeline.classes_[::-1]])
+    made = quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
+    assert made["kind"] == "static"
+    assert 0 < made["difference"] < 0.1
+    assert made["same"] > 0.9
+    nodes = onnx.load(tmp_path / "q.onnx").graph.node
+    of = {name: node for node in nodes for name in node.output}
+    for node in nodes:
+        if node.op_type in ("MatMul", "Gemm"):
+            inside = node.op_type == "Gemm"  # two spectral matrices and the order of classes are the others
+            assert (of.get(node.input[0], node).op_type == "DequantizeLinear") == inside
+    assert sum(node.op_type == "MatMul" for node in nodes) == 3
+    model = OnnxPipeline(tmp_path / "q.onnx", pipeline)
+    alone = np.concatenate([model.predict_proba(X[k : k + 1]) for k in range(20)])
+    together = model.predict_proba(np.concatenate([5 * X[:1], X[:20]]))[1:]
+    assert np.allclose(alone, together, atol=1e-6)
+
+
+def test_recurrent_layers_in_eight_bits_say_how_much_their_neighbours_change(tmp_path):
+    X = noise(3, 64)
+    last = RecurrentClassifier(max_epochs=1, hidden=48, random_state=0, device="cpu")
+    pipeline = make_pipeline(ChannelScaler(), last).fit(X, labels())
     exported(pipeline, X, tmp_path)
     made = quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
     assert made["kind"] == "dynamic"
+    kinds = [node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node]
+    assert {"DynamicQuantizeLSTM", "MatMulInteger"} <= set(kinds)
+    assert (tmp_path / "q.onnx").stat().st_size < 0.5 * (tmp_path / "m.onnx").stat().st_size
+    model = OnnxPipeline(tmp_path / "q.onnx", pipeline)
+    alone = np.concatenate([model.predict_proba(X[k : k + 1]) for k in range(20)])
+    together = model.predict_proba(np.concatenate([5 * X[:1], X[:20]]))[1:]
+    assert made["beside_loud"] == pytest.approx(np.abs(together - alone).max(), rel=1e-3)
+    assert made["beside_loud"] > 1e-5
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), CalibratedSVC(), DummyClassifier()])
+def test_what_is_no_network_is_not_quantised(last, tmp_path):
+    X = noise(30)
+    pipeline = make_pipeline(ChannelScaler(), last).fit(X, labels())
+    exported(pipeline, X, tmp_path)
+    with pytest.raises(InputError, match=f"{type(last).__name__} is no network"):
+        quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+class PerRow(nn.Module):
+    """A matrix for each row of a sample: ONNX Runtime does not run such products with a range for each channel."""
+
+    def __init__(self, n_channels, n_times, n_outputs):
+        super().__init__()
+        self.first = nn.Conv1d(n_channels, 4, 1)
+        self.weight = nn.Parameter(torch.randn(4, n_times, n_outputs))
+
+    def forward(self, x):
+        return (self.first(x)[:, :, None] @ self.weight)[:, :, 0].mean(dim=1)
+
+
+def per_row(tmp_path):
+    X = noise(3, 16)
+    last = TorchClassifier(PerRow, max_epochs=1, random_state=0, device="cpu")
+    pipeline = make_pipeline(ChannelScaler(), last).fit(X, labels())
+    exported(pipeline, X, tmp_path)
+    return pipeline, X
+
+
+def test_what_does_not_run_with_a_range_for_each_channel_gets_one_for_all(tmp_path):
+    pipeline, X = per_row(tmp_path)
+    made = quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
     assert 0 < made["difference"] < 0.1
-    assert made["same"] > 0.9
+
+
+def test_what_cannot_be_quantised_says_why_and_leaves_nothing(tmp_path, monkeypatch):
+    from onnxruntime import quantization
+
+    def fail(*_, **__):
+        raise RuntimeError
+
+    pipeline, X = per_row(tmp_path)
+    monkeypatch.setattr(quantization, "quantize_static", fail)
+    with pytest.raises(InputError, match="cannot be quantised: RuntimeError"):
+        quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    model = onnx.load(tmp_path / "m.onnx")
+    for node in model.graph.node:  # as earlier versions wrote it
+        node.name = node.name.rpartition("/")[2]
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="an earlier version wrote it") as refused:
+        quantised(tmp_path / "m.onnx", tmp_path / "q.onnx", pipeline, X)
+    assert refused.value.do == "export it again"
+
+
+@pytest.mark.parametrize("features", ["raw", "spectral"])
+def test_support_vectors_of_ratings_behind_a_scaler(features, tmp_path):
+    X, y = noise(2, 64), 5 + np.random.default_rng(1).standard_normal(40)
+    steps = [] if features == "raw" else [DifferentialEntropy(64.0, BANDS, window=0.5)]
+    pipeline = make_pipeline(*steps, Flatten(), ChannelScaler(), SVR()).fit(X, y)
+    facts, model = exported(pipeline, X, tmp_path)
+    assert facts["difference"] <= 1e-5
+    assert facts["outside"] == []
+    assert np.allclose(model.predict(X), pipeline.predict(X), atol=1e-5)
+
+
+def test_parts_that_do_not_go_together_are_said_in_words(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("two of them\nhave the same name")
+
+    X = noise(30)
+    pipeline = make_pipeline(ChannelScaler(), CalibratedSVC()).fit(X, labels())
+    monkeypatch.setattr(onnx.compose, "merge_models", fail)
+    with pytest.raises(InputError, match="SVC cannot be exported: two of them\\n"):
+        export_onnx(pipeline, X, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_classes_that_training_lacked_have_no_probability(tmp_path):

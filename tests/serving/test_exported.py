@@ -5,15 +5,18 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import InputError
 from thymos.base.recording import Frames
-from thymos.models import FaceCNN
+from thymos.models import FaceCNN, SpeechCNN
+from thymos.serving import exported
 from thymos.serving.bundle import Bundle
 from thymos.serving.exported import FILES, export_bundle, noise_for, on_onnx
 from thymos.serving.pictures import PictureRecipe
 from thymos.serving.several import SeveralRecipe, recipe_of
 from thymos.signals.processing import signal_spread
+from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.training.pipeline import make_pipeline
 
 RECIPE = recipe_of(
@@ -25,6 +28,29 @@ RECIPE = recipe_of(
     | {"features": [{"name": "band_power", "parameters": {"sfreq": 100.0, "bands": {"alpha": [8, 14]}}}]}
 )
 PICTURES = PictureRecipe(modality="face", shape=(1, 16, 16))
+VOICE = {"channels": ["mono"], "unit": ""}
+SPEECH = recipe_of(
+    {
+        **{"modality": "speech", **VOICE, "rates": [8000.0], "spread": 0.05, "seconds": 0.5},
+        **{"process": [{"name": "fit_length", "parameters": {"seconds": 0.5}}]},
+        **{"processed": {**VOICE, "sfreq": 8000.0}},
+        **{"features": [{"name": "log_mel", "parameters": {"sfreq": 8000.0, "n_mels": 16}}]},
+    }
+)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Time each call once; return what was called with one sample at a time."""
+    called = []
+
+    def latencies(calls, X, batches=(1, 64), **_):
+        if batches == (1,):
+            called.append(calls)
+        return {name: {f"p{share}_{batch}": 1e-3 for share in (50, 99) for batch in batches} for name in calls}
+
+    monkeypatch.setattr(exported, "latencies", latencies)
+    return called
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +70,48 @@ def test_noise_is_as_loud_as_training_and_long_enough():
     (recording,) = noise_for(PICTURES)
     assert isinstance(recording.signal("face"), Frames)
     assert recording.signal("face").data.shape[1:] == (1, 16, 16)
+
+
+@pytest.mark.parametrize("seconds", [0.5, None])
+def test_noise_is_several_recordings_where_each_becomes_one_sample(seconds, quick, tmp_path):
+    recipe = SPEECH.model_copy(update={"seconds": seconds})
+    recordings = noise_for(recipe)
+    assert len({recording.meta["trial"] for recording in recordings}) == len(recordings) == 64
+    X = Bundle(None, recipe, ("a", "b")).samples(recordings).X
+    assert len(X) == 64
+    assert len(np.unique(X.reshape(len(X), -1), axis=0)) == 64
+    network = SpeechCNN(width=2, blocks=1, max_epochs=1, device="cpu", random_state=0)
+    pipeline = make_pipeline(ChannelScaler(), network).fit(X, np.array(["a", "b"] * 32))
+    made = export_bundle(Bundle(pipeline, recipe, ("a", "b")), tmp_path / "onnx")
+    assert made["samples"]["n"] == 64
+    assert made["graph"]["difference"] < 1e-4
+
+
+def test_the_time_of_a_window_is_that_of_a_recording_that_has_one(quick, tmp_path):
+    recipe = RECIPE.model_copy(update={"subtract_baseline": False})
+    (long,) = noise_for(recipe)
+    X = Bundle(None, recipe, ("a", "b")).samples([long]).X
+    pipeline = make_pipeline(Flatten(), ChannelScaler(), LogisticRegression())
+    bundle = Bundle(pipeline.fit(X, np.resize(["a", "b"], len(X))), recipe, ("a", "b"))
+    short = long.map("eeg", lambda signal: signal.replace(data=signal.data[:, :150]))
+    for recordings in ([short, long], [long, short]):
+        made = export_bundle(bundle, tmp_path / "onnx", recordings, overwrite=True)
+        assert set(made["window"]) == {"trained", "model.onnx"}
+        assert [len(call(None)) for call in quick[-1].values()] == [1, 1]
+
+
+def test_without_a_model_in_eight_bits_the_rest_is_written_with_the_reason(faces, quick, tmp_path, monkeypatch):
+    from onnxruntime import quantization
+
+    def fail(*_, **__):
+        raise RuntimeError("not today")
+
+    monkeypatch.setattr(quantization, "quantize_static", fail)
+    made = export_bundle(faces, tmp_path / "onnx", int8=True)
+    assert made["int8"] == {"reason": "The model cannot be quantised: RuntimeError: not today."}
+    assert json.loads((tmp_path / "onnx" / "export.json").read_text())["int8"] == made["int8"]
+    assert {path.name for path in (tmp_path / "onnx").iterdir()} == {"export.json", "model.onnx"}
+    assert [row["model"] for row in made["costs"]] == ["trained", "model.onnx"]
 
 
 def test_the_head_says_what_is_there_and_what_it_costs(faces, tmp_path):

@@ -93,14 +93,53 @@ class Normalised(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first, self.norm, self.last = nn.Linear(5, 8), nn.LayerNorm(8), nn.Linear(8, 2)
+        self.first, self.norm, self.last = nn.Linear(5, 8, bias=False), nn.LayerNorm(8), nn.Linear(8, 2)
 
     def forward(self, x):
         return self.last(self.norm(self.first(x)))
 
 
-def test_where_something_looks_across_channels_none_is_offered():
-    assert channels_of(Normalised().eval(), torch.randn(3, 5), ["last"]) == []
+@pytest.mark.parametrize("x", [torch.randn(3, 5), torch.zeros(3, 5)], ids=["noise", "nothing"])
+def test_where_something_looks_across_channels_none_is_offered(x):
+    assert channels_of(Normalised().eval(), x, ["last"]) == []
+
+
+class Halved(nn.Module):
+    """The first half of the channels is multiplied by the second, or the larger of both is taken."""
+
+    def __init__(self, n, join):
+        super().__init__()
+        self.first, self.last, self.join = nn.Conv2d(1, n, 3), nn.Linear(n // 2, 3), join
+
+    def forward(self, x):
+        one, other = self.first(x).chunk(2, 1)
+        return self.last(self.join(one, other).mean((2, 3)))
+
+
+@pytest.mark.parametrize("n", [8, 12, 16, 20])
+@pytest.mark.parametrize("join", [lambda a, b: a * torch.sigmoid(b), torch.maximum], ids=["product", "larger"])
+def test_halves_that_belong_together_are_not_offered_and_not_taken_apart(n, join):
+    torch.manual_seed(0)
+    network, x = Halved(n, join).eval(), torch.randn(4, 1, 8, 8)
+    assert channels_of(network, x, ["last"]) == []
+    for gone in ([0], [0, 1], [0, 1, n - 1], range(n // 2), range(n - 1), range(n)):
+        with pytest.raises(InputError, match=rf"cannot be taken out \({len(gone)} of first.weight\)"):
+            compacted(network, x, {"first.weight": gone})
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.over_time, self.last = nn.Conv1d(4, 6, 3), nn.GRU(6, 5, batch_first=True), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.last(self.over_time(self.first(x).transpose(1, 2))[0][:, -1])
+
+
+def test_a_gated_layer_that_hides_channels_is_named():
+    with pytest.raises(InputError, match="through the GRU over_time") as refused:
+        channels_of(Gated(), torch.randn(3, 4, 9))
+    assert "takes one tensor" not in str(refused.value)
 
 
 class Untraceable(nn.Module):

@@ -76,7 +76,7 @@ def draw_inspections(view: RunView) -> list[Drawn]:
             mine = table[(table["protocol"] == card.name) & table["method"].isin(list(view.methods))]
             if len(mine):
                 where = f"{card.name}{' (LEAKY)' if card.leaky else ''}"
-                drawn += [Drawn(f"{title}, protocol {where}", *rest) for title, *rest in FIGURES[name](view, mine)]
+                drawn += [one._replace(title=f"{one.title}, protocol {where}") for one in FIGURES[name](view, mine)]
     return drawn
 
 

@@ -28,7 +28,7 @@ from thymos.serving.steps import Calibrated, Constant, LinearProbabilities, Orde
 from thymos.training.channels import compacted
 from thymos.training.estimator import TorchEstimator
 
-__all__ = ["SAMPLES", "OnnxPipeline", "export_onnx", "network_of", "quantised", "split_pipeline"]
+__all__ = ["SAMPLES", "OnnxPipeline", "export_onnx", "is_network", "network_of", "quantised", "split_pipeline"]
 
 #: Samples that an exported model is compared with the trained one on.
 SAMPLES = 1000
@@ -37,7 +37,11 @@ _EQUAL = 1e-4  # largest difference of probabilities, or of ratings in units of 
 _OF_RANGE = 0.01  # and of the range that probabilities of the compared samples have, which may be small
 _ROUNDING = 1e-6  # of single precision
 _INPUT = "samples"
-_DENSE = ["MatMul", "Gemm", "LSTM"]
+_NETWORK = "network"  # what names of the operations of the estimator's own network begin with
+_DENSE = ["MatMul", "Gemm"]
+_LOUD = 5.0  # times the amplitude of a sample, as of an artefact
+_BESIDE = 20  # samples that are predicted alone and beside such a one
+_WHOLE = 2**30  # numbers of the largest weight; the exporter leaves what makes large ones to the runtime
 _UNTRANSLATED = {
     "RiemannClassifier": "eigenvalues of matrices, which ONNX has no operation for",
     "PerSubject": "a network for each person, and a graph is not told whose window it is given",
@@ -78,15 +82,15 @@ class OnnxPipeline:
         runtime = require("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what fails is raised as well
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             self.facts = dict(self._session.get_modelmeta().custom_metadata_map)
             classes, outside = (self.facts[name].split("\n") for name in ("classes", "outside"))
         except Exception as error:  # of a kind for each thing that can be wrong with a file
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(
-                f"{path} cannot be used as an exported model: {reason}.", fits="a file written by `thymos export`"
+                f"{path} cannot be used as an exported model: {_reason(error)}.",
+                fits="a file written by `thymos export`",
             ) from None
         steps = dict(getattr(pipeline, "steps", ()))
         missing = [name for name in outside if name and name not in steps]
@@ -216,6 +220,7 @@ def export_onnx(
             ],
         }
         model = onnx.load(fresh)
+        _mark_network(model)
         for part in (*model.graph.node, *model.graph.value_info, model.graph):
             del part.metadata_props[:]  # where each operation was called from, more than many a network
         texts = {name: "\n".join(facts[name]) for name in ("classes", "outside", "inside")}
@@ -239,11 +244,14 @@ def quantised(
     calibration: Calibration | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write an exported model with weights, and where it has convolutions also values, of eight bits.
+    """Write an exported model with the layers of its network in eight bits, weights and values.
 
-    Convolutions are quantised by the ranges of values that samples give (static); dense and recurrent layers alone keep
-    values in full and measure their ranges as they go (dynamic). Whether that is smaller or faster depends on network
-    and machine, and it changes probabilities: what by is returned, and nothing is promised.
+    What comes before the network, such as spectral power and scaling, and what comes after it stays as it is. Ranges of
+    values are those that samples show (static), so that the answer for one does not depend on those beside it. An LSTM
+    can only be quantised by ranges that are measured as it goes, over all samples of a batch (dynamic). It stays as it
+    is behind convolutions; a network of LSTMs without convolutions is quantised so, dense layers included. Whether that
+    is smaller or faster depends on network and machine, and it changes probabilities: what by is returned, and nothing
+    is promised.
 
     Parameters
     ----------
@@ -256,41 +264,55 @@ def quantised(
     Returns
     -------
     dict
-        ``kind``, ``static`` or ``dynamic``; ``difference`` and ``same`` as of :func:`export_onnx`.
+        ``kind``, ``static`` or ``dynamic``; ``difference`` and ``same`` as of :func:`export_onnx`; ``beside_loud``, of
+        dynamic ones, how much an answer changes at most if one of five times the amplitude is among the samples that
+        are predicted together, 20 of the examples against each of them alone.
 
     Raises
     ------
     InputError
-        If ONNX Runtime cannot quantise the model.
+        If the model is no network, an earlier version wrote it, or ONNX Runtime cannot quantise it or run what comes
+        of it.
     """
-    onnx, quantization = require("onnx", "onnx"), require("onnxruntime.quantization", "onnx")
+    onnx, parts = require("onnx", "onnx"), split_pipeline(pipeline, example)
     classes = [str(c) for c in OnnxPipeline(path, pipeline).classes_.tolist()]
-    model = onnx.load(path)
-    del model.graph.value_info[:]  # shapes that the exporter noted and that the quantiser works out again, otherwise
-    kinds = {node.op_type for node in model.graph.node}
-    if not kinds & {"Conv", *_DENSE}:
-        raise InputError("The model has no convolution, dense layer or LSTM to quantise.", fits="a network")
-    static = "Conv" in kinds
+    if not is_network(parts.last):
+        raise InputError(
+            f"{type(parts.last).__name__} is no network: it has no layers that eight bits make smaller or faster.",
+            fits="a network",
+        )
+    inside = [node for node in onnx.load(path).graph.node if node.name.startswith(f"{_NETWORK}/")]
+    if not inside:
+        raise InputError(
+            f"{path} does not say which of its operations are the network's: an earlier version wrote it.",
+            fits="a model that this version has exported",
+            do="export it again",
+        )
+    kinds = {node.op_type for node in inside} & {"Conv", "LSTM", *_DENSE}
+    if not kinds:
+        raise InputError("The network has no convolution, dense layer or LSTM to quantise.", fits="one that has")
+    static = "Conv" in kinds or "LSTM" not in kinds
+    layers = {"op_types_to_quantize": [*_DENSE, "Conv" if static else "LSTM"]}
+    names = [node.name for node in inside if node.op_type in layers["op_types_to_quantize"]]
+    layers["nodes_to_quantize"] = [*names, *(f"{name}_MatMul" for name in names)]  # so a Gemm is called in parts
+    given = _kept(parts.given) if static else None
     with whole_file(fresh, overwrite) as made:
-        try:
-            with _quiet():
-                if static:
-                    quantization.quantize_static(
-                        model,
-                        str(made),
-                        _reader(quantization.CalibrationDataReader, _kept(split_pipeline(pipeline, example).given)),
-                        op_types_to_quantize=["Conv", "MatMul", "Gemm"],
-                        per_channel=True,
-                    )
-                else:
-                    quantization.quantize_dynamic(model, str(made), op_types_to_quantize=_DENSE)
-        except Exception as error:  # of whatever kind the library raises for what it does not know
-            raise InputError(
-                f"The model cannot be quantised: {type(error).__name__}: {str(error).strip().splitlines()[0]}.",
-                fits="convolutions, dense layers and LSTMs",
-            ) from None
-        difference, same, _ = _compared(pipeline, made, example, classes, calibration)
-    return {"kind": "static" if static else "dynamic", "difference": difference, "same": same}
+        for per_channel in (True, False) if static else (False,):  # ranges of each channel are nearer, and run seldomer
+            try:
+                _quantise(path, made, given, per_channel=per_channel, **layers)
+                difference, same, _ = _compared(pipeline, made, example, classes, calibration)
+                break
+            except Exception as error:  # of whatever kind the library raises for what it does not know
+                reason = f"{type(error).__name__}: {_reason(error)}"
+        else:
+            raise InputError(f"The model cannot be quantised: {reason}.", fits="convolutions, dense layers and LSTMs")
+        loud = {} if static else {"beside_loud": _beside_loud(OnnxPipeline(made, pipeline), example)}
+    return {"kind": "static" if static else "dynamic", "difference": difference, "same": same, **loud}
+
+
+def is_network(last: Any) -> bool:
+    """Say whether the last step of a fitted pipeline is a network of Thymos, or one that trains another."""
+    return isinstance(getattr(last, "estimator_", last), TorchEstimator)
 
 
 def network_of(last: Any, X: np.ndarray) -> tuple[nn.Module, str, TorchEstimator]:
@@ -357,9 +379,11 @@ def _after(
 def _write(parts: _Split, after: Sequence[nn.Module], path: Path) -> str:
     """Write the graph; return its last step in words."""
     ahead, last, X = [module for _, module, _ in parts.inside], parts.last, parts.X
-    if isinstance(getattr(last, "estimator_", last), TorchEstimator):
+    if is_network(last):
         network, words, estimator = network_of(last, X)
-        _trace(nn.Sequential(*ahead, arranged(estimator, X), network, *after), parts.given, path)
+        graph = nn.Sequential(*ahead, arranged(estimator, X))
+        graph.add_module(_NETWORK, network)  # the exporter notes this name at the operations of it
+        _trace(graph.extend(after), parts.given, path)
         return words
     if isinstance(last, LogisticRegression | LinearDiscriminantAnalysis):
         linear = LinearProbabilities(last.coef_, last.intercept_)
@@ -389,8 +413,21 @@ def _trace(graph: nn.Module, example: np.ndarray, path: Path) -> None:
                 verbose=False,
             )
     except Exception as error:  # of whatever kind the exporter raises for what it cannot translate
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        reason = _reason(error.__cause__ or error)
         raise InputError(f"The network cannot be exported: {reason}", fits="operations that ONNX has") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what a library says of an error; its kind if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _mark_network(model: Any) -> None:
+    """Put it into the names of operations whether they are the network's, as far as the exporter has noted it."""
+    for node in model.graph.node:
+        scopes = {entry.key: entry.value for entry in node.metadata_props}.get("pkg.torch.onnx.name_scopes", "")
+        if scopes.startswith(f"['', '{_NETWORK}'"):  # a list in writing, from the outermost module to the operation
+            node.name = f"{_NETWORK}/{node.name}"
 
 
 def _classic(parts: _Split, ahead: Sequence[nn.Module], after: list[nn.Module], path: Path) -> str:
@@ -406,6 +443,9 @@ def _classic(parts: _Split, ahead: Sequence[nn.Module], after: list[nn.Module], 
     float_table = require("skl2onnx.common.data_types", "onnx").FloatTensorType
     _trace(nn.Sequential(*(ahead or [nn.Identity()])), parts.given, path)
     whole = onnx.load(path)
+    if after:
+        _trace(nn.Sequential(*after), np.ones((2, len(last.classes_)), np.float32), path)
+    behind = onnx.load(path) if after else None
     versions = {entry.domain: entry.version for entry in whole.opset_import}
     try:
         with _quiet():
@@ -415,24 +455,23 @@ def _classic(parts: _Split, ahead: Sequence[nn.Module], after: list[nn.Module], 
                 options={id(inner): options},
                 target_opset={"": versions[""], "ai.onnx.ml": 3},
             )
-    except Exception as error:  # of whatever kind the converter raises for what it does not know
+            whole = _joined(whole, made, ("predictions", "table"), made.graph.output[-1].name)
+            if behind is not None:
+                whole = _joined(whole, behind, (whole.graph.output[0].name, _INPUT), "predictions")
+    except Exception as error:  # of whatever kind the libraries raise for what they do not know
         raise InputError(
-            f"{type(inner).__name__} cannot be exported: {str(error).strip().splitlines()[0]}",
-            fits="a classifier that skl2onnx translates",
+            f"{type(inner).__name__} cannot be exported: {_reason(error)}", fits="a model that skl2onnx translates"
         ) from None
-    outputs = [out.name for out in made.graph.output]
-    whole = _joined(whole, made, ("predictions", "table"), outputs[-1:])
-    if after:
-        _trace(nn.Sequential(*after), np.ones((2, len(last.classes_)), np.float32), path)
-        whole = _joined(whole, onnx.load(path), (whole.graph.output[0].name, _INPUT), ["predictions"])
     onnx.save(whole, path)
     return type(last).__name__
 
 
-def _joined(first: Any, second: Any, between: tuple[str, str], outputs: Sequence[str]) -> Any:
-    """Return one graph after the other; `outputs` are of the second."""
+def _joined(first: Any, second: Any, between: tuple[str, str], output: str) -> Any:
+    """Return one graph after the other; `output` is of the second."""
     onnx = require("onnx", "onnx")
-    versions = {entry.domain: entry.version for entry in (*first.opset_import, *second.opset_import)}
+    versions: dict[str, int] = {}
+    for entry in (*first.opset_import, *second.opset_import):  # a graph names the least that it needs, such as 1
+        versions[entry.domain] = max(entry.version, versions.get(entry.domain, 1))
 
     def alike(model: Any) -> Any:  # models of different versions are not put together, and domains are listed twice
         model.ir_version = max(first.ir_version, second.ir_version)
@@ -442,8 +481,8 @@ def _joined(first: Any, second: Any, between: tuple[str, str], outputs: Sequence
 
     prefix = f"step{len(first.graph.node)}_"
     second = onnx.compose.add_prefix(alike(second), prefix)
-    link, outputs = (between[0], prefix + between[1]), [prefix + name for name in outputs]
-    return alike(onnx.compose.merge_models(alike(first), second, io_map=[link], outputs=outputs))
+    link = (between[0], prefix + between[1])
+    return alike(onnx.compose.merge_models(alike(first), second, io_map=[link], outputs=[prefix + output]))
 
 
 def _kept(X: np.ndarray) -> np.ndarray:
@@ -467,11 +506,40 @@ def _compared(
         known = (calibration or Calibration()).apply(known)
         same = float((known.argmax(axis=1) == made.argmax(axis=1)).mean())
     else:
-        largest, spread = np.abs(known).max(), known.std()
-        spread = spread if spread > 1e-6 * largest else largest or 1.0  # equal ratings have no spread
-        known, made = known / spread, made / spread
+        unit = _spread(known)
+        known, made = known / unit, made / unit
         same = None
     return float(np.abs(known - made).max()), same, float(np.ptp(known, axis=0).max())
+
+
+def _spread(ratings: np.ndarray) -> float:
+    """Return what differences of ratings are given in."""
+    largest, spread = float(np.abs(ratings).max()), float(ratings.std())
+    return spread if spread > 1e-6 * largest else largest or 1.0  # equal ratings have no spread
+
+
+def _beside_loud(exported: OnnxPipeline, example: np.ndarray) -> float:
+    """Return by how much an answer changes at most if a sample is predicted together with a loud one."""
+    X = example[:_BESIDE]
+    method = exported.predict_proba if len(exported.classes_) else exported.predict
+    alone = np.concatenate([method(X[k : k + 1]) for k in range(len(X))])
+    beside = method(np.concatenate([(_LOUD * X[:1]).astype(X.dtype), X]))[1:]
+    return float(np.abs(beside - alone).max()) / (1.0 if len(exported.classes_) else _spread(alone))
+
+
+def _quantise(path: str | Path, made: Path, given: np.ndarray | None, per_channel: bool, **layers: Any) -> None:
+    """Write some layers of a graph in eight bits, by the ranges that samples give, or without any as it goes."""
+    quantization, optimizer = require("onnxruntime.quantization", "onnx"), require("onnxscript.optimizer", "onnx")
+    model = require("onnx", "onnx").load(path)
+    with _quiet():
+        # of a recurrent layer weights are quantised that stand in the graph, and none that it makes of others
+        optimizer.fold_constants(model, input_size_limit=_WHOLE, output_size_limit=_WHOLE)
+        del model.graph.value_info[:]  # shapes that the exporter noted and that the quantiser works out otherwise
+        if given is None:
+            quantization.quantize_dynamic(model, str(made), per_channel=per_channel, **layers)
+        else:
+            reader = _reader(quantization.CalibrationDataReader, given)
+            quantization.quantize_static(model, str(made), reader, per_channel=per_channel, **layers)
 
 
 def _reader(base: type, example: np.ndarray) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +21,10 @@ from thymos.base.random import child_seed
 from thymos.base.recording import Frames, Recording, Signal
 from thymos.serving.adapt import Recipe
 from thymos.serving.bundle import Bundle
-from thymos.serving.export import SAMPLES, OnnxPipeline, export_onnx, network_of, quantised, split_pipeline
+from thymos.serving.export import SAMPLES, OnnxPipeline, export_onnx, is_network, network_of, quantised, split_pipeline
 from thymos.serving.footprint import latencies, operations, peak_memory
 from thymos.serving.pictures import PictureRecipe
 from thymos.serving.several import SeveralRecipe
-from thymos.training.estimator import TorchEstimator
 
 __all__ = ["FILES", "KIND", "export_bundle", "noise_for", "on_onnx"]
 
@@ -56,17 +56,19 @@ def export_bundle(
     recordings : iterable of Recording, optional
         Whose samples stand for all; noise of the amplitude of training by default.
     int8 : bool
-        Also write the graph in eight bits, for which recordings are better than noise.
+        Also write the graph in eight bits, for which recordings are better than noise. Where that cannot be done, the
+        rest is written all the same.
     overwrite : bool
 
     Returns
     -------
     dict
         The head, as it is written to ``export.json``: what :func:`thymos.serving.export.export_onnx` returns as
-        ``graph``; ``samples``, what was compared; ``int8``; ``costs``, a list of rows with ``model``, ``parameters``,
+        ``graph``; ``samples``, what was compared; ``int8``, what :func:`~thymos.serving.export.quantised` returns, or
+        a ``reason`` why there is no such model; ``costs``, a list of rows with ``model``, ``parameters``,
         ``operations`` of a sample, ``bytes``, ``memory`` (bytes by which a process grows, batch of 64) and seconds
         ``p50_1``, ``p99_1``, ``p50_64``, ``p99_64`` on one thread; ``window``, the same times for one window from the
-        recording on, features included.
+        recording on, features included; none if no recording begins with a window.
 
     Raises
     ------
@@ -88,9 +90,12 @@ def export_bundle(
     with whole_folder(folder, FILES, KIND, overwrite) as fresh:
         properties = {"thymos": thymos.__version__, "bundle": bundle.digest, "level": bundle.level}
         graph = export_onnx(bundle.pipeline, X, fresh / _GRAPH, bundle.classes, bundle.calibration, properties)
-        small = None
+        small: dict[str, Any] | None = None
         if int8:
-            small = quantised(fresh / _GRAPH, fresh / _SMALL, bundle.pipeline, X, bundle.calibration)
+            try:
+                small = quantised(fresh / _GRAPH, fresh / _SMALL, bundle.pipeline, X, bundle.calibration)
+            except InputError as error:
+                small = {"reason": error.came}
         rows = _costs(bundle, fresh, X)
         head = {
             "format": "thymos-export-1",
@@ -101,7 +106,7 @@ def export_bundle(
             "graph": graph,
             "int8": small,
             "costs": rows,
-            "window": _whole_window(bundle, fresh / _GRAPH, recordings[0]),
+            "window": _whole_window(bundle, fresh / _GRAPH, recordings),
             "machine": {"processor": platform.machine(), "system": platform.system(), "threads": 1},
             "card": dict(bundle.card),
             "checksums": {
@@ -131,7 +136,9 @@ def on_onnx(bundle: Bundle, path: str | Path) -> Bundle:
 
 
 def noise_for(recipe: Recipe | PictureRecipe, seed: int = 0) -> list[Recording]:
-    """Return a recording that fits a recipe and shows nothing: noise of the amplitude of training.
+    """Return recordings that fit a recipe and show nothing: noise of the amplitude of training.
+
+    One of many windows; where all of a recording is one sample, or a process leaves no more of it, many of one window.
 
     Parameters
     ----------
@@ -145,12 +152,22 @@ def noise_for(recipe: Recipe | PictureRecipe, seed: int = 0) -> list[Recording]:
         return [Recording({recipe.modality: pictures}, {**places, "start": 0.0, "stop": 0.0})]
     rate, length = recipe.rates[0], recipe.seconds or 10.0
     step = recipe.step or length
-    n_times = int(np.ceil(rate * (length + _WINDOWS * step)))
-    data = recipe.spread * rng.standard_normal((len(recipe.channels), n_times)).astype(np.float32)
-    signal = Signal(data, rate, recipe.channels, recipe.unit)
-    meta = {**places, "start": 0.0, "stop": signal.duration}
-    rest = {recipe.modality: signal.replace(data=data[:, : n_times // 4])} if recipe.subtract_baseline else {}
-    return [Recording({recipe.modality: signal}, meta, baseline=rest)]
+
+    def noise(name: str, seconds: float) -> Recording:
+        n_times = int(np.ceil(rate * seconds))
+        data = recipe.spread * rng.standard_normal((len(recipe.channels), n_times)).astype(np.float32)
+        signal = Signal(data, rate, recipe.channels, recipe.unit)
+        rest = {recipe.modality: signal.replace(data=data[:, : n_times // 4])} if recipe.subtract_baseline else {}
+        meta = {**places, "trial": name, "start": 0.0, "stop": signal.duration}
+        return Recording({recipe.modality: signal}, meta, baseline=rest)
+
+    if recipe.seconds is not None:
+        made = long = noise("noise", length + _WINDOWS * step)
+        for process in recipe.processes():
+            made = process.apply(made)
+        if made.signal(recipe.modality).duration >= length + step:
+            return [long]
+    return [noise(f"noise {k}", length) for k in range(_WINDOWS)]
 
 
 def _kept(X: np.ndarray) -> np.ndarray:
@@ -176,7 +193,7 @@ def _costs(bundle: Bundle, folder: Path, X: np.ndarray) -> list[dict[str, Any]]:
 def _size_of(pipeline: Any, X: np.ndarray) -> dict[str, int | None]:
     """Return parameters, operations and bytes of the network of a pipeline, without what it has silenced."""
     parts = split_pipeline(pipeline, X)
-    if not isinstance(getattr(parts.last, "estimator_", parts.last), TorchEstimator):
+    if not is_network(parts.last):
         return {"parameters": None, "operations": None, "bytes": None}
     network, _, estimator = network_of(parts.last, parts.X)
     tensors = [*network.parameters(), *network.buffers()]
@@ -187,15 +204,27 @@ def _size_of(pipeline: Any, X: np.ndarray) -> dict[str, int | None]:
     }
 
 
-def _whole_window(bundle: Bundle, path: Path, recording: Recording) -> Mapping[str, Mapping[str, float]]:
+def _whole_window(bundle: Bundle, path: Path, recordings: Iterable[Recording]) -> Mapping[str, Mapping[str, float]]:
     """Return how long one window takes from the recording on, with processes and features, both ways."""
-    one = _first_window(recording, cast("Recipe | PictureRecipe", bundle.recipe))
+    one = _one_window(bundle, recordings)
+    if one is None:
+        return {}
     ways = {
         "trained": bundle,
         path.name: bundle.replace(pipeline=OnnxPipeline(path, bundle.pipeline), calibration=Calibration()),
     }
     calls = {name: lambda _, way=way: way.predict([one]) for name, way in ways.items()}
     return latencies(calls, np.zeros((1, 1), np.float32), batches=(1,), repeats=100)
+
+
+def _one_window(bundle: Bundle, recordings: Iterable[Recording]) -> Recording | None:
+    """Return the beginning of the first recording that has a window there."""
+    for recording in recordings:
+        one = _first_window(recording, cast("Recipe | PictureRecipe", bundle.recipe))
+        with suppress(InputError):  # shorter than a window, or than its processes need
+            bundle.samples([one])
+            return one
+    return None
 
 
 def _first_window(recording: Recording, recipe: Recipe | PictureRecipe) -> Recording:
