@@ -857,7 +857,10 @@ def test_what_a_fusion_of_one_moment_adds_is_stored():
     value = stored["value"].xs("loso", level="protocol")
     assert value[["average", "independent", "stacking"]].max() < value["face"]
     left = {row["value"]: row for row in stored_as("hybrid-demo.quick.inspected")["missing_modality"]}
-    shown, methods = rows_of("body-and-fusion.md", 7), "concat_all attention gated independent stacking average".split()
+    shown, methods = (
+        rows_of("body-and-fusion.md", 7),
+        ["concat_all", "attention", "gated", "independent", "stacking", "average"],
+    )
     for given, row in left.items():
         title = given.replace("eeg", "EEG").replace("bvp", "heart rate")
         assert list(shown[title]) == [f"{row[method]:.3f}" for method in methods], given

@@ -294,7 +294,7 @@ def test_gaps_of_a_breakdown_stand_in_tables_below_it(view):
     (drawn,) = breakdown(view, pd.DataFrame([*rows, *whole]))
     (head, *gaps), (_, compared) = drawn.tables
     assert head[-1].startswith("calibration error")
-    cells = dict((row[0], row[1:]) for row in gaps)[view.methods["mlp"]]
+    cells = {row[0]: row[1:] for row in gaps}[view.methods["mlp"]]
     assert cells[0].startswith("0.310 [")
     assert (cells[1][:7], cells[2], cells[4]) == ("f 0.550", "m 0.860", "f 0.250, m 0.250")
     assert compared[:2] == [view.methods["mlp"], view.methods["lda"]]
