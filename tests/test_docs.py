@@ -866,6 +866,30 @@ def test_what_a_fusion_of_one_moment_adds_is_stored():
         assert list(shown[title]) == [f"{row[method]:.3f}" for method in methods], given
 
 
+def test_what_three_pairings_of_the_same_samples_give_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "hybrid-pairs.quick.csv", dtype={"labels": str})
+    stored = stored.query("labels == 'true' and level == 'window'").set_index(["method", "protocol"])
+    titles = {"always the commonest": "majority", "face": "face", "heart rate": "bvp", "trained fusion": "concat"}
+    shown = rows_of("body-and-fusion.md", 4)
+    protocols = ("paired_truly", "paired_by_label", "paired_at_random")
+    for title, method in {**titles, "as if independent": "independent"}.items():
+        for cell, protocol in zip(shown[f"{title}, 7 classes"], protocols, strict=True):
+            row = stored.loc[(method, protocol)]
+            assert cell == f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
+    page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
+    compared = stored_as("hybrid-pairs.quick")
+    gains = [
+        next(row for row in compared[protocol]["compared"] if (row["a"], row["b"]) == ("concat", "face"))
+        for protocol in protocols
+    ]
+    truly, label, chance = (row["difference"] for row in gains)
+    assert f"by {truly:.3f} where both are of one moment, by {label:.3f} where they are paired by label" in page
+    assert f"by {chance:.3f} where the heart rate tells nothing" in page
+    assert f"{label - chance:.3f} of the {label:.3f} are more than the gain at random" in page
+    p = [row["p_holm"] for row in gains]
+    assert f"(p {min(p):.2f} to {max(p):.2f})" in page
+
+
 def test_what_the_heart_rate_shows_is_stored():
     stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
     always = stored.query("metric == 'accuracy' and method == 'majority' and protocol == 'subject_stimulus'")
