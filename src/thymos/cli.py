@@ -344,9 +344,10 @@ def reproduce(
             except ThymosError as error:  # a corpus that is not here must not keep the others from being measured
                 if (folder / "study.json").is_file():  # nor hide what was measured while it was here
                     runs[study] = folder
+                    print(f"thymos: {study}: {error.came} Shown is what was measured before.", file=sys.stderr)
                 else:
                     absent[study] = error.came
-                print(f"thymos: {study}: {error}", file=sys.stderr)
+                    print(f"thymos: {study}: {error}", file=sys.stderr)
             except Exception as error:  # a defect in one study must not cost the page of the others
                 failed, absent[study] = True, f"{type(error).__name__}: {error}"
                 print(f"thymos: {study}: {absent[study]}; this is a defect of Thymos", file=sys.stderr)
