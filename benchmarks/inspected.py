@@ -157,7 +157,7 @@ def main() -> None:
         view = RunView(run)
         found = {n: SUMMARIES[n](t, view.level) for n, t in view.inspections.items() if n in SUMMARIES}
         found["stability"] = steadiness(view)
-        found |= {"gaps": gaps(view)} if broken_down(view) else {}
+        found |= {"gaps": gaps(view)} if broken_down(view) and not view.rating else {}
         text = json.dumps(found, indent=1, default=float)
         (options.out / f"{run.name}.{view.study['budget']}.inspected.json").write_text(text + "\n")
         print(text)

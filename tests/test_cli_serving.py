@@ -360,4 +360,4 @@ def test_a_recurrent_network_in_eight_bits_says_what_a_loud_neighbour_does(model
     assert {row["model"] for row in head["costs"]} == {"trained", "model.onnx", "model.int8.onnx"}
     found = head["int8"]
     assert found["kind"] == "dynamic"
-    assert f"beside a sample five times as loud: by {found['beside_loud']:.2g} at most" in printed
+    assert f"beside a sample five times as loud: by up to {found['beside_loud']:.2g}, of 20 samples" in printed

@@ -12,9 +12,10 @@ from scipy.stats import binomtest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def rows_of(page, n_cells):
-    """Return the rows of tables with so many cells: first cell to the others."""
-    lines = (ROOT / "docs" / page).read_text().splitlines()
+def rows_of(page, n_cells, under=""):
+    """Return the rows of tables with so many cells, of one bold head if `under` is given: first cell to the others."""
+    text = (ROOT / "docs" / page).read_text()
+    lines = (text.split(f"**{under}")[1].split("\n**")[0] if under else text).splitlines()
     tables = [[cell.strip(" `*") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return {cells[0]: cells[1:] for cells in tables if len(cells) == n_cells}
 
@@ -836,7 +837,7 @@ def test_what_a_fusion_of_one_moment_adds_is_stored():
     titles |= {"all, side by side": "concat_all", "all, attention": "attention", "all, gates": "gated"}
     titles |= {"all, as if independent": "independent", "all, stacking": "stacking"}
     titles |= {"all, mean of log-probabilities": "average"}
-    shown = rows_of("body-and-fusion.md", 3)
+    shown = rows_of("body-and-fusion.md", 3, "Of one moment, simulated**")
     for title, method in titles.items():
         for cell, protocol in zip(shown[title], ("loso", "random_window"), strict=True):
             if (method, protocol) not in stored.index:
@@ -850,8 +851,8 @@ def test_what_a_fusion_of_one_moment_adds_is_stored():
         compared[pair]
         for pair in (("concat", "face"), *(("concat_all", rival) for rival in ("face", "average", "independent")))
     )
-    assert f"the face is better by {two['difference']:.3f} (p {two['p_holm']:.3f} after Holm)" in page
-    assert f"better by {face['difference']:.3f}, p {face['p_holm']:.3f})" in page
+    assert f"better than the face alone by {two['difference']:.3f} (p {two['p_holm']:.3f} after Holm)" in page
+    assert f"better than the face by {face['difference']:.3f}, p {face['p_holm']:.3f})" in page
     assert f"log-probabilities by {mean['difference']:.3f} (p {mean['p_holm']:.3f})" in page
     assert f"independent it is {independent['difference']:.3f} (p {independent['p_holm']:.3f})" in page
     value = stored["value"].xs("loso", level="protocol")
@@ -870,10 +871,10 @@ def test_what_three_pairings_of_the_same_samples_give_is_stored():
     stored = pd.read_csv(ROOT / "results" / "hybrid-pairs.quick.csv", dtype={"labels": str})
     stored = stored.query("labels == 'true' and level == 'window'").set_index(["method", "protocol"])
     titles = {"always the commonest": "majority", "face": "face", "heart rate": "bvp", "trained fusion": "concat"}
-    shown = rows_of("body-and-fusion.md", 4)
+    shown = rows_of("body-and-fusion.md", 4, "The same samples, paired in three ways**")
     protocols = ("paired_truly", "paired_by_label", "paired_at_random")
     for title, method in {**titles, "as if independent": "independent"}.items():
-        for cell, protocol in zip(shown[f"{title}, 7 classes"], protocols, strict=True):
+        for cell, protocol in zip(shown[title], protocols, strict=True):
             row = stored.loc[(method, protocol)]
             assert cell == f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
     page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
@@ -885,7 +886,9 @@ def test_what_three_pairings_of_the_same_samples_give_is_stored():
     truly, label, chance = (row["difference"] for row in gains)
     assert f"by {truly:.3f} where both are of one moment, by {label:.3f} where they are paired by label" in page
     assert f"by {chance:.3f} where the heart rate tells nothing" in page
-    assert f"{label - chance:.3f} of the {label:.3f} are more than the gain at random" in page
+    assert f"What the label invents is then {label - chance:.3f}, of {label:.3f}" in page
+    faces = stored["value"].xs("face")
+    assert f"moves from {faces.min():.3f} to {faces.max():.3f} between the pairings" in page
     p = [row["p_holm"] for row in gains]
     assert f"(p {min(p):.2f} to {max(p):.2f})" in page
 

@@ -308,7 +308,7 @@ def reproduce(
     from thymos.evaluation.runner import run_study
     from thymos.evaluation.study import load_study
     from thymos.evaluation.systems import systems_named
-    from thymos.report.truth import check_place, read_truth, write_truth
+    from thymos.report.truth import check_folder, read_truth, write_truth
 
     console, systems = _console(), systems_named(system)
     if show:
@@ -316,7 +316,7 @@ def reproduce(
             console.print(f"{name}: {one.title} ({one.source}); {', '.join(one.studies)}; simulated: {one.demo[0]}")
         return
     out = out or Path("runs") / f"truth-{budget}"
-    check_place(out)  # before hours of computing
+    check_folder(out)  # before hours of computing
     others = [row for path in add or [] for row in read_truth(path)]
     elsewhere = {row["study"]: row["system"] for row in others}
     place, failed = Engine("loky", jobs or default_jobs(), 1, None), False
@@ -754,8 +754,8 @@ def export(
     if kind != "onnx":
         raise InputError(f"--format {kind} came.", fits="onnx")
     model, whole = Bundle.load(bundle, trust or ()), bundle.resolve()
-    named = bundle if bundle.name == whole.name else whole  # . and .. have no name of their own
-    place = out or named.with_name(f"{whole.name}-onnx")
+    beside = whole if bundle.name in ("", "..") else bundle  # which have no name of their own
+    place = out or beside.with_name(f"{whole.name}-onnx")
     check_place(place, FILES, KIND, overwrite)
     notes: list[tuple[str, str]] = []
     failures: dict[str, str] = {}
@@ -795,7 +795,7 @@ def _print_export(made: Mapping[str, Any]) -> None:
         alike = f", {small['same']:.1%} decided alike" if made["classes"] else ""
         say(f"in eight bits ({small['kind']}): {small['difference']:.2g}{alike}")
     if "beside_loud" in small:
-        say(f"in eight bits, it changes beside a sample five times as loud: by {small['beside_loud']:.2g} at most")
+        say(f"in eight bits, beside a sample five times as loud: by up to {small['beside_loud']:.2g}, of 20 samples")
     table = Table(box=None, header_style="bold")
     columns = ("", "parameters", "MFLOP", "KiB", "memory, MiB", "1 sample, ms", "99 %", "64 samples, ms", "99 %")
     for name in columns:

@@ -55,11 +55,11 @@ def test_gaps_between_groups_are_those_of_the_breakdown(view):
         {"method": "mlp", "subject": f"s{k}", "column": "sex", "value": "fm"[k % 2], "level": view.level, "seed": 0}
         | {"balanced_accuracy": 0.5 + gap * (k % 2), "accuracy": 0.9, "protocol": protocol}
         for k in range(6)
-        for protocol, gap in (("trial", 0.3), ("other", 0.1))
+        for protocol, gap in (("trial", 0.3), ("random_window", 0.1))
     ]
     view.inspections = {"missing_modality": pd.DataFrame(rows).assign(column="given")}
     assert "Not measured" in write_card(view).read_text(), "no groups of people"
     view.inspections = {"breakdown": pd.DataFrame(rows)}
     text = write_card(view).read_text()
     assert "| trial | Network | sex | f 0.500 | m 0.800 | 0.300" in text
-    assert "| other | Network | sex | f 0.500 | m 0.600 | 0.100" in text
+    assert "| random_window (LEAKY) | Network | sex | f 0.500 | m 0.600 | 0.100" in text

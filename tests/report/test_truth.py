@@ -7,7 +7,7 @@ import pytest
 from thymos.base.errors import DataError, InputError
 from thymos.evaluation.study import load_study
 from thymos.evaluation.systems import SYSTEMS, System, systems_named
-from thymos.report.truth import TABLE, check_place, read_truth, truth_rows, write_truth
+from thymos.report.truth import TABLE, check_folder, read_truth, truth_rows, write_truth
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -47,6 +47,16 @@ def test_a_row_sets_claim_leak_chance_and_rival_beside_the_honest_number(view):
     for words in ("points higher", "random_window, which leaks", "Discriminant", "says nothing about people"):
         assert words in row["verdict"]
     assert ("Above chance" in row["verdict"]) == (row["p"] < 0.05)
+
+
+def test_what_was_trained_once_is_said_where_another_seed_would_change_it(view):
+    assert view.once == set()
+    methods = {name: {**spec, "seeds": 1} for name, spec in view.study["methods"].items()}
+    view.study = {**view.study, "methods": methods}
+    assert view.once == {"mlp"}, "nothing is drawn in an LDA"
+    row = truth_rows("lel", "looked-at", "lda", view)[0]
+    assert (row["rival"], row["rival_once"]) == ("mlp", True)
+    assert ("of one training each" if row["seeds"] == 1 else "the other trained once") in row["verdict"]
 
 
 def test_a_claim_of_another_metric_is_compared_in_that_one(view):
@@ -146,6 +156,9 @@ def test_of_rows_that_come_twice_the_one_with_the_larger_budget_is_shown(looked_
     for added in ([*small, *large], [*large, *small, *large]):
         write_truth(tmp_path / "both", system, {}, {}, {}, added)
         assert pd.read_csv(tmp_path / "both" / TABLE)["title"].tolist() == ["quick"] * len(rows)
+    two = [{**rows[0], "budget": "tiny", "protocol": name} for name in ("trial", "other")]
+    write_truth(tmp_path / "part", system, {}, {}, {}, [*two, {**rows[0], "budget": "quick"}])
+    assert pd.read_csv(tmp_path / "part" / TABLE)["budget"].tolist() == ["quick"], "no study is half of another budget"
     bare = [{key: value for key, value in row.items() if not key.startswith(("gain_", "rival_"))} for row in rows]
     pd.DataFrame(bare).drop(columns="elsewhere").to_csv(tmp_path / "bare.csv", index=False)
     assert write_truth(tmp_path / "bare", system, {}, {}, {}, read_truth(tmp_path / "bare.csv")).is_file()
@@ -153,13 +166,13 @@ def test_of_rows_that_come_twice_the_one_with_the_larger_budget_is_shown(looked_
 
 @pytest.mark.parametrize("mine", ["truth.csv", "truth.html", ""])
 def test_a_file_of_somebody_else_is_not_replaced(mine, tmp_path):
-    check_place(tmp_path / "new")
+    check_folder(tmp_path / "new")
     place = tmp_path / "out"
     path = place / mine if mine else place
     path.parent.mkdir(exist_ok=True)
     path.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="no folder" if not mine else "would be replaced"):
-        check_place(place)
+        check_folder(place)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def test_what_is_no_sound_hides_no_silence_and_makes_no_level(under):
     made = trim_silence(moved)
     assert made.duration == pytest.approx(trim_silence(voice).duration, abs=0.021)
     if under == "an offset":
+        assert abs(normalise_level(moved, to=-20.0).data.mean()) < 1e-5, "it is not made louder with the rest"
         assert np.std(normalise_level(moved, to=-20.0).data) == pytest.approx(0.1, rel=1e-3)
     two = voice.replace(data=np.concatenate([voice.data + 0.3, 0 * voice.data - 0.1]), ch_names=("left", "right"))
     assert np.mean(np.var(normalise_level(two, to=-20.0).data, axis=1)) == pytest.approx(0.01, rel=1e-3)

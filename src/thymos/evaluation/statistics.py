@@ -75,7 +75,10 @@ def summarise(
 
     Notes
     -----
-    With at least 8 subjects the value is the mean of one value per subject and the bootstrap resamples subjects.
+    Where trials have several lengths, permuted labels are of more windows or fewer than before: what an answer of as
+    many windows in each class reaches without knowing anything is taken off after, and added from before, so that a
+    constant answer is at chance. With at least 8 subjects the value is the mean of one value per subject and the
+    bootstrap resamples subjects.
     Below, predictions of all recordings are taken together and the bootstrap resamples recordings. Windows are
     never resampled. Seeds and repeats are averaged; their spread is a column of its own.
     """

@@ -44,6 +44,7 @@ __all__ = [
     "narrowed",
     "shipped_studies",
     "stored_study",
+    "takes_seed",
 ]
 
 BUDGETS = ("tiny", "brief", "quick", "full")
@@ -1185,6 +1186,12 @@ def make_estimator(study: Study, method: str, info: Mapping[str, Any]) -> Any:
         raise StudyError(f"methods.{method}: {error}", fits="transformers and samplers, then a classifier") from None
     except ThymosError as error:
         raise StudyError(f"methods.{method}: {error.came}", error.fits, error.do) from None
+
+
+def takes_seed(step: Step | Mapping[str, Any]) -> bool:
+    """Say whether a step of a method is given a seed, so that another one may make it another."""
+    name = step.name if isinstance(step, Step) else step["name"]
+    return name != "union" and "random_state" in inspect.signature(resolve(name, *_STEPS).load()).parameters
 
 
 def make_grid(study: Study, method: str, estimator: Any) -> list[dict[str, Any]] | Search:

@@ -10,7 +10,7 @@ from torch import nn
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.nn.speech import SpecAugment, SpeechCNNNet, SpeechRecurrentNet
-from thymos.training.estimator import TorchClassifier, check_layers
+from thymos.training.estimator import TorchClassifier, check_layers, check_share
 
 __all__ = ["SpeechCNN"]
 
@@ -78,9 +78,7 @@ class SpeechCNN(TorchClassifier):
             raise InputError(text, fits=f"one of {', '.join(_ARCHITECTURES)}")
         check_layers({name: getattr(self, name) for name in ("width", "blocks", "hidden")}, self.dropout)
         for name in ("hide", "shift"):
-            share = getattr(self, name)
-            if isinstance(share, bool) or not (isinstance(share, (int, float)) and 0 <= share < 1):
-                raise InputError(f"{name}={share!r} came.", fits="a share from 0 to below 1")
+            check_share(name, getattr(self, name))
         changes = SpecAugment(2, self.hide, self.hide, self.shift)
         if self.architecture == "cnn":
             return SpeechCNNNet(n_outputs, self.width, self.blocks, self.dropout, changes)

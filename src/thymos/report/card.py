@@ -61,9 +61,10 @@ def _gaps(view: RunView) -> Iterator[dict[str, Any]]:
     for table in broken_down(view):
         mine = table[table["level"] == view.level]
         for (protocol, column), part in mine.groupby(["protocol", "column"], sort=False):
+            named = f"{protocol} (LEAKY)" if view.protocols[protocol].leaky else protocol
             # as in the report: accuracy would also tell how often each class is there
             for row in domain_gaps(part, "balanced_accuracy").to_dict("records"):
-                yield {**row, "title": view.methods[row["method"]], "protocol": protocol, "column": column}
+                yield {**row, "title": view.methods[row["method"]], "protocol": named, "column": column}
 
 
 def _energy(sittings: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from thymos.evaluation.systems import SYSTEMS, System
 from thymos.report.page import percent, write_page
 from thymos.report.view import ProtocolCard, RunView, chance, number, title_of
 
-__all__ = ["TABLE", "check_place", "read_truth", "truth_rows", "write_truth"]
+__all__ = ["TABLE", "check_folder", "read_truth", "truth_rows", "write_truth"]
 
 #: The table beside the page.
 TABLE = "truth.csv"
@@ -45,9 +45,9 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
         the published task; ``leaky`` and ``leaky_protocol``, ``honest, low, high, chance, p`` (after Holm, of all
         methods), ``seeds``, ``missing`` (folds that have no finished fit), ``pairs`` (how pairs of modalities of
         different people were made, if they were); ``gain`` of the leak with its interval ``gain_low, gain_high``,
-        ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``rival_once`` (whether
-        it was trained with a single seed), ``difference`` to it with its interval and ``difference_p``, and
-        ``verdict``, in words.
+        ``unit, n_units``, ``rival`` (the best other method but the majority), ``rival_value``, ``rival_seeds`` and
+        ``rival_once`` (whether the only one could have been another), ``difference`` to it with its interval and
+        ``difference_p``, and ``verdict``, in words.
     """
     rows: list[dict[str, Any]] = []
     if method not in view.methods:
@@ -115,7 +115,7 @@ def read_truth(path: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def check_place(folder: str | Path) -> None:
+def check_folder(folder: str | Path) -> None:
     """See that the page and its table may be written into a folder.
 
     Raises
@@ -157,7 +157,7 @@ def write_truth(
         System and method of each study.
     added : iterable of dict
         Rows of other tables (:func:`read_truth`). Those of studies that have rows of their own are left out, and of
-        several for one method of a study the one with the larger budget stays, or else the first.
+        several tables of one study those of the larger budget stay, and of these the first of each protocol.
 
     Returns
     -------
@@ -182,9 +182,15 @@ def write_truth(
             gone[study] = f"{methods[study][1]} has no finished fit under an honest protocol"
     here = {row["study"] for row in rows}
     known = {name: number for number, name in enumerate(BUDGETS)}
-    largest = sorted(added, key=lambda row: -known.get(row["budget"], -1))
-    once = {(row["study"], row["protocol"], row["method"]): dict(row) for row in reversed(largest)}
-    others = [row for row in once.values() if row["study"] not in here and row["system"] in systems][::-1]
+    more = [dict(row) for row in added if row["study"] not in here and row["system"] in systems]
+    largest: dict[str, str] = {}
+    for row in more:
+        largest[row["study"]] = max(largest.get(row["study"], ""), row["budget"], key=lambda name: known.get(name, -1))
+    once: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in more:
+        if row["budget"] == largest[row["study"]]:
+            once.setdefault((row["study"], row["protocol"], row["method"]), row)
+    others = list(once.values())
     rows += others
     for row in others:
         gone.pop(row["study"], None)
@@ -242,9 +248,13 @@ def _twin(view: RunView, honest: str) -> str | None:
 
 def _fits(view: RunView, card: ProtocolCard, method: str) -> dict[str, int]:
     """Return how many seeds there are, and how many folds without any fit."""
-    fits = view.fits[view.fits["labels"] == "true"]
-    mine = fits[(fits["protocol"] == card.name) & (fits["method"] == method)]
+    mine = _true_fits(view, card.name, method)
     return {"seeds": mine["seed"].nunique(), "missing": card.n_folds - mine["fold"].nunique()}
+
+
+def _true_fits(view: RunView, protocol: str, method: str) -> pd.DataFrame:
+    fits = view.fits[view.fits["labels"] == "true"]
+    return fits[(fits["protocol"] == protocol) & (fits["method"] == method)]
 
 
 def _pairs(view: RunView, protocol: str) -> str:
@@ -286,7 +296,7 @@ def _rival(view: RunView, protocol: str, method: str) -> dict[str, Any]:
     (row,) = compare_methods(mine, view.classes, view.metric, view.level, pair, once=view.once).to_dict("records")
     return {
         **{"rival": best, "rival_title": view.methods[best], "rival_value": others[best]},
-        "rival_once": best in view.once,
+        **{"rival_once": best in view.once, "rival_seeds": _true_fits(view, protocol, best)["seed"].nunique()},
         **{"unit": row["unit"], "n_units": row["n_units"]},
         **{"difference": row["difference"], "difference_low": row["low"], "difference_high": row["high"]},
         **{"difference_p": row["p"], "detectable": row["detectable"]},
@@ -316,12 +326,18 @@ def _verdict(row: Mapping[str, Any]) -> str:
             words.append(
                 f"{'It is ' + better + ' than' if known else 'It is not told from'} {row['rival_title']} "
                 f"({row['difference']:+.3f}, p {chance(row['difference_p'])}, before correction"
-                f"{', of one training each' if row['seeds'] == 1 else ''}"
-                f"{', the other trained once' if row['seeds'] > 1 and row.get('rival_once') else ''})."
+                f"{_trained(row)})."
             )
     if row["simulated"]:
         words.append("Simulated data: this says nothing about people.")
     return " ".join(words)
+
+
+def _trained(row: Mapping[str, Any]) -> str:
+    """Say what of a comparison rests on a single training."""
+    if row["seeds"] > 1:
+        return ", the other trained once" if row.get("rival_once") else ""
+    return ", trained once" if row.get("rival_seeds", 1) > 1 else ", of one training each"
 
 
 def _of_claim(row: Mapping[str, Any]) -> str:

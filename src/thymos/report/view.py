@@ -15,7 +15,7 @@ from thymos.base.errors import DataError
 from thymos.evaluation.comparison import average_ranks, compare_methods
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import class_recalls, holm, inflation_report, summarise
-from thymos.evaluation.study import make_protocol, stored_study
+from thymos.evaluation.study import make_protocol, stored_study, takes_seed
 
 _TITLES = {
     "kappa": "Cohen's kappa",
@@ -352,9 +352,9 @@ class RunView:
 
     @property
     def once(self) -> set[str]:
-        """Methods that the study trains with one seed, whatever it does with others."""
-        once = {name for name, spec in self.study["methods"].items() if spec.get("seeds") == 1}
-        return {name for name in once if not self.is_baseline(name)}
+        """Methods that the study trains with one seed, though another would make them others."""
+        once = {name: spec["steps"] for name, spec in self.study["methods"].items() if spec.get("seeds") == 1}
+        return {name for name, steps in once.items() if not self.is_baseline(name) and any(map(takes_seed, steps))}
 
     @cached_property
     def _index(self) -> dict[tuple, Any]:

@@ -275,6 +275,8 @@ def quantised(
         of it.
     """
     onnx, parts = require("onnx", "onnx"), split_pipeline(pipeline, example)
+    for module in ("onnxruntime.quantization", "onnxscript.optimizer"):
+        require(module, "onnx")
     classes = [str(c) for c in OnnxPipeline(path, pipeline).classes_.tolist()]
     if not is_network(parts.last):
         raise InputError(

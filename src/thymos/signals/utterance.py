@@ -63,14 +63,14 @@ def trim_silence(signal: Signal, below: float = 40.0, keep: float = 0.1) -> Sign
 
 
 def normalise_level(signal: Signal, to: float = -26.0) -> Signal:
-    """Multiply a sound so that its level is the same as that of all others.
+    """Take a sound's offset off and multiply it so that its level is the same as that of all others.
 
     Parameters
     ----------
     signal : Signal
         Sound, -1 to 1.
     to : float
-        Root mean square about its mean over all of it, in dB of full scale: an offset is no sound.
+        Root mean square over all of it, in dB of full scale, of what is left without an offset, which is no sound.
 
     Returns
     -------
@@ -84,12 +84,13 @@ def normalise_level(signal: Signal, to: float = -26.0) -> Signal:
     """
     check_number("to", to, -120.0, 0.0)
     data = _sound(signal)
-    level = float(np.sqrt(np.mean(np.var(data, axis=1, dtype=np.float64))))
-    if not level > 0:
+    own = data - data.mean(axis=1, keepdims=True, dtype=np.float64)
+    level = float(np.sqrt(np.mean(own**2)))
+    if not level > np.finfo(np.float32).eps * np.abs(data).max():  # of a constant rounding is left
         raise InputError("The sound is nothing but digital silence.", fits="a voice", do="leave this recording out")
     gain = 10 ** (to / 20) / level
     notes = (*signal.notes, f"level changed by {20 * np.log10(gain):+.1f} dB")
-    return signal.replace(data=(data * gain).astype(data.dtype), notes=notes)
+    return signal.replace(data=(own * gain).astype(data.dtype), notes=notes)
 
 
 def fit_length(signal: Signal, seconds: float, where: str = "middle", fill: str = "silence") -> Signal:

@@ -19,7 +19,7 @@ from thymos.nn.sparsity import Channels, Place
 __all__ = ["channels_of", "compacted"]
 
 _MAKERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
-_EQUAL = 1e-4  # relative to the largest output
+_EQUAL = 1e-4  # relative to the range of the outputs
 
 
 def channels_of(network: nn.Module, example: torch.Tensor, but: Sequence[str] = ()) -> list[Channels]:
@@ -98,11 +98,12 @@ def compacted(network: nn.Module, example: torch.Tensor, gone: Mapping[str, Sequ
             graph.get_pruning_group(layer, out, idxs=numbers).prune()
         with torch.no_grad():
             expected, found = masked(example), made(example)
-        apart = float((expected - found).abs().max() / expected.abs().max().clamp(min=torch.finfo(found.dtype).tiny))
+        span = (expected.max() - expected.min()).clamp(min=torch.finfo(found.dtype).tiny)
+        apart = float((expected - found).abs().max() / span)
     except Exception as error:  # the forward relies on a size that is stored elsewhere, or nothing is left of a layer
         raise _kept(gone, f"{type(error).__name__}: {error}") from None
     if not apart <= _EQUAL:
-        raise _kept(gone, f"its outputs would differ by {apart:.2g} of the largest")
+        raise _kept(gone, f"its outputs would differ by {apart:.2g} of their range")
     return made
 
 
@@ -194,8 +195,8 @@ def _can_go(network: nn.Module, example: torch.Tensor, group: Channels) -> bool:
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             cast(torch.Tensor, module.running_mean).normal_(generator=rng)
             module.bias.normal_(generator=rng) if module.bias is not None else None
-    half, ends = group.n // 2, range(group.n)
-    for gone in (order[:half], order[:1], order[1:], ends[:half], ends[half:]):
+    half, every = group.n // 2, range(group.n)
+    for gone in (order[:half], order[:1], order[1:], every[:half], every[half:]):
         try:
             compacted(plain, example, {group.makers[0].weight: gone})
         except InputError:

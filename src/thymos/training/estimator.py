@@ -48,6 +48,7 @@ __all__ = [
     "TorchEstimator",
     "TorchRegressor",
     "check_layers",
+    "check_share",
     "device_named",
     "fast_in_half",
     "last_weighted",
@@ -893,8 +894,19 @@ def check_layers(whole: dict[str, Any], dropout: float = 0.0) -> None:
     for name, value in whole.items():
         if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
             raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
-        raise InputError(f"dropout={dropout!r} came.", fits="a share from 0 to below 1")
+    check_share("dropout", dropout)
+
+
+def check_share(name: str, value: Any) -> None:
+    """See that a parameter is a share below 1.
+
+    Raises
+    ------
+    InputError
+        If not; it names the parameter.
+    """
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value < 1):
+        raise InputError(f"{name}={value!r} came.", fits="a share from 0 to below 1")
 
 
 def device_named(device: str) -> str:
