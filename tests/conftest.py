@@ -206,6 +206,21 @@ def unaudited(monkeypatch):
 
 
 @pytest.fixture
+def unmeasured(monkeypatch):
+    """Take no time and no memory of exported models; return what was called with one sample at a time."""
+    called = []
+
+    def latencies(calls, X, batches=(1, 64), **_):
+        if batches == (1,):
+            called.append(calls)
+        return {name: {f"p{share}_{batch}": 1e-3 for share in (50, 99) for batch in batches} for name in calls}
+
+    monkeypatch.setattr("thymos.serving.exported.latencies", latencies)
+    monkeypatch.setattr("thymos.serving.exported.peak_memory", lambda *of: 1_000_000)
+    return called
+
+
+@pytest.fixture
 def few_resamples(monkeypatch):
     """Draw intervals from few resamples, where nothing depends on their ends."""
     monkeypatch.setattr("thymos.evaluation.statistics._RESAMPLES", 200)

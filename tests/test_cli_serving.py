@@ -320,6 +320,7 @@ def test_an_exported_model_predicts_the_same(place, model, thymos, tmp_path):
     assert not np.array_equal(tables[0][columns], tables[1][columns]), "ONNX Runtime computes in single precision"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_an_export_of_another_bundle_or_to_a_folder_of_something_else_is_refused(place, model, thymos, tmp_path):
     Bundle.load(model).replace(calibration=Calibration(3.0)).save(tmp_path / "other")
     assert thymos("export", tmp_path / "other", "--out", tmp_path / "onnx")[0] == 0
@@ -334,6 +335,7 @@ def test_an_export_of_another_bundle_or_to_a_folder_of_something_else_is_refused
     assert (place / "study.yaml").exists()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_model_that_is_no_network_is_written_without_one_in_eight_bits(model, thymos, tmp_path, monkeypatch):
     bundle = tmp_path / "mine"
     Bundle.load(model).save(bundle)
@@ -348,6 +350,7 @@ def test_a_model_that_is_no_network_is_written_without_one_in_eight_bits(model, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "mine-onnx"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_recurrent_network_in_eight_bits_says_what_a_loud_neighbour_does(model, thymos, tmp_path):
     known = Bundle.load(model)
     X = known.samples(noise_for(known.recipe)).X

@@ -107,6 +107,7 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.usefixtures("unaudited", "few_resamples")
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page) and page not in ELSEWHERE])
 def test_the_python_of_a_page_runs(page, make_samples, tmp_path, monkeypatch):
     code = "\n".join(_blocks(page))

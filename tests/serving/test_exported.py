@@ -10,7 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from thymos.base.errors import InputError
 from thymos.base.recording import Frames
 from thymos.models import FaceCNN, SpeechCNN
-from thymos.serving import exported
 from thymos.serving.bundle import Bundle
 from thymos.serving.exported import FILES, export_bundle, noise_for, on_onnx
 from thymos.serving.pictures import PictureRecipe
@@ -39,20 +38,6 @@ SPEECH = recipe_of(
 )
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Time each call once; return what was called with one sample at a time."""
-    called = []
-
-    def latencies(calls, X, batches=(1, 64), **_):
-        if batches == (1,):
-            called.append(calls)
-        return {name: {f"p{share}_{batch}": 1e-3 for share in (50, 99) for batch in batches} for name in calls}
-
-    monkeypatch.setattr(exported, "latencies", latencies)
-    return called
-
-
 @pytest.fixture(scope="module")
 def faces():
     X = np.random.default_rng(0).integers(0, 256, (20, 1, 16, 16), dtype=np.uint8)
@@ -73,7 +58,7 @@ def test_noise_is_as_loud_as_training_and_long_enough():
 
 
 @pytest.mark.parametrize("seconds", [0.5, None])
-def test_noise_is_several_recordings_where_each_becomes_one_sample(seconds, quick, tmp_path):
+def test_noise_is_several_recordings_where_each_becomes_one_sample(seconds, unmeasured, tmp_path):
     recipe = SPEECH.model_copy(update={"seconds": seconds})
     recordings = noise_for(recipe)
     assert len({recording.meta["trial"] for recording in recordings}) == len(recordings) == 64
@@ -87,7 +72,7 @@ def test_noise_is_several_recordings_where_each_becomes_one_sample(seconds, quic
     assert made["graph"]["difference"] < 1e-4
 
 
-def test_the_time_of_a_window_is_that_of_a_recording_that_has_one(quick, tmp_path):
+def test_the_time_of_a_window_is_that_of_a_recording_that_has_one(unmeasured, tmp_path):
     recipe = RECIPE.model_copy(update={"subtract_baseline": False})
     (long,) = noise_for(recipe)
     X = Bundle(None, recipe, ("a", "b")).samples([long]).X
@@ -97,10 +82,10 @@ def test_the_time_of_a_window_is_that_of_a_recording_that_has_one(quick, tmp_pat
     for recordings in ([short, long], [long, short]):
         made = export_bundle(bundle, tmp_path / "onnx", recordings, overwrite=True)
         assert set(made["window"]) == {"trained", "model.onnx"}
-        assert [len(call(None)) for call in quick[-1].values()] == [1, 1]
+        assert [len(call(None)) for call in unmeasured[-1].values()] == [1, 1]
 
 
-def test_without_a_model_in_eight_bits_the_rest_is_written_with_the_reason(faces, quick, tmp_path, monkeypatch):
+def test_without_a_model_in_eight_bits_the_rest_is_written_with_the_reason(faces, unmeasured, tmp_path, monkeypatch):
     from onnxruntime import quantization
 
     def fail(*_, **__):
