@@ -893,36 +893,44 @@ def test_what_three_pairings_of_the_same_samples_give_is_stored():
     assert f"(p {min(p):.2f} to {max(p):.2f})" in page
 
 
-def test_what_the_heart_rate_shows_is_stored():
-    stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
-    always = stored.query("metric == 'accuracy' and method == 'majority' and protocol == 'subject_stimulus'")
-    stored = stored.query("metric == 'balanced_accuracy'").set_index(["method", "protocol"])
-    shown = rows_of("body-and-fusion.md", 4)
-    titles = {
-        "majority class": "majority",
-        "logistic regression on features": "logistic_regression",
-        "random forest on features": "random_forest",
-        "SVM on features": "svm",
-        "LSTM, heart rate and features": "lstm",
-        "LSTM, heart rate alone": "lstm_sequence",
-        "LSTM, z-scores instead of ranges": "lstm_zscore",
-        "LSTM, weighted classes": "lstm_weighted",
-        "LSTM, repeated samples": "lstm_oversample",
-        "LSTM, samples with noise": "lstm_jitter",
-        "LSTM, means of two samples": "lstm_mixup",
-        "LSTM, recurrent GAN": "lstm_gan",
-        "LSTM, recurrent GAN as published": "lstm_gan_published",
-        "LSTM, people aligned by CORAL": "lstm_coral",
-        "LSTM, people aligned by a critic": "lstm_dann",
-    }
+#: Rows of the tables on HKU956, and methods.
+HEART = {
+    "majority class": "majority",
+    "logistic regression on features": "logistic_regression",
+    "random forest on features": "random_forest",
+    "SVM on features": "svm",
+    "LSTM, heart rate and features": "lstm",
+    "LSTM, heart rate alone": "lstm_sequence",
+    "LSTM, z-scores instead of ranges": "lstm_zscore",
+    "LSTM, weighted classes": "lstm_weighted",
+    "LSTM, repeated samples": "lstm_oversample",
+    "LSTM, samples with noise": "lstm_jitter",
+    "LSTM, means of two samples": "lstm_mixup",
+    "LSTM, recurrent GAN": "lstm_gan",
+    "LSTM, recurrent GAN as published": "lstm_gan_published",
+    "LSTM, people aligned by CORAL": "lstm_coral",
+    "LSTM, people aligned by a critic": "lstm_dann",
+}
+
+
+def same_cells(shown, stored, titles):
+    """See that a table has the stored value and interval of each method, for new people, new trials and windows."""
     for title, method in titles.items():
         for cell, protocol in zip(shown[title], ("subject_stimulus", "trial", "random_window"), strict=True):
             if cell == "-":
                 assert (method, protocol) not in stored.index
                 continue
             row = stored.loc[(method, protocol)]
-            numbers = list(map(float, re.findall(r"\d\.\d+", cell)))
+            numbers = list(map(float, re.findall(r"-?\d\.\d+", cell)))
             assert numbers == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
+
+
+def test_what_the_heart_rate_shows_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv").query("level == 'trial' and labels == 'true'")
+    always = stored.query("metric == 'accuracy' and method == 'majority' and protocol == 'subject_stimulus'")
+    stored = stored.query("metric == 'balanced_accuracy'").set_index(["method", "protocol"])
+    shown = rows_of("body-and-fusion.md", 4, "Nothing is seen of valence")
+    same_cells(shown, stored, HEART)
     gan, lstm = (stored.loc[(name, "subject_stimulus")] for name in ("lstm_gan", "lstm"))
     page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
     compared = json.loads((ROOT / "results" / "hku956-physio.quick.json").read_text())["subject_stimulus"]
@@ -934,7 +942,7 @@ def test_what_the_heart_rate_shows_is_stored():
     assert (stored["p"] * 14 > 0.05).all()
     assert f'the {100 * always["value"].item():.0f} % that always answering "positive" reaches' in page
     areas = pd.read_csv(ROOT / "results" / "hku956-physio.quick.auc.csv").query("protocol == 'subject_stimulus'")
-    assert len(areas) == len(titles) - 1 == 14
+    assert len(areas) == len(HEART) - 1 == 14
     assert f"{areas['value'].min():.3f} to {areas['value'].max():.3f} over the fourteen methods" in page
     assert f"with p of {areas['p'].min():.2f} or more" in page
     every = pd.read_csv(ROOT / "results" / "hku956-physio.quick.csv")
@@ -945,8 +953,26 @@ def test_what_the_heart_rate_shows_is_stored():
     ratings = ratings.query("level == 'trial' and labels == 'true'").set_index(["method", "protocol"])
     assert set(ratings["metric"]) == {"ccc"}
     names = {"mean rating of training": "mean", "ridge regression": "ridge", "random forest": "random_forest"}
-    for title, method in {**names, "SVM regression": "svr", "LSTM": "lstm"}.items():
-        for cell, protocol in zip(shown[title], ("subject_stimulus", "trial", "random_window"), strict=True):
-            row = ratings.loc[(method, protocol)]
-            numbers = list(map(float, re.findall(r"-?\d\.\d+", cell)))
-            assert numbers == pytest.approx([row["value"], row["low"], row["high"]], abs=5.1e-3)
+    same_cells(shown, ratings, {**names, "SVM regression": "svr", "LSTM": "lstm"})
+
+
+def test_what_the_heart_rate_shows_of_arousal_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "hku956-arousal.quick.csv", dtype={"labels": str})
+    stored = stored.query("level == 'trial' and labels == 'true' and metric == 'balanced_accuracy'")
+    stored = stored.set_index(["method", "protocol"])
+    same_cells(rows_of("body-and-fusion.md", 4, "Of arousal next to nothing is seen"), stored, HEART)
+    page = " ".join((ROOT / "docs" / "body-and-fusion.md").read_text().split())
+    assert f"permuted labels (smallest p {stored['p'].min():.3f}, before" in page
+    compared = stored_as("hku956-arousal.quick")["subject_stimulus"]["compared"]
+    (made,) = (row for row in compared if (row["a"], row["b"]) == ("lstm_gan", "lstm"))
+    assert f"({made['difference']:.3f} against the LSTM without them, p {made['p']:.2f})" in page
+    areas = pd.read_csv(ROOT / "results" / "hku956-arousal.quick.auc.csv").set_index(["protocol", "method"])
+    known, new = areas.loc["trial"], areas.loc["subject_stimulus"]
+    names = {"svm": "with the SVM", "lstm": "with the LSTM", "random_forest": "with the random forest"}
+    for method, words in {**names, "logistic_regression": "with logistic regression"}.items():
+        row = known.loc[method]
+        assert f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}] {words}" in page
+    p = known["p"]
+    four = f"p {p['svm']:.4f}, {p['lstm']:.3f}, {p['random_forest']:.3f} and {p['logistic_regression']:.2f}, before"
+    assert four in page
+    assert f"{new['value'].min():.2f} to {new['value'].max():.2f}, with p of {new['p'].min():.2f} or more" in page
