@@ -164,8 +164,8 @@ were planned none stands out, so that no part of it is seen to help.
     "hybrid": """
 Faces: the claimed 62 % are reached, {fer2013 face_cnn official} for the published network and
 {fer2013 compact official} for a smaller one, without the copies that FER-2013 has in several parts. Generated
-photographs of rare classes do not help ([faces](faces.md)). Heart rate: nothing is seen at real wrists of new people, neither valence
-({hku956-physio lstm subject_stimulus trial balanced_accuracy}, chance 0.50) nor arousal
+photographs of rare classes do not help ([faces](faces.md)). Heart rate: nothing is seen at real wrists of new people,
+neither valence ({hku956-physio lstm subject_stimulus trial balanced_accuracy}, chance 0.50) nor arousal
 ({hku956-arousal lstm subject_stimulus trial balanced_accuracy}). Fusion: pairs of FER-2013 and physiology
 share no person; paired by label they reach {hybrid-fer-physio concat paired_by_label window}, at random
 {hybrid-fer-physio concat paired_at_random window}, and both are far from 90 %. Where face and heart rate are truly of
