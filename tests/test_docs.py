@@ -895,6 +895,44 @@ def test_what_three_pairings_of_the_same_samples_give_is_stored():
     assert f"(p {min(p):.2f} to {max(p):.2f})" in page
 
 
+def test_whom_pruning_costs_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "culture-demo.quick.csv", dtype={"labels": str})
+    stored = stored.query("labels == 'true' and level == 'trial' and metric == 'accuracy'")
+    stored = stored.set_index(["method", "protocol"])
+    (found,) = (x for x in stored_as("culture-demo.quick.inspected")["gaps"] if x["protocol"] == "identity")
+    gaps = {row["method"]: row for row in found["gaps"]}
+    titles = {"dense": "dense", "gene, half of the weights": "gene_half", "gene, a tenth": "gene_tenth"}
+    titles |= {"largest at once, a tenth": "magnitude_tenth", "dense, groups count the same": "dense_balanced"}
+    shown = rows_of("speech.md", 6, "Simulated display rules")
+    for title, method in {**titles, "gene, a tenth, groups count the same": "tenth_balanced"}.items():
+        new, best, worst, gap, group = shown[title]
+        for cell, protocol in ((new, "identity"), (group, "domain")):
+            row = stored.loc[(method, protocol)] if (method, protocol) in stored.index else None
+            assert cell == ("-" if row is None else f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]")
+        row = gaps[method]
+        assert best == f"{row['best_value']:.3f}"
+        assert worst == f"{row['worst_value']:.3f} [{row['worst_low']:.2f}, {row['worst_high']:.2f}]"
+        assert gap == f"{row['gap']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
+    page = " ".join((ROOT / "docs" / "speech.md").read_text().split())
+    planned = {(r["a"], r["b"]): r for r in stored_as("culture-demo.quick")["identity"]["compared"]}
+    half, tenth, even = (planned["dense", name] for name in ("gene_half", "gene_tenth", "dense_balanced"))
+    assert (
+        f"half of the weights {half['difference']:.3f} of the accuracy, nine tenths {tenth['difference']:.3f}" in page
+    )
+    assert max(half["p_holm"], tenth["p_holm"]) < 0.0015
+    assert f"makes no difference (p {planned['gene_tenth', 'magnitude_tenth']['p_holm']:.2f})" in page
+    assert f"more than nine tenths of the weights ({even['difference']:.3f})" in page
+    apart = {(r["a"], r["b"]): r for r in found["compared"]}
+    half, tenth, even = (apart["dense", name] for name in ("gene_half", "gene_tenth", "dense_balanced"))
+    assert f"for half it is {half['difference']:.3f} narrower (p {half['p']:.2f})" in page
+    assert f"for a tenth {-tenth['difference']:.3f} wider (p {tenth['p']:.2f})" in page
+    assert f"takes from the gap, {even['difference']:.3f} (p {even['p']:.3f})" in page
+    both = apart["gene_tenth", "tenth_balanced"]
+    assert f"the gap is {both['difference']:.3f} narrower (p {both['p']:.4f})" in page
+    assert f"the accuracy {planned['gene_tenth', 'tenth_balanced']['difference']:.3f} lower" in page
+    assert gaps["dense_balanced"]["worst_value"] < gaps["dense"]["worst_value"], "the worst one does not gain either"
+
+
 #: Rows of the tables on HKU956, and methods.
 HEART = {
     "majority class": "majority",
