@@ -916,19 +916,20 @@ def test_whom_pruning_costs_is_stored():
     page = " ".join((ROOT / "docs" / "speech.md").read_text().split())
     planned = {(r["a"], r["b"]): r for r in stored_as("culture-demo.quick")["identity"]["compared"]}
     half, tenth, even = (planned["dense", name] for name in ("gene_half", "gene_tenth", "dense_balanced"))
-    assert (
-        f"half of the weights {half['difference']:.3f} of the accuracy, nine tenths {tenth['difference']:.3f}" in page
-    )
+    lost = [f"{row['difference']:.3f}" for row in (half, tenth, even)]
+    assert f"half of the weights {lost[0]} of the accuracy, nine tenths {lost[1]}" in page
     assert max(half["p_holm"], tenth["p_holm"]) < 0.0015
-    assert f"makes no difference (p {planned['gene_tenth', 'magnitude_tenth']['p_holm']:.2f})" in page
-    assert f"more than nine tenths of the weights ({even['difference']:.3f})" in page
+    assert f"makes no difference that is seen (p {planned['gene_tenth', 'magnitude_tenth']['p_holm']:.2f})" in page
+    assert f"more than nine tenths of the weights do ({lost[2]})" in page
     apart = {(r["a"], r["b"]): r for r in found["compared"]}
     half, tenth, even = (apart["dense", name] for name in ("gene_half", "gene_tenth", "dense_balanced"))
     assert f"for half it is {half['difference']:.3f} narrower (p {half['p']:.2f})" in page
     assert f"for a tenth {-tenth['difference']:.3f} wider (p {tenth['p']:.2f})" in page
     assert f"takes from the gap, {even['difference']:.3f} (p {even['p']:.3f})" in page
+    edges = [f(row[end] for row in (half, tenth)) for f, end in ((min, "low"), (max, "high"))]
+    assert "reach from {:.2f} to {:.2f}".format(*edges) in page
     both = apart["gene_tenth", "tenth_balanced"]
-    assert f"the gap is {both['difference']:.3f} narrower (p {both['p']:.4f})" in page
+    assert f"the gap is then {both['difference']:.3f} narrower (p {both['p']:.4f}) and" in page
     assert f"the accuracy {planned['gene_tenth', 'tenth_balanced']['difference']:.3f} lower" in page
     assert gaps["dense_balanced"]["worst_value"] < gaps["dense"]["worst_value"], "the worst one does not gain either"
 
