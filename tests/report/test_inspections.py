@@ -286,17 +286,18 @@ def test_gaps_of_a_breakdown_stand_in_tables_below_it(view):
     rows = [
         {"method": method, "subject": f"s{k}", "column": "sex", "value": "fm"[k % 2], "level": view.level, "seed": 0}
         | {"n": 4, "balanced_accuracy": 0.5 + gap * (k % 2) + 0.01 * k, "protocol": "trial", "fold": 1}
-        for k in range(12)
+        for k in (*range(16), *range(17, 25, 2))
         for method, gap in (("mlp", 0.3), ("lda", 0.1))
     ]
     whole = [{**row, "subject": "all", "ece": 0.25} for row in rows[:4]]
     view.study = {**view.study, "comparisons": {"mlp": ["lda"]}}
     (drawn,) = breakdown(view, pd.DataFrame([*rows, *whole]))
+    assert "interval over 8 to 12 subjects" in drawn.caption
     (head, *gaps), (_, compared) = drawn.tables
     assert head[-1].startswith("calibration error")
     cells = {row[0]: row[1:] for row in gaps}[view.methods["mlp"]]
-    assert cells[0].startswith("0.310 [")
-    assert (cells[1][:7], cells[2], cells[4]) == ("f 0.550", "m 0.860", "f 0.250, m 0.250")
+    assert cells[0].startswith("0.350 [")
+    assert (cells[1][:7], cells[2], cells[4]) == ("f 0.570", "m 0.920", "f 0.250, m 0.250")
     assert compared[:2] == [view.methods["mlp"], view.methods["lda"]]
     assert compared[2].startswith("+0.200 [")
     assert breakdown(view, pd.DataFrame([*rows, *whole]), gaps=False)[0].tables == ()
