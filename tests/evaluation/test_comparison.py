@@ -119,6 +119,19 @@ def test_few_subjects_are_compared_by_recording_and_one_by_fold():
     assert table["p"].item() == pytest.approx(corrected_resampled_t(difference, 1 / 4))
 
 
+def test_folds_of_several_dealings_of_one_subject_are_compared_too():
+    made = predictions({"one": 0.9, "other": 0.3}, subjects=1, trials=40)
+    dealt = [
+        made.assign(repeat=r, fold=[f"repeat {r}/{t % 2}" for t in pd.factorize(made["trial"])[0] // (r + 1)])
+        for r in (0, 1)
+    ]
+    row = compare_methods(pd.concat(dealt), CLASSES).iloc[0]
+    assert (row["unit"], row["n_units"]) == ("fold", 4)
+    right = made.assign(right=(made["p0"] > 0.5) == (made["label"] == "a")).groupby("method")["right"].mean()
+    assert row["difference"] == pytest.approx(right["one"] - right["other"], abs=0.02)
+    assert row["p"] < 0.1
+
+
 def test_with_few_subjects_the_difference_is_that_of_the_metric_over_all_predictions():
     made = predictions({"one": 0.9, "other": 0.3}, subjects=1, trials=300, seeds=(0,)).assign(fold=0)
     made = made[(made["label"] == "a") | (np.arange(len(made)) % 10 < 2)].drop(columns="recording")  # unequal classes

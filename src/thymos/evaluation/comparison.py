@@ -157,7 +157,10 @@ def _comparer(
     n_subjects, n_folds = part["subject"].nunique(), part["fold"].nunique()
     if n_subjects == 1 and n_folds > 1:
         repeats = part["repeat"].nunique() if "repeat" in part else 1
-        values = _by_group(part.assign(subject=part["fold"].astype(str)), classes, metric, level)
+        # a fold is of one dealing: others would be empty in it if dealings were draws, and trials are in each of them
+        fold = part["fold"].astype(str)
+        apart = part.assign(subject=fold, trial=fold + " " + part["trial"].astype(str), repeat=0)
+        values = _by_group(apart, classes, metric, level)
         share = 1 / max(n_folds / repeats - 1, 1)  # tested by trained on
         return lambda a, b: _of_folds(values[a] - values[b], share), "fold"
     unit = "subject" if n_subjects >= MIN_SUBJECTS else "recording" if "recording" in part else "trial"

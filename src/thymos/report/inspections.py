@@ -425,7 +425,9 @@ def over_units(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFr
     n = int(made["n_units"].max()) if len(made) else 0
     many = " to ".join(dict.fromkeys(str(f(made["n_units"])) for f in (min, max))) if n else ""
     what = "folds of subjects, since there are fewer than 8 subjects" if few else "subjects"
-    words = f"Mean and 95 % bootstrap interval over {many} {what}." if n > 1 else "Of one fold alone, hence no interval."
+    words = (
+        f"Mean and 95 % bootstrap interval over {many} {what}." if n > 1 else "Of one fold alone, hence no interval."
+    )
     made.attrs["words"] = words
     return made
 
