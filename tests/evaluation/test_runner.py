@@ -1,10 +1,14 @@
 import copy
 import shutil
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
 
 import thymos.evaluation.runner as runner
 from thymos.base.checkpoints import checkpoint
@@ -79,6 +83,18 @@ def test_rows_are_tidy_and_complete(done):
     assert {"accuracy", "balanced_accuracy", "macro_f1", "kappa", "roc_auc", "log_loss", "brier", "ece"} <= set(table)
     assert table["accuracy"].between(0, 1).all()
     assert set(table["level"]) == {"window", "trial"}
+
+
+def test_a_protocol_may_have_fewer_seeds():
+    plan = study()
+    plan.protocols["recording"].seeds = 1
+    folds = {"true": dict.fromkeys(plan.protocols, [SimpleNamespace(name="0")]), "permuted": {}}
+    estimators = {"majority": GaussianNB(), "lda": GaussianNB(), "lstm": RandomForestClassifier()}
+    seeds = Counter((task.protocol, task.method) for task in runner.tasks_of(plan, folds, estimators))
+    assert (seeds["recording", "lstm"], seeds["random_window", "lstm"], seeds["recording", "lda"]) == (1, 2, 1)
+    assert plan.digest() != study().digest()
+    plan.protocols["recording"].seeds = None
+    assert plan.digest() == study().digest()
 
 
 def test_every_test_prediction_is_kept_and_gives_the_same_metrics(done):

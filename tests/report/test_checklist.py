@@ -1,5 +1,6 @@
 """What has to hold for the numbers of a run, asked of stored facts: each answer can turn."""
 
+import pandas as pd
 import pytest
 
 from thymos.report.checklist import checklist
@@ -71,7 +72,15 @@ def test_people_twins_seeds_and_plans(view):
     rarely = {name: {**spec, "seeds": 1 if name == "mlp" else None} for name, spec in view.study["methods"].items()}
     view.study = {**view.study, "methods": rarely}
     assert _answers(view)["3 seeds or more where a method uses randomness"].answer != "yes"
+    view.study = {**view.study, "methods": {n: {**s, "seeds": None} for n, s in rarely.items()}, "seeds": 4}
     fits = view.fits
+    view.fits = pd.concat([fits, *(fits.assign(seed=fits["seed"].max() + k) for k in range(1, 4))])
+    assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "yes"
+    protocols = {name: {**spec, "seeds": 1} for name, spec in view.study["protocols"].items() if name == "recording"}
+    view.study = {**view.study, "protocols": {**view.study["protocols"], **protocols}}
+    check = _answers(view)["3 seeds or more where a method uses randomness"]
+    assert (check.answer, "1 seed under recording" in check.fact) == ("in part", True)
+    assert "of 1 under recording" in view.caption()
     view.fits = fits[fits["seed"] == 0]
     assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "no"
 

@@ -219,12 +219,13 @@ def tasks_of(study: Study, folds_of: dict[str, dict[str, list[Fold]]], estimator
     permuted labels is fitted with the first seed.
     """
     tasks = []
-    for protocol in study.protocols:
+    for protocol, spec in study.protocols.items():
         for name, method in study.methods.items():
             if method.protocols is not None and protocol not in method.protocols:
                 continue
             random = any(p.split("__")[-1] == "random_state" for p in estimators[name].get_params(deep=True))
-            seeds = (method.seeds or study.seeds) if random else 1
+            wanted = method.seeds or study.seeds
+            seeds = min(wanted, spec.seeds or wanted) if random else 1
             control = study.permuted is None or name in study.permuted
             for labels, count in (("true", seeds), ("permuted", int(control))):
                 names = [fold.name for fold in folds_of[labels].get(protocol, [])]

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from thymos.base.cache import Cache
 from thymos.base.catalogue import catalogue, check_parameters, load_object, near, resolve
@@ -266,11 +276,30 @@ class Target(_Strict):
 
 
 class ProtocolSpec(_Strict):
-    """A protocol of the catalogue, under a name of its own."""
+    """A protocol of the catalogue, under a name of its own.
+
+    Parameters
+    ----------
+    split : str, optional
+        Its name in the catalogue; that in the study by default.
+    parameters : dict
+    twin_of : str, optional
+        The honest protocol that a leaky one stands beside.
+    seeds : int, optional
+        How many of the study's seeds are computed under it, at most.
+    """
 
     split: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     twin_of: str | None = None
+    seeds: int | None = Field(default=None, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = dump(self)
+        if self.seeds is None:  # the digest of a study is as it was before there were any
+            content.pop("seeds")
+        return content
 
 
 class Side(_Strict):

@@ -128,8 +128,13 @@ def _measured(view: RunView) -> Iterator[Check]:
     fewer = [m for m, spec in view.study["methods"].items() if (spec.get("seeds") or seeds.max()) < seeds.max()]
     yield Check(
         f"{_SEEDS} seeds or more where a method uses randomness",
-        "no" if seeds.max() < _SEEDS else "yes" if set(seeds) <= {1, seeds.max()} and not fewer else "in part",
-        "; ".join(f"{_count(n, 'seed')}: {', '.join(names.index)}" for n, names in seeds.groupby(seeds)),
+        "no"
+        if seeds.max() < _SEEDS
+        else "yes"
+        if set(seeds) <= {1, seeds.max()} and not fewer and not view.fewer_seeds
+        else "in part",
+        "; ".join(f"{_count(n, 'seed')}: {', '.join(names.index)}" for n, names in seeds.groupby(seeds))
+        + "".join(f"; {_count(n, 'seed')} under {name}" for name, n in view.fewer_seeds.items()),
     )
     shown = view.summary[(view.summary["labels"] == "true") & (view.summary["level"] == view.level)].iloc[0]
     subjects = shown["unit"] == "subject"

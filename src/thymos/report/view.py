@@ -332,6 +332,7 @@ class RunView:
         few = "" if first["unit"] == "subject" else ", since there are fewer than 8 subjects"
         count = int(part["n_seeds"].max())
         seeds = f"mean of {count} seeds where a method uses randomness" if count > 1 else "one seed"
+        seeds += "".join(f", of {n} under {name}" for name, n in self.fewer_seeds.items())
         repeats = int(part["n_repeats"].max())
         seeds += f", of {repeats} dealings into folds" if repeats > 1 else ""
         return (
@@ -355,6 +356,12 @@ class RunView:
         """Methods that the study trains with one seed, though another would make them others."""
         once = {name: spec["steps"] for name, spec in self.study["methods"].items() if spec.get("seeds") == 1}
         return {name for name, steps in once.items() if not self.is_baseline(name) and any(map(takes_seed, steps))}
+
+    @property
+    def fewer_seeds(self) -> dict[str, int]:
+        """How many seeds the study computes under a protocol, where these are fewer than it has."""
+        seeds = {name: spec.get("seeds") for name, spec in self.study["protocols"].items()}
+        return {name: n for name, n in seeds.items() if n is not None and n < self.study["seeds"]}
 
     @cached_property
     def _index(self) -> dict[tuple, Any]:
