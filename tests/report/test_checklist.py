@@ -76,11 +76,11 @@ def test_people_twins_seeds_and_plans(view):
     fits = view.fits
     view.fits = pd.concat([fits, *(fits.assign(seed=fits["seed"].max() + k) for k in range(1, 4))])
     assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "yes"
-    protocols = {name: {**spec, "seeds": 1} for name, spec in view.study["protocols"].items() if name == "recording"}
-    view.study = {**view.study, "protocols": {**view.study["protocols"], **protocols}}
+    protocols = view.study["protocols"]
+    view.study = {**view.study, "protocols": {**protocols, "trial": {**protocols["trial"], "seeds": 1}}}
     check = _answers(view)["3 seeds or more where a method uses randomness"]
-    assert (check.answer, "1 seed under recording" in check.fact) == ("in part", True)
-    assert "of 1 under recording" in view.caption()
+    assert (check.answer, "1 seed under trial" in check.fact) == ("in part", True)
+    assert "of 1 under trial" in view.caption()
     view.fits = fits[fits["seed"] == 0]
     assert _answers(view)["3 seeds or more where a method uses randomness"].answer == "no"
 
