@@ -267,7 +267,7 @@ class RunView:
         """The protocols that do not leak."""
         return [card for card in self.protocols.values() if not card.leaky]
 
-    @property
+    @cached_property
     def methods(self) -> dict[str, str]:
         """Names of the methods with results, and their titles, in the study's order."""
         present = set(self.summary["method"])
