@@ -33,7 +33,9 @@ def on_files(files, config):
 def on_page_markdown(markdown, page, config, files):
     """Draw formulas, and lead links out of the folder of pages to where these files are on the site."""
     markdown = _MATH.sub(lambda found: _drawn(found[1].strip()), markdown)
-    return markdown.replace("](../README.md)", "](index.md)").replace("](../results/", "](results/")
+    for there, here in (("](../README.md)", "](index.md)"), ("](../CONTRIBUTING.md)", "](contributing.md)")):
+        markdown = markdown.replace(there, here)
+    return markdown.replace("](../results/", "](results/")
 
 
 def on_page_content(html, page, config, files):

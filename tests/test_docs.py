@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy.stats import binomtest
 
 from thymos.evaluation.statistics import holm
+from thymos.evaluation.study import Study, parse_study
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,7 +56,7 @@ def test_the_claims_table_is_the_stored_one():
         "random forest": "random_forest",
         "LSTM, one step of 1500 values (published form)": "lstm_single",
     }
-    shown = rows_of("lstm-gru.md", 5)
+    shown = rows_of("lstm-gru.md", 5, "Simulated**")
     for title, method in methods.items():
         *cells, permuted = shown[title]
         places = (("recording", "window"), ("recording", "trial"), ("random_window", "window"))
@@ -271,6 +273,18 @@ def test_what_lel_shows_is_stored():
                 row = faced[d].loc[protocol, method]
                 assert value == pytest.approx(row["value"], abs=5.1e-4)
                 assert [low, high] == pytest.approx([row["low"], row["high"]], abs=5.1e-3)
+    text = " ".join((ROOT / "docs" / "lel.md").read_text().split())
+    for name, words in (
+        ("faced", "reaches {} and LDA {}, where chance is {:.3f} for LEL: of"),
+        ("seed", "reaches {} and LDA {}, where chance is {:.3f} for LEL."),
+    ):
+        dealt = (
+            pd.read_csv(ROOT / "results" / f"lel-{name}-d3.quick.csv", dtype={"labels": str})
+            .query("protocol == 'trial_shares' and labels == 'true' and level == 'trial' and metric == 'accuracy'")
+            .set_index("method")
+        )
+        cells = [f"{r['value']:.3f} [{r['low']:.2f}, {r['high']:.2f}]" for _, r in dealt.loc[["lel", "lda"]].iterrows()]
+        assert words.format(*cells, dealt.loc["lel", "chance"]) in text
     compared = json.loads((ROOT / "results" / "lel-faced-d3.quick.json").read_text())["trial"]
     assert f"smallest p {min(pair['p_holm'] for pair in compared['compared']):.2f}" in page
     assert f"{compared['detectable']:.3f} would have been found" in page
@@ -1026,3 +1040,49 @@ def test_what_the_heart_rate_shows_of_arousal_is_stored():
     p = ratings["p"].xs("subject_stimulus", level="protocol").drop("mean")
     assert f"with p {p['random_forest']:.3f} and the SVM with {p['svr']:.3f}, before correction for four" in page
     assert min(holm(p.tolist())) > 0.05, "after it neither is"
+
+
+MUSE = {
+    "majority class": "majority",
+    "1-nearest neighbour": "nearest_neighbour",
+    "LDA with shrinkage": "lda",
+    "random forest": "random_forest",
+    "LSTM, one step (published form)": "lstm_single",
+    "GRU, one step": "gru_single",
+    "LSTM, one step, Bird's features corrected": "lstm_clean",
+    "CNN-LSTM, 8 000 parameters": "cnn_lstm",
+    "plain RNN over time, 8 000 parameters": "rnn_time",
+    "LSTM over time, 8 000 parameters": "lstm_time",
+    "GRU over time, 8 000 parameters": "gru_time",
+}
+
+
+def test_every_key_of_a_study_is_on_its_page_and_the_example_is_one():
+    text = (ROOT / "docs" / "studies.md").read_text()
+    keys = {
+        key
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for key in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    made = {"budget", "reduces", "folder"}  # by reading a file
+    assert keys == set(Study.model_fields) - made | {"definitions", "defaults"}
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    study = parse_study(yaml.safe_load(example), "quick")
+    assert (study.seeds, study.reduces, study.honest) == (1, "one seed", ["loso"])
+
+
+def test_the_muse_recordings_of_the_pages_are_those_stored():
+    table = pd.read_csv(ROOT / "results" / "lstm-gru-muse.quick.csv", dtype={"labels": str})
+    table = table.query("level == 'window' and metric == 'accuracy'").set_index(["protocol", "method", "labels"])
+    of_page, of_readme = rows_of("lstm-gru.md", 5, "Mental states**"), rows_of("../README.md", 5)
+    assert set(MUSE) <= set(of_page)
+    assert len(set(MUSE) & set(of_readme)) >= 6
+    for title, cells in [*of_page.items(), *of_readme.items()]:
+        if title in MUSE:
+            for cell, protocol in zip(cells, ("recording", "loso", "random_window"), strict=False):
+                row = table.loc[protocol, MUSE[title], "true"]
+                words = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+                words += f" ({row['seed_sd']:.3f})" if row["n_seeds"] > 1 else ""
+                assert cell == words
+            assert cells[3] == f"{table.loc['random_window', MUSE[title], 'permuted']['value']:.2f}"

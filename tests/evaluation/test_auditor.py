@@ -93,7 +93,9 @@ def test_contact_and_day_that_stand_for_the_state_are_named_with_the_channel(mus
     assert "relaxed" in scale["examples"][0]
     day = shortcuts["The session (recording day)"]
     assert any("only relaxed" in text for text in day["examples"])
-    assert "less than the methods do" in day["text"], "the day cannot be an emotion, however little it tells"
+    assert "less than a nearest neighbour, which stands for the methods" in day["text"], (
+        "the day cannot be an emotion, however little it tells"
+    )
     assert scale["do"]
     assert not any(f["severity"] == "leak" for f in audit.findings)
 

@@ -54,6 +54,7 @@ __all__ = ["Audit", "audit_data", "audit_methods", "audit_probes", "audit_run", 
 
 _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
+_STAND_IN = "nearest neighbour"  # for the methods, where none is fitted yet
 _DRAWS = 3
 _FEW, _OF_A_TRIAL = 20, 5  # samples of each class that a method is tried on, and at first of one trial
 _EPOCHS = 2
@@ -367,6 +368,7 @@ def audit_probes(
     table["title"] = table["method"].map(lambda name: PROBES[name].title)
     table["leaky"] = table["protocol"].map(lambda name: protocols[name].leaky)
     table["best"] = table["protocol"].map(lambda name: _best(references, name, study))
+    table["stand_in"] = len(references) > 0 and set(references["method"]) == {_STAND_IN}
     table["p_holm"] = table.groupby("protocol")["p"].transform(lambda p: holm(p.fillna(1.0).tolist()))
     audit.probes = table
     for row in table[~table["leaky"] & (table["p_holm"] < _ALPHA)].to_dict("records"):
@@ -391,10 +393,12 @@ def _said(row: dict[str, Any], leaky: pd.DataFrame, study: Study) -> str:
     text += "".join(f"; {r['value']:.2f} under {r['protocol']} (LEAKY)" for r in leaky.to_dict("records"))
     if not np.isfinite(row["best"]):
         return text + "."
-    better = (
-        "as well as the methods do" if _as_well(row["value"], row["best"], study.metric) else "less than the methods do"
-    )
-    return f"{text}. It predicts the label {better} (the best: {row['best']:.2f})."
+    better = "as well as" if _as_well(row["value"], row["best"], study.metric) else "less than"
+    if row["stand_in"]:
+        rival = f"a nearest neighbour, which stands for the methods before a run ({row['best']:.2f})"
+    else:
+        rival = f"the methods do (the best: {row['best']:.2f})"
+    return f"{text}. It predicts the label {better} {rival}."
 
 
 def _best(references: pd.DataFrame, protocol: str, study: Study) -> float:
@@ -481,7 +485,7 @@ def _controls(
             for fold in (fold for fold in parts if fold.repeat == 0):
                 bare = Fold(fold.name, fold.train, fold.validation, fold.test)
                 made = fit_fold(estimator, data, bare, classes).predictions
-                head = {"protocol": protocol, "method": "nearest neighbour", "fold": fold.name, "seed": 0}
+                head = {"protocol": protocol, "method": _STAND_IN, "fold": fold.name, "seed": 0}
                 tables.append(made.assign(labels="true", draw=labels, **head))
     if not tables:
         return pd.DataFrame()

@@ -47,7 +47,10 @@ def collect(findings: Iterable[Mapping[str, Any]], n_folds: Mapping[str, int] | 
 
 
 def probe_rows(probes: pd.DataFrame, metric: str) -> tuple[list[str], list[list[str]]]:
-    """Return head and rows of a table of probes by protocols, honest protocols first, and the best method last."""
+    """Return head and rows of a table of probes by protocols, honest protocols first.
+
+    The last row but one is what they are compared with: the best method of a run, or a nearest neighbour before one.
+    """
     protocols = probes.sort_values("leaky", kind="stable")[["protocol", "leaky"]].drop_duplicates()
     columns = list(protocols.itertuples(index=False))
     head = ["nuisance", *(f"{c.protocol}{' (LEAKY)' if c.leaky else ''}" for c in columns)]
@@ -61,8 +64,7 @@ def probe_rows(probes: pd.DataFrame, metric: str) -> tuple[list[str], list[list[
             rows[-1].append(f"{cell['value']:.3f} [{cell['low']:.2f}, {cell['high']:.2f}]{mark}")
     best = probes.groupby("protocol")["best"].first()
     chance = probes.groupby("protocol")["chance"].median()
-    rows.append(
-        ["best method", *(f"{best[c.protocol]:.3f}" if np.isfinite(best[c.protocol]) else "-" for c in columns)]
-    )
+    rival = "nearest neighbour, for the methods" if probes.get("stand_in", pd.Series([False])).any() else "best method"
+    rows.append([rival, *(f"{best[c.protocol]:.3f}" if np.isfinite(best[c.protocol]) else "-" for c in columns)])
     rows.append(["chance", *(f"{chance[c.protocol]:.3f}" for c in columns)])
     return [head[0] + f" ({metric.replace('_', ' ')}; * p < 0.05 after Holm)", *head[1:]], rows
