@@ -225,3 +225,12 @@ def test_fingerprint_sees_every_part(make_samples):
     other = samples.meta.assign(subject="another")
     assert samples.replace(meta=other).fingerprint() not in prints
     assert make_samples().fingerprint() == samples.fingerprint()
+
+
+def test_windows_of_signals_are_told_from_features(make_samples):
+    samples = make_samples()
+    assert samples.X.shape[2] >= 16
+    assert samples.raw
+    assert not samples.replace(X=samples.X[:, :, :15]).raw
+    for info in ({"features": ["band_power"]}, {"modality": "features"}):
+        assert not samples.replace(info={**samples.info, **info}).raw, "as long, but no signal"

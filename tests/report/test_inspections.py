@@ -381,7 +381,7 @@ def test_relations_are_drawn_by_label_and_beside_their_mean(view):
     (nodes, _) = relations(view, chords(names=["n1", "n2", "n3"]))
     assert {"n1", "n2", "n3"} <= set(texts(nodes))
     assert "frontal" not in texts(nodes)
-    (capped, _) = relations(view, chords(names=["PO3", "CP1", "AFz", "A1"]))
+    (capped, _) = relations(view, chords(names=["PO3", "P1", "AFz", "A1"]))
     assert {"occipital", "parietal", "frontal", "ears"} <= set(texts(capped))
     assert "central" not in texts(capped)
     assert relations(view, chords(names=["Cz"])) == []

@@ -26,6 +26,7 @@ TRIAL_OF = "trial of "
 
 _IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
 _FILES = ("info.json", "meta.parquet", "*.npy")  # of saved samples
+_LEAST_TIMES = 16  # shorter time courses are sequences of features and have no spectrum
 _MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
 _AND = " & "  # between several trials in source_trial; an ampersand of a name is written twice
 
@@ -159,6 +160,13 @@ class Samples:
             several = ", ".join(self.X) if isinstance(self.X, dict) else "samples of a single one"
             raise InputError(f"There is no modality {name!r}.", fits=several)
         return self.replace(X=self.X[name], info=self.info.get("modalities", {}).get(name, self.info))
+
+    @property
+    def raw(self) -> bool:
+        """Whether these are windows of signals, (n_samples, n_channels, n_times), and not features of them."""
+        X, info = self.X, self.info
+        long = not isinstance(X, dict) and X.ndim == 3 and X.shape[2] >= _LEAST_TIMES
+        return long and "features" not in info and info.get("modality") != "features"
 
     def ids(self) -> np.ndarray:
         """Return one identifier per sample: trial, start and stop. Real samples have unique ones."""

@@ -21,7 +21,6 @@ from thymos.evaluation.splitters import Fold
 
 __all__ = ["Joins", "continued"]
 
-_LEAST_TIMES = 16  # a table of features has no stretches
 _MOST_ROWS = 20_000
 _REACH = 8  # an anchor is the largest of the 2 * 8 + 1 values around it
 _FREE = 24  # values of a stretch that may differ between two of one shape
@@ -59,13 +58,7 @@ class Joins:
         none = np.empty((0, 2), dtype=int)
         self.shared = self.followed = none
         X = samples.X
-        self.searched = (
-            not isinstance(X, dict)
-            and "features" not in samples.info
-            and X.ndim == 3
-            and X.shape[2] >= _LEAST_TIMES
-            and X.dtype.kind == "f"
-        )
+        self.searched = samples.raw and X.dtype.kind == "f"  # a table of features has no stretches
         if not self.searched:
             return
         rng = generator(0, "joins")

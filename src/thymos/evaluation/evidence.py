@@ -301,14 +301,15 @@ def prepared_statistics(samples: Samples, fold: Fold) -> list[Finding]:
     recording = np.unique(meta["recording" if "recording" in meta else "trial"].astype(str), return_inverse=True)[1]
     subject = np.unique(meta["subject"].astype(str), return_inverse=True)[1]
     values, names = columns[:, :, varies], np.array(_names(samples))[varies]
-    if any(held.mean() > _MOST for groups in (np.arange(len(samples)), recording) for held in _scaled(values, groups)):
+    by_recording = _scaled(values, recording)
+    if any(held.mean() > _MOST for held in (*_scaled(values, np.arange(len(samples))), *by_recording)):
         return []
     for groups, whom in ((subject, "each subject's"), (everything, "all")):
         if groups is subject and subject.max() == 0:
             continue
         standard, unit = _scaled(values, groups)
         # shares reach from 0 to 1 by themselves, and codes -1 and 1 may balance; else that comes from a scaler
-        standard &= ~_scaled(values, recording)[0] & ~_codes(values)
+        standard &= ~by_recording[0] & ~_codes(values)
         some, how = (standard, "standardised") if standard.any() else (unit, "scaled to 0 to 1")
         if not standard.any() and unit.mean() <= _MOST:
             continue
@@ -366,13 +367,13 @@ def label_carriers(samples: Samples, folds: list[Fold]) -> list[Finding]:
     rows = np.concatenate([fold.test for fold in folds])
     if len(np.unique(trial[rows])) < LEAST_TRIALS:
         return []
-    table = comparable(samples, np.arange(len(samples)), scaled=False)
+    table = comparable(samples, slice(None), scaled=False)
     columns = _channels(samples)
     if columns is not None and columns.shape[1] > 1:  # windows: the mean of a channel is a feature too
         table = np.concatenate([columns.mean(axis=1), columns.std(axis=1), table], axis=1)
-    means = np.zeros((trial.max() + 1, table.shape[1]))
-    np.add.at(means, trial, table)
-    means /= np.bincount(trial)[:, None]
+    order = np.argsort(trial, kind="stable")
+    pieces = np.split(order, np.flatnonzero(np.diff(trial[order])) + 1)
+    means = np.stack([table[rows].mean(axis=0, dtype=np.float64) for rows in pieces])
     label = y[np.unique(trial, return_index=True)[1]]
     if y.dtype.kind == "f":
         scores, names = np.abs(_correlations(means, label)), np.arange(table.shape[1])
@@ -414,7 +415,7 @@ def _told_by(column: np.ndarray, y: np.ndarray, trial: np.ndarray, folds: list[F
     return float((np.bincount(place, np.concatenate(right)) / np.bincount(place)).mean())
 
 
-def comparable(samples: Samples, rows: np.ndarray, scaled: bool = True) -> np.ndarray:
+def comparable(samples: Samples, rows: np.ndarray | slice, scaled: bool = True) -> np.ndarray:
     """Return the samples as a table of float32, windows without their channels' means, columns scaled on request."""
     parts = []
     for _, array in sorted((samples.X if isinstance(samples.X, dict) else {"X": samples.X}).items()):
@@ -428,7 +429,7 @@ def comparable(samples: Samples, rows: np.ndarray, scaled: bool = True) -> np.nd
                 spread = part.std(axis=0)
                 part = (part - part.mean(axis=0)) / np.where(spread > 0, spread, 1)
         parts.append(part)
-    return np.concatenate(parts, axis=1)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _channels(samples: Samples) -> np.ndarray | None:
@@ -446,11 +447,9 @@ def _channels(samples: Samples) -> np.ndarray | None:
 
 def _scaled(columns: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Say which columns were standardised, and which scaled to 0 to 1, in each group; each of shape (n_columns,)."""
-    start = np.argsort(groups, kind="stable")
-    parts = np.split(columns[start], np.flatnonzero(np.diff(groups[start])) + 1)
     standard, unit = (np.ones(columns.shape[2], dtype=bool) for _ in range(2))
-    for part in parts[:50]:
-        flat = part.reshape(-1, part.shape[2]).astype(np.float64)
+    for group in np.unique(groups)[:50]:
+        flat = columns[groups == group].reshape(-1, columns.shape[2]).astype(np.float64)
         if len(flat) < 3:
             return np.zeros_like(standard), np.zeros_like(unit)
         still, spread = np.ptp(flat, axis=0) == 0, flat.std(axis=0)

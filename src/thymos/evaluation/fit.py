@@ -38,8 +38,6 @@ __all__ = [
     "seed_estimator",
 ]
 
-_LEAST_TIMES = 16  # shorter time courses are sequences of features and have no spectrum
-
 
 @dataclass
 class FoldResult:
@@ -266,10 +264,8 @@ def rated(samples: Samples) -> Samples:
 
 
 def holds_signals(samples: Samples) -> bool:
-    """Whether samples are windows of raw signals, (n_samples, n_channels, n_times), and not features of them."""
-    info = samples.info
-    raw = not isinstance(samples.X, dict) and samples.X.ndim == 3 and samples.X.shape[2] >= _LEAST_TIMES
-    return raw and "sfreq" in info and "features" not in info and info.get("modality") != "features"
+    """Whether samples are windows of raw signals of a known rate."""
+    return samples.raw and "sfreq" in samples.info
 
 
 def permute_trial_labels(samples: Samples, seed: int) -> Samples:

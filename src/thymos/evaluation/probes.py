@@ -28,7 +28,6 @@ TREES, FEW_TREES = 100, 10
 
 _TINY = 1e-30
 _LEAST_ROWS, _MOST_ROWS = 50, 20_000  # of a table in which columns are told apart
-_LEAST_TIMES = 16  # a table of features has no scale, hum or clipping of its own
 
 
 @dataclass(frozen=True)
@@ -148,11 +147,8 @@ class _MeanByValue(RegressorMixin, BaseEstimator):
 
 
 def _windows(samples: Samples) -> np.ndarray | None:
-    """Return windows (n_samples, n_channels, n_times), or None for tables and several modalities."""
-    raw = not isinstance(samples.X, dict) and "features" not in samples.info
-    if not raw or samples.X.ndim != 3 or samples.X.shape[2] < _LEAST_TIMES:
-        return None
-    return samples.X
+    """Return windows (n_samples, n_channels, n_times); None for tables, which have no scale, hum or clipping."""
+    return samples.X if samples.raw else None
 
 
 def _scale(samples: Samples) -> np.ndarray | None:

@@ -36,14 +36,7 @@ __all__ = ["mean_relations", "places", "relations", "strongest"]
 _CHORDS = 20
 _ALIKE = 1e-4  # of the largest weight; labels that differ by less are the same but for rounding
 _INK = "#16324f"
-_REGIONS = {
-    "frontal": (("Fp", "AF", "F"), BLUE),
-    "central": (("FC", "C"), ORANGE),
-    "temporal": (("FT", "T", "TP"), PURPLE),
-    "parietal": (("CP", "P"), GREEN),
-    "occipital": (("PO", "O", "CB", "I"), SKY),
-    "ears": (("A", "M"), GREY),
-}
+_COLOURS = {"frontal": BLUE, "central": ORANGE, "temporal": PURPLE, "parietal": GREEN, "occipital": SKY, "ears": GREY}
 
 
 def relations(view: RunView, table: pd.DataFrame) -> list[Drawn]:
@@ -178,8 +171,7 @@ def _chords(labels: Sequence[str], names: Sequence[str], weights: np.ndarray, si
             linked = {*table["a"], *table["b"]}
             for name, at in angle.items():
                 x, y = np.cos(at), np.sin(at)
-                colour = _REGIONS[regions[name]][1] if regions[name] else GREY
-                ax.plot(x, y, "o", ms=4.5 if name in linked else 3, color=colour, mew=0)
+                ax.plot(x, y, "o", ms=4.5 if name in linked else 3, color=_COLOURS.get(regions[name], GREY), mew=0)
                 left = x < -1e-9
                 ax.text(1.07 * x, 1.07 * y, name, fontsize=7 if len(names) <= 34 else 5.5, va="center",
                         ha="right" if left else "left", rotation=np.degrees(at) + 180 * left, rotation_mode="anchor",
@@ -194,7 +186,7 @@ def _chords(labels: Sequence[str], names: Sequence[str], weights: np.ndarray, si
         ]
         handles += [
             Line2D([], [], color=colour, ls="", marker="o", ms=5, label=region)
-            for region, (_, colour) in _REGIONS.items()
+            for region, colour in _COLOURS.items()
             if region in regions.values()
         ]
         if handles:
@@ -211,6 +203,7 @@ def _chord(ax: Any, a: float, b: float, **style: Any) -> None:
 
 
 def _region(name: str) -> str:
-    """Return the region of an electrode by the letters of its name, empty for other channels."""
+    """Return the part of the scalp that an electrode lies over, by its letters; empty for other channels."""
     letters = name.rstrip("0123456789hH").rstrip("zZ")
-    return next((region for region, (starts, _) in _REGIONS.items() if letters in starts), "")
+    parts = {**load_object("thymos.signals.topography:LOBES"), "ears": ("A", "M")}
+    return next((part for part, starts in parts.items() if letters in starts), "")

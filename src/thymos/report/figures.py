@@ -340,13 +340,12 @@ def calibration(view: RunView, methods: list[str]) -> str:
     part = part.assign(code=part["label"].map({c: k for k, c in enumerate(view.classes)}))
     columns = [f"p{k}" for k in range(len(view.classes))]
     cards = list(view.protocols.values())
-    colours = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
     with mpl.rc_context(STYLE):
         fig = Figure(figsize=(min(10.5, 3.5 * len(cards)), 3.6), layout="constrained")
         axes = np.atleast_1d(fig.subplots(1, len(cards), sharey=True))
         for ax, card in zip(axes, cards, strict=True):
             ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
-            for method, colour in zip(methods, colours, strict=False):
+            for method in methods[: len(COLOURS)]:
                 mine = part[(part["protocol"] == card.name) & (part["method"] == method)]
                 if mine.empty:
                     continue
@@ -354,7 +353,15 @@ def calibration(view: RunView, methods: list[str]) -> str:
                 bins = calibration_bins(codes, probabilities)
                 error = expected_calibration_error(codes, probabilities)
                 label = f"{view.methods[method]} ({error:.2f})"
-                ax.plot(bins["confidence"], bins["accuracy"], marker="o", ms=3, lw=1.2, color=colour, label=label)
+                ax.plot(
+                    bins["confidence"],
+                    bins["accuracy"],
+                    marker="o",
+                    ms=3,
+                    lw=1.2,
+                    color=look(view, method)["color"],
+                    label=label,
+                )
             _title(ax, card)
             ax.set_xlim(0.9 / len(view.classes), 1.01)
             ax.set_ylim(0, 1.02)

@@ -271,7 +271,7 @@ def blocks(
         if keep.any():
             some = True
             columns = {"start": start[keep], "stop": stop[keep], "marks": marks[keep], "notes": "; ".join(signal.notes)}
-            yield Block(X[keep].astype(np.float32), pd.DataFrame({**recording.meta, **columns}), info)
+            yield Block(X[keep].astype(np.float32, copy=False), pd.DataFrame({**recording.meta, **columns}), info)
     if info is None and without is not None:
         without.signal(modality)  # says which ones there are
     if not some:

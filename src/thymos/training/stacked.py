@@ -82,13 +82,14 @@ class _Model:
     """One model of a stack, and what is known of it."""
 
     estimator: TorchEstimator
+    module: nn.Module
     ready: Prepared
     generator: torch.Generator
     first: int  # of its samples among those of all
     first_held: int
-    weight: torch.Tensor | None
+    criterion: nn.Module
     history: list[dict[str, Any]] = field(default_factory=list)
-    best: tuple[float, int, dict[str, torch.Tensor]] = (np.inf, 0, field(default_factory=dict))
+    best: tuple[float, int, dict[str, torch.Tensor]] = (np.inf, 0, {})
     lowest: float = np.inf
     misses: int = 0
 
@@ -284,18 +285,17 @@ def _beside(values: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
     """Train models of equal shape as one stack."""
     lead, device = estimators[0], ready[0].device
-    modules, models = [], []
+    models = []
     ends = np.cumsum([0, *(len(one.X) for one in ready)])
     held_ends = np.cumsum([0, *(0 if one.held is None else len(one.held[0]) for one in ready)])
     with reproducible(ready[0].seed, device, lead.deterministic):
         for number, (estimator, one) in enumerate(zip(estimators, ready, strict=True)):
             torch.manual_seed(one.seed)
-            modules.append(estimator.build(one.X.shape[1:], one.n_outputs).to(device))
+            module = estimator.build(one.X.shape[1:], one.n_outputs).to(device)
             generator = torch.Generator()
             generator.set_state(torch.get_rng_state())
-            weight = getattr(one.criterion(), "weight", None)
-            models.append(_Model(estimator, one, generator, int(ends[number]), int(held_ends[number]), weight))
-            models[-1].best = (np.inf, 0, {})
+            first, first_held = int(ends[number]), int(held_ends[number])
+            models.append(_Model(estimator, module, one, generator, first, first_held, one.criterion()))
         X, y = (_joined([getattr(one, name) for one in ready], device) for name in "Xy")
         counts = None
         if ready[0].weight is not None:
@@ -304,19 +304,18 @@ def _train(estimators: list[TorchEstimator], ready: list[Prepared]) -> None:
         if ready[0].held is not None:
             parts = [cast("tuple[np.ndarray, np.ndarray]", one.held) for one in ready]
             held = _joined([part[0] for part in parts], device), _joined([part[1] for part in parts], device)
-        _epochs(lead, modules, models, X, y, held, counts)
+        _epochs(lead, models, X, y, held, counts)
 
 
 def _epochs(
     lead: TorchEstimator,
-    modules: list[nn.Module],
     models: list[_Model],
     X: torch.Tensor,
     y: torch.Tensor,
     held: tuple[torch.Tensor, torch.Tensor] | None,
     counts: torch.Tensor | None,
 ) -> None:
-    stack, active = _Stack(modules, X[:2], type(lead).__name__), list(models)
+    stack, active = _Stack([model.module for model in models], X[:2], type(lead).__name__), list(models)
     loss_of = _loss(lead, models)
     for epoch in range(1, lead.max_epochs + 1):
         begin, lr = time.perf_counter(), _lr(lead, epoch)
@@ -345,7 +344,7 @@ def _epochs(
                 going.append(row)
         last = epoch == lead.max_epochs
         for row in range(len(active)) if last else sorted(set(range(len(active))) - set(going)):
-            _finish(active[row], modules[models.index(active[row])], stack.state(row))
+            _finish(active[row], stack.state(row))
         if last or not going:
             return
         if len(going) < len(active):
@@ -366,10 +365,10 @@ def _goes_on(lead: TorchEstimator, model: _Model, stack: _Stack, row: int, epoch
     return model.misses < cast(int, lead.patience)
 
 
-def _finish(model: _Model, module: nn.Module, state: dict[str, torch.Tensor]) -> None:
+def _finish(model: _Model, state: dict[str, torch.Tensor]) -> None:
     _, epoch, best = model.best
-    module.load_state_dict(best or state)
-    model.estimator.finish(module, model.history, epoch or None if model.ready.chosen else None)
+    model.module.load_state_dict(best or state)
+    model.estimator.finish(model.module, model.history, epoch or None if model.ready.chosen else None)
 
 
 def _judge(
@@ -402,10 +401,10 @@ def _judge(
 
 def _loss(lead: TorchEstimator, models: list[_Model]) -> Any:
     """Return a function from outputs and targets, (n_models, batch, ...), to the loss of each model."""
-    criterion = models[0].ready.criterion()
+    criterion = models[0].criterion
 
     def weighted(outputs: torch.Tensor, y: torch.Tensor, own: list[_Model], counts: torch.Tensor) -> torch.Tensor:
-        criteria = [model.ready.criterion() for model in own]
+        criteria = [model.criterion for model in own]
         return torch.stack([weighted_loss(*each) for each in zip(criteria, outputs, y, counts, strict=True)])
 
     def error(
@@ -423,7 +422,8 @@ def _loss(lead: TorchEstimator, models: list[_Model]) -> Any:
     ) -> torch.Tensor:
         if counts is not None:
             return weighted(outputs, y, own, counts)
-        weight = None if own[0].weight is None else torch.stack([cast(torch.Tensor, model.weight) for model in own])
+        weights = [model.criterion.weight for model in own]
+        weight = None if weights[0] is None else torch.stack(cast("list[torch.Tensor]", weights))
 
         def one(out: torch.Tensor, target: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
             return nn.functional.cross_entropy(out, target, w, label_smoothing=criterion.label_smoothing)
