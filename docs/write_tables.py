@@ -1,4 +1,4 @@
-"""Write the table of the five systems into README.md and docs/systems.md from stored results, and what follows from it.
+"""Write the tables of the five systems into README.md and docs/systems.md from stored results, and what follows.
 
 Run: python docs/write_tables.py. Between the two marks of a page everything is replaced.
 """
@@ -264,21 +264,23 @@ def rival(row: Row) -> str:
 
 
 def made() -> str:
-    """Return the table in Markdown."""
-    head = "| system | claimed | measured on | number | honest | chance | majority class | best rival | LEAKY |"
-    lines = [head, "|---|---|---|---|---|---|---|---|---|"]
+    """Return a table for each system in Markdown."""
+    parts = []
     for name, system in SYSTEMS.items():
-        claim = f"{system.claim} ({system.source})"
-        for number, row in enumerate(row for row in ROWS if row.system == name):
-            honest, leaky = cell(row, row.honest, row.table), cell(row, row.leaky, row.leaky_table or row.table)
-            head = "| |" if number else f"| {system.title} | {claim}"  # said once
-            what = f"{row.metric.replace('_', ' ')} by {row.unit or row.level}"
-            chance, commonest = (
+        claim = f"**{system.title}** ({system.source}); claimed: {system.claim}"
+        lines = [textwrap.fill(claim, 120, break_long_words=False, break_on_hyphens=False), ""]
+        lines += ["| measured on | number | honest | chance | majority class | best rival | LEAKY |"]
+        lines += ["|---|---|---|---|---|---|---|"]
+        for row in (row for row in ROWS if row.system == name):
+            chance, majority = (
                 f"{found(row.table, method, row.honest, row.level, row.metric)[column]:.2f}"
                 for method, column in ((row.method, "chance"), ("majority", "value"))
             )
-            lines.append(f"{head} | {row.data} | {what} | {honest} | {chance} | {commonest} | {rival(row)} | {leaky} |")
-    return "\n".join(lines) + "\n"
+            cells = [row.data, f"{row.metric.replace('_', ' ')} by {row.unit or row.level}"]
+            cells += [cell(row, row.honest, row.table), chance, majority, rival(row)]
+            lines.append(f"| {' | '.join([*cells, cell(row, row.leaky, row.leaky_table or row.table)])} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
 
 
 def _looked_up(match: re.Match) -> str:
