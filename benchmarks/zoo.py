@@ -7,6 +7,7 @@ Run: thymos run zoo-simulated --out runs/zoo-simulated
      python benchmarks/zoo.py runs/mgan-d3 --planned
      python benchmarks/zoo.py runs/fer2013 --metrics accuracy macro_f1 --recalls
      python benchmarks/zoo.py runs/hku956-physio --planned --auc
+     python benchmarks/zoo.py runs/ravdess --planned --people
 
 Every pair of methods, or one method and each of its rivals, or what the study planned, is compared by
 `thymos.evaluation.compare_methods`: paired differences of values for each subject (for Muse, with four persons, each
@@ -59,6 +60,13 @@ def ranked(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def by_person(view: RunView) -> pd.DataFrame:
+    """Return what each method reaches for each person under honest protocols, mean over folds and seeds."""
+    rows = view.rows.query("labels == 'true' and level == @view.level and subject != 'all'")
+    rows = rows[rows["protocol"].isin([card.name for card in view.honest])]
+    return rows.groupby(["protocol", "method", "subject"], as_index=False)[view.metric].mean()
+
+
 def main() -> None:
     """Print the tables and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -69,6 +77,7 @@ def main() -> None:
     parser.add_argument("--metrics", nargs="+", help="which to store, the study's own by default")
     parser.add_argument("--recalls", action="store_true", help="store the recall of each class too")
     parser.add_argument("--auc", action="store_true", help="store the area under the ROC curve inside people too")
+    parser.add_argument("--people", action="store_true", help="store what is reached for each person too")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
     for run in options.runs:
@@ -80,6 +89,8 @@ def main() -> None:
             (options.out / f"{name}.recalls.csv").write_text(view.recalls.to_csv(index=False, float_format="%.6g"))
         if options.auc:
             (options.out / f"{name}.auc.csv").write_text(ranked(view).to_csv(index=False, float_format="%.6g"))
+        if options.people:
+            (options.out / f"{name}.people.csv").write_text(by_person(view).to_csv(index=False, float_format="%.4g"))
         unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
         if unknown:
             parser.error(f"{run} has no method {', '.join(sorted(unknown))}")

@@ -1086,3 +1086,48 @@ def test_the_muse_recordings_of_the_pages_are_those_stored():
                 words += f" ({row['seed_sd']:.3f})" if row["n_seeds"] > 1 else ""
                 assert cell == words
             assert cells[3] == f"{table.loc['random_window', MUSE[title], 'permuted']['value']:.2f}"
+
+
+def test_what_is_heard_in_voices_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "ravdess.quick.csv", dtype={"labels": str}).query("level == 'trial'")
+    true = stored.query("labels == 'true'").set_index(["method", "protocol"])
+    names = {
+        **{"convolutions, GRU, attention": "attention", "convolutions": "cnn", "eGeMAPS and SVM": "egemaps"},
+        **{"pitch, pauses, pace": "prosody", "loudness alone": "level", "duration alone": "duration"},
+    }
+    protocols = ("published", "statement", "half", "random_utterance")
+    shown = rows_of("speech.md", 5, "Voices that were never heard**")
+    for title, method in names.items():
+        for cell, protocol in zip(shown[title], protocols, strict=True):
+            if cell == "-":
+                assert (method, protocol) not in true.index
+            else:
+                row = true.loc[(method, protocol)]
+                assert cell == f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
+    page = " ".join((ROOT / "docs" / "speech.md").read_text().split())
+    compared = {(r["a"], r["b"]): r for r in stored_as("ravdess.quick")["published"]["compared"]}
+    best = compared["cnn", "egemaps"]
+    assert f"convolutions by {best['difference']:.3f}, p {best['p_holm']:.3f} after Holm" in page
+    best = compared["cnn", "attention"]
+    assert f"alone (by {-best['difference']:.3f}, p {best['p_holm']:.2f})" in page
+    known = {
+        m: true.loc[(m, "random_utterance"), "value"] - true.loc[(m, "published"), "value"] for m in ("cnn", "egemaps")
+    }
+    assert f"add {known['cnn']:.3f} to convolutions and {known['egemaps']:.3f} to eGeMAPS" in page
+    people = pd.read_csv(ROOT / "results" / "ravdess.quick.people.csv")
+    people = people.pivot(index="subject", columns=["protocol", "method"], values="balanced_accuracy")
+    costs = people["half"] - people["statement"]
+    assert f"costs convolutions {costs['cnn'].mean():.3f} beside `half`" in page
+    assert f"({(costs['cnn'] > 0).sum()} of 24 actors lose), and eGeMAPS {costs['egemaps'].mean():.3f}:" in page
+    each = people["published"]["attention"]
+    assert f"reach {each.min():.2f} to {each.max():.2f} with attention" in page
+    gaps = {row["method"]: row for row in stored_as("ravdess.quick.inspected")["gaps"][0]["gaps"]}
+    first, second, third = (gaps[name] for name in ("attention", "cnn", "egemaps"))
+    interval = f"[{first['low']:.2f}, {first['high']:.2f}] (p {first['p']:.3f}, before any correction)"
+    words = f"with attention by {first['gap']:.3f} {interval}, with convolutions by {second['gap']:.3f}"
+    words += f" (p {second['p']:.2f}) and eGeMAPS by {third['gap']:.3f} (p {third['p']:.2f})"
+    assert words in page
+    assert {row["best"] for row in gaps.values()} == {"female"}
+    permuted = stored.query("labels == 'permuted'")["value"]
+    assert "0.12 to 0.13 for eGeMAPS" in page
+    assert (permuted.min().round(2), permuted.max().round(2)) == (0.12, 0.13)

@@ -165,8 +165,8 @@ def _claimed(view: RunView, claim: dict[str, Any], say: Callable[[float | None],
         return ""
     words = f"(95 % interval {say(honest.low)} to {say(honest.high)}, chance {say(honest.chance)})"
     of = "" if metric == view.metric else f" {title_of(metric)}"
-    reached = f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). {method} reaches "
-    reached += f"{say(here.value)}{of} here"
+    reached = f"Claimed: {say(claim['value'])} ({claim['text']}, {claim['source']}). Here {method} reaches "
+    reached += f"{say(here.value)}{of}"
     if not card.leaky:
         which = (
             ", which the claim states" if claim.get("stated", True) else "; how the claim divided samples is not known"
