@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -247,11 +248,11 @@ def test_the_place_can_be_chosen(monkeypatch, tmp_path):
 
 def test_a_sweep_leaves_what_a_living_process_is_writing(cache):
     cache.folder.mkdir()
-    mine = cache.folder / f".fresh-{module.socket.gethostname()}-{os.getpid()}-abc"
+    mine = cache.folder / f".fresh-{socket.gethostname()}-{os.getpid()}-abc"
     other = cache.folder / ".fresh-another.machine-1-abc"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    gone = cache.folder / f".fresh-{module.socket.gethostname()}-{dead.pid}-abc"
+    gone = cache.folder / f".fresh-{socket.gethostname()}-{dead.pid}-abc"
     for folder in (mine, other, gone):
         folder.mkdir()
     cache.samples(FACTS, Maker())

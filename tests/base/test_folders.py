@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from thymos.base.errors import InputError
-from thymos.base.folders import check_place, whole_file, whole_folder
+from thymos.base.folders import check_place, existing, whole_file, whole_folder
 
 
 def write(place, text, overwrite=False):
@@ -92,3 +92,12 @@ def test_an_error_of_what_is_read_is_not_put_down_to_what_is_written(tmp_path):
     with pytest.raises(FileNotFoundError, match="elsewhere"), whole_file(tmp_path / "table.csv"):
         (tmp_path / "elsewhere").read_text()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_nearest_place_that_exists_is_found(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    assert existing(tmp_path) == tmp_path
+    assert existing(tmp_path / "a" / "b") == tmp_path
+    assert existing(tmp_path / "file" / "b") == tmp_path / "file"
+    monkeypatch.chdir(tmp_path)
+    assert existing(Path("not") / "there") == tmp_path

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import InputError
-from thymos.evaluation.engines import _remove_abandoned
+from thymos.base.folders import remove_abandoned
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
@@ -189,6 +189,6 @@ def test_what_killed_processes_leave_behind_is_removed(tmp_path, monkeypatch):
     for owner in (child.pid, os.getpid(), "mine"):
         (tmp_path / f"{head}{owner}-x").mkdir()
     (tmp_path / f".thymos-elsewhere-{child.pid}-x").mkdir()  # another machine's number means nothing here
-    _remove_abandoned(tmp_path)
+    remove_abandoned(tmp_path, ".thymos-")
     left = {path.name for path in tmp_path.glob(".thymos-*")}
     assert left == {f"{head}{os.getpid()}-x", f"{head}mine-x", f".thymos-elsewhere-{child.pid}-x"}

@@ -423,8 +423,9 @@ def test_trials_are_exchanged_whole_and_within_a_person():
                 assert (np.diff(start[donors[mine]]) >= 0).all()
     with pytest.raises(InputError, match="trial or window"):
         module._donors(meta, "subject", None, rng)
-    with pytest.raises(InputError, match=r"no column 'sbject'.*subject"):
+    with pytest.raises(InputError, match=r"no column 'sbject'.*subject") as error:
         module._donors(meta, "trial", "sbject", rng)
+    assert error.value.fits.endswith(", or None")
     with pytest.raises(InputError, match="within=None"):
         module._donors(meta[meta["trial"].isin(["s0-t0", "s1-t0"])], "trial", "subject", rng)
 

@@ -149,6 +149,17 @@ def test_without_a_validation_part_all_epochs_are_trained(fusion, parts):
     assert [epoch["epoch"] for epoch in model.history_] == list(range(1, len(model.history_) + 1))
 
 
+def test_stacking_names_the_classes_that_its_validation_part_lacks(parts, words):
+    (X, y), (X_held, y_held), (X_test, y_test) = parts
+    some = np.flatnonzero(y_held == "glad")
+    held = cut(X_held, some), y_held[some]
+    with pytest.raises(InputError) as error:
+        small("stacking").fit(X, y, validation=held)
+    words(error.value, "lacks calm, tense", "every class of training", "fusion='independent'")
+    for fusion in ("average", "independent"):  # what is recommended silences no class instead
+        assert small(fusion).fit(X, y, validation=held).score(X_test, y_test) > 0.65
+
+
 def test_stacking_holds_whole_trials_back(parts, monkeypatch):
     (X, y), _, _ = parts
     order = np.argsort(y, kind="stable")
@@ -265,8 +276,9 @@ def test_training_samples_that_do_not_fit_are_refused(parts, words):
     (X, y), _, _ = parts
     with pytest.raises(InputError, match="encoders of a, b"):
         small("concat").fit({"a": X["a"]}, y)
-    with pytest.raises(InputError, match="Lengths differ"):
+    with pytest.raises(InputError, match="Lengths differ: a 400, b 5, y 400") as error:
         small("concat").fit({"a": X["a"], "b": X["b"][:5]}, y)
+    words(error.value, "as many labels")
     gone = {**X, "a": np.where((y == "calm")[:, None], np.nan, X["a"])}
     with pytest.raises(InputError, match="some class has the modality 'a'"):
         small("concat").fit(gone, y)

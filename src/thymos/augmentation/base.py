@@ -23,6 +23,7 @@ from thymos.base.samples import add_synthetic
 __all__ = ["Augmenter", "synthetic_budget"]
 
 _NEARLY = 0.9  # of the wanted samples, below which it is said
+_AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in networks
 
 
 class Augmenter(BaseSampler):
@@ -102,9 +103,14 @@ class Augmenter(BaseSampler):
         """
         raise TypeError(f"{type(self).__name__} does not say what it makes: override draw()")
 
-    def withdrawn(self) -> bool:
-        """Whether nothing is added after all, of any class; asked when all were drawn."""
-        return False
+    def of_training(self) -> dict[str, Any]:
+        """Return the parameters that decide on networks that a sampler trains."""
+        return {name: value for name, value in self.get_params().items() if name not in _AFTER_TRAINING}
+
+    def withdraw(self, why: str) -> None:
+        """Add nothing after all, of any class, and say why in a warning and in ``refused_``."""
+        self.refused_: str | dict[Any, str] = why  # of some classes alone, class to why
+        warnings.warn(f"Nothing is generated: {why}.", stacklevel=2)
 
     def check(self) -> None:
         """Refuse impossible parameters.
@@ -190,11 +196,12 @@ class Augmenter(BaseSampler):
         if wanted:
             self.learn(data, y, meta, rng)
         made = {label: self.draw(data, y, meta, label, count, rng) for label, count in wanted.items()}
-        if wanted and self.withdrawn():
+        refused = getattr(self, "refused_", "")
+        if isinstance(refused, str) and refused:  # a mapping has the classes that are refused by themselves
             made = {}  # of no class, also where one was drawn before another failed
         self.n_made_ = {label: len(made[label][0]) if label in made else 0 for label in self.sampling_strategy_}
         made_all, wanted_all = sum(self.n_made_.values()), sum(wanted.values())
-        if made_all < _NEARLY * wanted_all and not getattr(self, "refused_", ""):
+        if made_all < _NEARLY * wanted_all and not refused:
             warnings.warn(f"{made_all} of {wanted_all} wanted samples were made.", stacklevel=2)
         samples = np.concatenate([real, *(_like(new, real.dtype) for new, _ in made.values())])
         labels = np.concatenate([y, *(np.full(self.n_made_[label], label, dtype=y.dtype) for label in made)])

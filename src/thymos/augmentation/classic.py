@@ -5,7 +5,6 @@ They are also the controls that a generative sampler has to beat.
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy import fft
 from sklearn.neighbors import NearestNeighbors
 
 from thymos.augmentation.base import Augmenter
-from thymos.base.checks import check_number
+from thymos.base.checks import check_number, check_whole
 from thymos.base.errors import InputError
 
 __all__ = [
@@ -165,8 +164,7 @@ class Smote(Augmenter):
     def check(self) -> None:
         """Refuse a number of neighbours below 1."""
         super().check()
-        if isinstance(self.neighbours, bool) or not isinstance(self.neighbours, Integral) or self.neighbours < 1:
-            raise InputError(f"neighbours={self.neighbours!r} came.", fits="a whole number of at least 1")
+        check_whole("neighbours", self.neighbours)
 
     def draw(
         self, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | None, label: Any, count: int, rng: np.random.Generator

@@ -38,7 +38,6 @@ _JUDGED = 512  # samples at most that a checkpoint is judged on
 _BY_HEART = 0.5  # error of fillings of training samples over that of held-out ones, below which they are known
 _FOLDS, _FEWEST = 3, 4  # of the auxiliary classifier; samples of trials held back, of which fewer say nothing
 _WEIGHTS = ("penalty", "reconstruction", "classification", "diversity")
-_AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
 
 
 class MaskedElectrodeGAN(Augmenter):
@@ -190,8 +189,7 @@ class MaskedElectrodeGAN(Augmenter):
         self.mean_, self.scale_ = mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
         with reproducible(seed, device, self.deterministic):
             game = self._game(device, seed)
-            parameters = {k: v for k, v in self.get_params().items() if k not in _AFTER_TRAINING}
-            kept = checkpoint("gan", planes, codes, names, trials, seed, parameters)
+            kept = checkpoint("gan", planes, codes, names, trials, seed, self.of_training())
             schedule = Schedule(
                 self.max_steps, self.critic_steps, self.batch_size, self.lr, (0.0, 0.9), self.average, self.judge_every
             )
@@ -206,13 +204,9 @@ class MaskedElectrodeGAN(Augmenter):
         if trained.stopped:
             warnings.warn(f"The generator's training ended early: {trained.stopped}.", stacklevel=2)
         if not trained.best_step:
-            self._refuse(f"its training failed: {trained.stopped}")
+            self.withdraw(f"its training failed: {trained.stopped}")
         elif held.any() and self.filtered:
             self._test_memory(seed)
-
-    def withdrawn(self) -> bool:
-        """Whether nothing is added after all."""
-        return bool(self.refused_)
 
     def draw(
         self, X: np.ndarray, y: np.ndarray, meta: pd.DataFrame | None, label: Any, count: int, rng: np.random.Generator
@@ -246,7 +240,7 @@ class MaskedElectrodeGAN(Augmenter):
             parents.append(rows[kept])
         self.acceptance_[label] = {name: number / drawn for name, number in passed.items()} if drawn else {}
         if self.acceptance_[label].get("class", 1.0) < _LEAST:
-            self._refuse(f"only {self.acceptance_[label]['class']:.0%} of the samples of class {label!s} look like it")
+            self.withdraw(f"only {self.acceptance_[label]['class']:.0%} of the samples of class {label!s} look like it")
             return nothing
         return (np.concatenate(parts), np.concatenate(parents)) if parts else nothing
 
@@ -414,12 +408,12 @@ class MaskedElectrodeGAN(Augmenter):
         found = memorisation(x[facts.train], x[facts.held], made.reshape(len(made), -1), trials, seed)
         self.memorised_ = found = {**found, "recall": self._recall(rng)}
         if found["recall"] < _BY_HEART:
-            self._refuse(
+            self.withdraw(
                 f"it fills in by heart what it was trained on (error at hidden electrodes of training samples over "
                 f"that of held-out ones: {found['recall']:.2f})"
             )
         elif found["memorised"]:
-            self._refuse(
+            self.withdraw(
                 f"it returns what it was trained on (distance to the nearest training sample over that to the nearest "
                 f"held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g})"
             )
@@ -433,10 +427,6 @@ class MaskedElectrodeGAN(Augmenter):
             missed = (game.filled(self.generator_, at, hidden, rng) - game.x[at]).square()
             errors.append(float(_over(hidden, missed).sqrt().median()))
         return errors[0] / max(errors[1], 1e-12)
-
-    def _refuse(self, why: str) -> None:
-        self.refused_ = why
-        warnings.warn(f"Nothing is generated: {why}.", stacklevel=2)
 
     def check(self) -> None:
         """Refuse impossible parameters."""

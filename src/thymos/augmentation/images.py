@@ -37,7 +37,6 @@ _JUDGE: dict[str, Any] = {
     "class_weight": "balanced",  # else a rare class would be refused for being rare
 }
 _UNIT = 8  # sides of photographs are multiples of it: three layers halve them
-_AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
 
 
 class FaceDCGAN(Augmenter):
@@ -266,8 +265,7 @@ class FaceDCGAN(Augmenter):
         play = self._play
         play.generator, play.critic = networks
         play.only = None if stage == "all" else int(np.searchsorted(self.classes_, stage))
-        parameters = {k: v for k, v in self.get_params().items() if k not in _AFTER_TRAINING}
-        kept = checkpoint("dcgan", *self._facts, str(stage), parameters)
+        kept = checkpoint("dcgan", *self._facts, str(stage), self.of_training())
         schedule = Schedule(
             steps, 1, self.batch_size, self.lr, (0.5, 0.999), self.average, self.judge_every, amp=self.amp
         )

@@ -20,6 +20,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.random import child_seed, generator
 
@@ -520,8 +521,7 @@ def gan_report(
         If shapes, lengths or classes do not fit, values are missing, nothing varies, or no class has enough samples.
     """
     for name, value, least in (("k", k, 1), ("draws", draws, 1), ("permutations", permutations, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r} came.", fits=f"a whole number of at least {least}")
+        check_whole(name, value, least)
     names = ("train", "held", "generated")
     parts = {name: _part(name, part) for name, part in zip(names, (train, held, generated), strict=True)}
     X, notes = _standardised({name: part[0] for name, part in parts.items()})

@@ -40,7 +40,6 @@ _BEATS, _CHANGE = (40 / 60, 180 / 60), 30 / 60  # Hz; Hz/s: what a heart does
 _OFTEN = 0.5  # share of real sequences that are heart rates, below which a channel of that name is none
 _BANDS, _DEVIATIONS = 8, 3.0  # of the spectrum, and how far these may be from those of real sequences
 _FLOOR = 1e-6  # of power, of what was scaled to -1 and 1
-_AFTER_TRAINING = ("ratio", "sampling_strategy", "weight", "filtered", "tries")  # have no say in the networks
 
 
 class SequenceRCGAN(Augmenter):
@@ -191,8 +190,7 @@ class SequenceRCGAN(Augmenter):
         every = max(1, round(self.noise_every * self.sfreq))
         game = _Sequences(sequences[:, self._own], codes, held, networks, every, seed, device)
         game.changes, game.steady = self.changes, self.steady
-        parameters = {k: v for k, v in self.get_params().items() if k not in _AFTER_TRAINING}
-        kept = checkpoint("rcgan", sequences, codes, trials, seed, parameters)
+        kept = checkpoint("rcgan", sequences, codes, trials, seed, self.of_training())
         schedule = Schedule(
             *(self.max_steps, 1, self.batch_size, self.lr, (0.5, 0.9), self.average, self.judge_every), self.critic_lr
         )
@@ -206,7 +204,7 @@ class SequenceRCGAN(Augmenter):
         if trained.stopped:
             warnings.warn(f"The generator's training ended early: {trained.stopped}.", stacklevel=2)
         if not trained.best_step:
-            self._refuse(f"its training failed: {trained.stopped}")
+            self.withdraw(f"its training failed: {trained.stopped}")
         elif held.any() and self.filtered:
             self._test_memory()
 
@@ -233,7 +231,7 @@ class SequenceRCGAN(Augmenter):
             drawn, kept_all = drawn + wanted, kept_all + int(kept.sum())
         self.acceptance_[label] = {name: number / drawn for name, number in passed.items()} if drawn else {}
         if self.filtered and kept_all < _LEAST * drawn:
-            self._refuse(f"only {kept_all / drawn:.0%} of the sequences of class {label!s} pass the filter")
+            self.withdraw(f"only {kept_all / drawn:.0%} of the sequences of class {label!s} pass the filter")
         return np.concatenate(made).astype(X.dtype), np.full(kept_all, -1)
 
     @property
@@ -275,14 +273,6 @@ class SequenceRCGAN(Augmenter):
         if not (isinstance(self.sfreq, (int, float)) and 0 < self.sfreq < np.inf):
             raise InputError(f"sfreq={self.sfreq!r} came.", fits="a positive rate in Hz")
 
-    def withdrawn(self) -> bool:
-        """Whether nothing is added after all."""
-        return bool(self.refused_)
-
-    def _refuse(self, why: str) -> None:
-        self.refused_ = why
-        warnings.warn(f"Nothing is generated: {why}.", stacklevel=2)
-
     def _whole(self, made: np.ndarray) -> np.ndarray:
         """Return sequences (n, n_own_channels, n_times) with all channels, in the shape of a sample."""
         sequences = np.empty((len(made), len(self._own) + (self._slope is not None), made.shape[2]), dtype=made.dtype)
@@ -320,7 +310,7 @@ class SequenceRCGAN(Augmenter):
                 continue
             self.memorised_, worst = found, found["ratio"]
             if found["memorised"]:
-                self._refuse(
+                self.withdraw(
                     f"it returns what it was trained on for class {label!s} (distance to the nearest training sequence "
                     f"over that to the nearest held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g}; "
                     f"{found['close']:.0%} are as close as copies)"

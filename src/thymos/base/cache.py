@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import Any
 
 from thymos.base.code import code_digest, versions
 from thymos.base.errors import InputError, ThymosError
+from thymos.base.folders import mine, remove_abandoned
 from thymos.base.samples import Samples
 from thymos.base.writer import Block, SamplesWriter
 
@@ -125,7 +125,7 @@ class Cache:
         found = _read(place)
         if found is not None:
             return found
-        self._sweep()
+        remove_abandoned(self.folder, _PREFIX)
         fresh = self._fresh()
         try:
             self._guarded(fresh.mkdir, parents=True)
@@ -166,7 +166,7 @@ class Cache:
                 size += _size(gone)
                 shutil.rmtree(gone, ignore_errors=True)
         if wanted is None:
-            self._sweep()
+            remove_abandoned(self.folder, _PREFIX)
             with suppress(OSError):
                 (self.folder / _DIGESTS).unlink()
         return size
@@ -250,7 +250,7 @@ class Cache:
 
     def _fresh(self) -> Path:
         """Return a new name for what this process is making or taking away."""
-        return self.folder / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+        return self.folder / f"{mine(_PREFIX)}{uuid.uuid4().hex}"
 
     def _guarded(self, function: Callable, *arguments: Any, **options: Any) -> Any:
         """Call a function that writes to the cache."""
@@ -261,18 +261,6 @@ class Cache:
                 f"The cache {self.folder} cannot be written to: {error}.",
                 do="free some space, set THYMOS_CACHE to another folder, or do without it (--no-cache, cache=None)",
             ) from None
-
-    def _sweep(self) -> None:
-        """Remove what processes of this machine that are no more have left unfinished."""
-        if os.name != "posix":
-            return  # elsewhere there is no harmless way to ask for a process
-        for path in self.folder.glob(f"{_PREFIX}{socket.gethostname()}-*"):
-            try:
-                os.kill(int(path.name.rsplit("-", 2)[1]), 0)
-            except ProcessLookupError:
-                shutil.rmtree(path, ignore_errors=True)
-            except (ValueError, PermissionError):
-                continue
 
 
 def _version() -> dict[str, Any]:

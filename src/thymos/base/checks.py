@@ -9,7 +9,7 @@ import numpy as np
 
 from thymos.base.errors import InputError
 
-__all__ = ["check_number"]
+__all__ = ["check_number", "check_whole"]
 
 
 def check_number(name: str, value: Any, low: float = 0.0, high: float = np.inf) -> None:
@@ -23,3 +23,14 @@ def check_number(name: str, value: Any, low: float = 0.0, high: float = np.inf) 
     if not (real and np.isfinite(value) and low <= value <= high):
         fits = f"a number from {low:g} to {high:g}" if np.isfinite(high) else f"a number of at least {low:g}"
         raise InputError(f"{name}={value!r} came.", fits=fits)
+
+
+def check_whole(name: str, value: Any, low: int = 1) -> None:
+    """Refuse a parameter that is no whole number, or one below `low`; ``True`` and ``1.0`` are none.
+
+    Raises
+    ------
+    InputError
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise InputError(f"{name}={value!r} came.", fits=f"a whole number of at least {low}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from thymos import __version__
+from thymos.base.folders import existing
 
 __all__ = ["Line", "environment", "extras"]
 
@@ -65,9 +66,7 @@ def environment(cache: Path) -> Iterator[Line]:
     yield _accelerator()
     memory = _memory()
     yield Line("memory", "ok" if memory is None or memory > 4e9 else "note", _bytes(memory))
-    place = cache.absolute()
-    while not place.exists():
-        place = place.parent
+    place = existing(cache)
     writable, free = os.access(place, os.W_OK), shutil.disk_usage(place).free
     enough = writable and free > _FREE
     yield Line(

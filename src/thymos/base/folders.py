@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from thymos.base.errors import InputError
 
-__all__ = ["check_above", "check_place", "whole_file", "whole_folder"]
+__all__ = ["check_above", "check_place", "existing", "mine", "remove_abandoned", "whole_file", "whole_folder"]
 
 
 def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, overwrite: bool = False) -> Path:
@@ -64,11 +65,36 @@ def check_above(folder: Path) -> None:
     InputError
         If it is so.
     """
-    above = folder.absolute().parent
-    while not above.exists():
-        above = above.parent
+    above = existing(folder.absolute().parent)
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be written: {above} does not allow it.", "a folder one may write to")
+
+
+def existing(place: Path) -> Path:
+    """Return the place itself if it is there, else its nearest parent that is."""
+    place = place.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
+
+
+def mine(prefix: str) -> str:
+    """Return how the names of folders begin that this process removes in the end; see :func:`remove_abandoned`."""
+    return f"{prefix}{socket.gethostname()}-{os.getpid()}-"
+
+
+def remove_abandoned(place: Path, prefix: str) -> None:
+    """Remove folders in a place that processes of this machine began (:func:`mine`) and, killed, left behind."""
+    if os.name != "posix":
+        return  # elsewhere there is no harmless way to ask for a process
+    head = f"{prefix}{socket.gethostname()}-"
+    for folder in place.glob(f"{head}*-*"):
+        try:
+            os.kill(int(folder.name.removeprefix(head).split("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, PermissionError):
+            continue
 
 
 @contextmanager

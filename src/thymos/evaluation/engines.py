@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -22,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from thymos.base.catalogue import near
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError, ThymosError
+from thymos.base.folders import mine, remove_abandoned
 from thymos.base.optional import require
 from thymos.base.samples import Samples
 
@@ -30,6 +31,7 @@ __all__ = ["ENGINES", "Engine", "Lost", "default_jobs"]
 
 ENGINES = ("sequential", "loky", "dask")
 
+_PREFIX = ".thymos-"  # of folders that samples are copied into
 _EARLY = 3  # pools that may break before anything has begun
 _PATIENCE = 10  # seconds to wait for a scheduler
 _AGAIN = "give the same command again; finished fits are kept"
@@ -78,8 +80,8 @@ class Engine:
     def __post_init__(self):
         if self.name not in ENGINES:
             raise InputError(f"engine={self.name!r} came.{near(self.name, ENGINES)}", fits=", ".join(ENGINES))
-        if self.jobs < 1 or self.threads < 1:
-            raise InputError(f"jobs={self.jobs}, threads={self.threads} came.", fits="whole numbers of at least 1")
+        check_whole("jobs", self.jobs)
+        check_whole("threads", self.threads)
         if self.address and self.name != "dask":
             raise InputError(f"An address came with the engine {self.name!r}.", fits="--engine dask")
 
@@ -285,24 +287,10 @@ def _client(engine: Engine) -> Iterator[Any]:
 def _copied(samples: Samples, place: Path) -> Iterator[Path]:
     """Write samples into a folder of their own below `place`, for other processes to map; removed in the end."""
     place.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(place)
-    folder = Path(tempfile.mkdtemp(prefix=f".thymos-{socket.gethostname()}-{os.getpid()}-", dir=place))
+    remove_abandoned(place, _PREFIX)
+    folder = Path(tempfile.mkdtemp(prefix=mine(_PREFIX), dir=place))
     try:
         samples.save(folder / "samples")
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_abandoned(place: Path) -> None:
-    """Remove the copies of samples that killed processes of this machine left behind."""
-    if os.name != "posix":
-        return  # elsewhere there is no harmless way to ask for a process
-    head = f".thymos-{socket.gethostname()}-"
-    for folder in place.glob(f"{head}*-*"):
-        try:
-            os.kill(int(folder.name.removeprefix(head).split("-")[0]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue

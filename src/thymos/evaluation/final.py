@@ -28,13 +28,13 @@ from thymos.evaluation.many import last_step
 from thymos.evaluation.metrics import classification_metrics, rating_metrics
 from thymos.evaluation.provenance import environment
 from thymos.evaluation.results import Results
-from thymos.evaluation.splitters import Protocol
 from thymos.evaluation.statistics import summarise
 from thymos.evaluation.study import (
     Modality,
     Study,
     Windows,
     classes_of,
+    honest_protocol,
     make_estimator,
     make_grid,
     make_protocol,
@@ -136,7 +136,7 @@ def train_method(
             "The study tests pairs, which nobody records.",
             fits="a study of one modality, or of several that were recorded together",
         )
-    name, rule = _honest(study, protocol)
+    name, rule = honest_protocol(study, protocol)
     if run is not None:
         _check_run(Results(run), study)
     say(0, 0, "reading data")
@@ -250,21 +250,6 @@ def _check_run(results: Results, study: Study, fingerprint: str | None = None) -
             fits="a finished run",
             do="give the command that began it again; finished fits are kept",
         )
-
-
-def _honest(study: Study, protocol: str | None) -> tuple[str, Protocol]:
-    """Return the protocol by whose rule validation is cut, and its name."""
-    rules = {name: make_protocol(study, name) for name in study.protocols}
-    honest = [name for name, rule in rules.items() if not rule.leaky]
-    name = honest[0] if protocol is None else protocol
-    if name not in honest:
-        raise InputError(
-            f"The protocol {name!r} leaks: a model must not be stopped or calibrated by windows of its own trials."
-            if name in rules
-            else f"The study has no protocol {name!r}.{near(name, honest)}",
-            fits=f"one of {', '.join(honest)}",
-        )
-    return name, rules[name]
 
 
 def _entry(

@@ -24,7 +24,7 @@ from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import holds_signals, seed_estimator
 from thymos.evaluation.saliency import ELEMENTWISE, featured, picked
 from thymos.evaluation.splitters import Fold, Protocol, TrialSplit
-from thymos.evaluation.study import Study, make_estimator, make_protocol, make_samples
+from thymos.evaluation.study import Study, honest_protocol, make_estimator, make_samples
 from thymos.signals.scaling import Flatten
 
 __all__ = ["Generated", "GeneratedStudy", "generate_study"]
@@ -98,7 +98,7 @@ class Generated:
             If bands and channels have no names.
         """
         if self.unplaced:
-            raise InputError(self.unplaced)
+            raise InputError(self.unplaced, fits="a sampler that is given values by band and channel, or signals")
         X = self.parts[part][0]
         if self.members is None:
             return X.reshape(len(X), len(self.bands), len(self.ch_names), -1).mean(axis=-1)
@@ -216,7 +216,7 @@ def generate_study(
             raise InputError(f"The study has no method {name!r}.{near(name, study.methods)}", ", ".join(study.methods))
     if study.target.rating:
         raise InputError("The study predicts ratings.", fits="classes, of which samplers make more")
-    name, rule = _honest(study, protocol)
+    name, rule = honest_protocol(study, protocol)
     say(0, 0, "reading data")
     samples = make_samples(study, data, cache, say)
     pipelines = {one: make_estimator(study, one, samples.info) for one in methods or study.methods}
@@ -246,15 +246,6 @@ def generate_study(
             fits="a sampler that adds samples to the training part",
         )
     return GeneratedStudy(study, name, chosen.name, words, seed, tuple(made), gaps)
-
-
-def _honest(study: Study, protocol: str | None) -> tuple[str, Protocol]:
-    name = study.honest[0] if protocol is None else protocol
-    if name not in study.protocols:
-        raise InputError(f"The study has no protocol {name!r}.{near(name, study.protocols)}", ", ".join(study.honest))
-    if name not in study.honest:
-        raise InputError(f"The protocol {name!r} leaks.", fits=f"one of {', '.join(study.honest)}")
-    return name, make_protocol(study, name)
 
 
 def _fold(rule: Protocol, samples: Samples, protocol: str, fold: str | None) -> Fold:

@@ -17,6 +17,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.random import generator
 from thymos.base.samples import TRIAL_OF, Samples
@@ -49,8 +50,7 @@ class Pairing(ABC):
 
     def __init__(self, draws: int = 5, most: int | None = None, random_state: int = 0):
         for key, value in {"draws": draws, "most": 1 if most is None else most}.items():
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise InputError(f"{key}={value!r} came.", fits="a whole number of at least 1")
+            check_whole(key, value)
         self.draws = draws
         self.most = most
         self.random_state = random_state

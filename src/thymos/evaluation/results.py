@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from thymos.base.errors import DataError, InputError
+from thymos.base.folders import existing
 
 __all__ = ["Results"]
 
@@ -45,9 +46,7 @@ class Results:
         InputError
             If the folder, or its nearest parent that exists, is a file or cannot be written to.
         """
-        place = self.folder.absolute()
-        while not place.exists() and place != place.parent:
-            place = place.parent
+        place = existing(self.folder)
         if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
             raise InputError(
                 f"Results cannot be written to {self.folder}: {place} is "

@@ -21,12 +21,12 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 
 from thymos.base.bands import BANDS, band_members, check_bands
 from thymos.base.catalogue import near
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError, UnfitError
 from thymos.base.optional import require
 from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.fit import discrete, holds_signals, rated
-from thymos.evaluation.inspections.base import whole
 from thymos.evaluation.many import last_step, predict_all, transformers
 from thymos.signals.montage import standard_names
 from thymos.signals.scaling import ChannelScaler, Flatten, PickColumns, PickModality
@@ -248,7 +248,7 @@ def integrated_gradients(
 
     M. Sundararajan, A. Taly, Q. Yan: Axiomatic attribution for deep networks. ICML 2017, section 3; computed by Captum.
     """
-    steps = whole("steps", steps)
+    check_whole("steps", steps)
     inputs = _inputs(pipeline, samples, bands)
     network, grid = inputs.network, inputs.grid
     classes = [] if is_regressor(network) else [str(c) for c in network.classes_]
@@ -364,7 +364,8 @@ def permutation_importance(
     for random forests. BMC Bioinformatics 9:307, 2008. G. Hooker, L. Mentch, S. Zhou: Unrestricted permutation forces
     extrapolation. Statistics and Computing 31:82, 2021.
     """
-    repeats, classes = whole("repeats", repeats), [str(c) for c in classes]
+    check_whole("repeats", repeats)
+    classes = [str(c) for c in classes]
     _check_classes(pipeline, classes)
     X, grid, method = featured(pipeline, samples, bands)
     score, outputs, tops = _scores(samples, classes)
@@ -817,7 +818,10 @@ def _donors(meta: pd.DataFrame, level: str, within: str | None, rng: np.random.G
     if level not in ("trial", "window"):
         raise InputError(f"level={level!r} came.{near(str(level), ['trial', 'window'])}", fits="trial or window")
     if within is not None and within not in meta:
-        raise InputError(f"There is no column {within!r} in the metadata.{near(within, meta.columns)}")
+        raise InputError(
+            f"There is no column {within!r} in the metadata.{near(within, meta.columns)}",
+            fits=f"one of {', '.join(meta.columns)}, or None",
+        )
     rows = np.arange(len(meta))
     _, unit = np.unique(meta["trial"].astype(str) if level == "trial" else rows, return_inverse=True)
     in_order = np.lexsort((meta["start"].to_numpy(float), unit))

@@ -44,6 +44,7 @@ __all__ = [
     "BUDGETS",
     "Study",
     "classes_of",
+    "honest_protocol",
     "load_study",
     "make_estimator",
     "make_grid",
@@ -302,8 +303,8 @@ class ProtocolSpec(_Strict):
         return content
 
 
-class Side(_Strict):
-    """Samples of another source, to be paired with those of the study; keys as of a study."""
+class _Sampled(_Strict):
+    """What samples are made of: the keys that a study and a side of its pairs share, explained in :class:`Study`."""
 
     source: Named
     modality: str = "eeg"
@@ -313,12 +314,18 @@ class Side(_Strict):
     windows: Windows | None = None
     images: Images | None = None
     features: list[Named] = Field(default_factory=list)
-    keep_signals: Literal[False] = False
+    keep_signals: bool = False
     subtract_baseline: bool = False
     incomplete: Literal["error", "drop"] = "error"
     target: Target
-    protocol: ProtocolSpec
     folder: str = ""
+
+
+class Side(_Sampled):
+    """Samples of another source, to be paired with those of the study; keys as of a study."""
+
+    keep_signals: Literal[False] = False
+    protocol: ProtocolSpec
 
 
 class PairingSpec(_Strict):
@@ -487,7 +494,7 @@ _CLASS_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "kappa")
 _RATING_METRICS = ("ccc", "pearson", "rmse", "r2")
 
 
-class Study(_Strict):
+class Study(_Sampled):
     """Everything that defines a study.
 
     Parameters
@@ -552,19 +559,7 @@ class Study(_Strict):
     title: str
     question: str = ""
     citation: str = ""
-    source: Named
-    modality: str = "eeg"
-    modalities: dict[str, Modality] = Field(default_factory=dict)
-    missing_modality: Literal["drop", "keep"] = "drop"
     pairing: PairingSpec | None = None
-    process: list[Processed] = Field(default_factory=list)
-    windows: Windows | None = None
-    images: Images | None = None
-    features: list[Named] = Field(default_factory=list)
-    keep_signals: bool = False
-    subtract_baseline: bool = False
-    incomplete: Literal["error", "drop"] = "error"
-    target: Target
     protocols: dict[str, ProtocolSpec] = Field(min_length=1)
     methods: dict[str, Method] = Field(min_length=1)
     seeds: int = Field(default=1, ge=1)
@@ -581,7 +576,6 @@ class Study(_Strict):
     budgets: dict[Literal["tiny", "brief", "quick", "full"], Budget] = Field(default_factory=dict)
     budget: str = "full"
     reduces: str = "nothing"
-    folder: str = ""
 
     @property
     def baseline(self) -> str:
@@ -1159,6 +1153,26 @@ def classes_of(study: Study, samples: Samples) -> list[str]:
                 f"recalls: there is no class {name!r}.{near(name, classes)}", fits=f"any of {', '.join(classes)}"
             )
     return classes
+
+
+def honest_protocol(study: Study, name: str | None = None) -> tuple[str, Any]:
+    """Return the name of a protocol that is no leaky control, the first one by default, and the protocol.
+
+    Raises
+    ------
+    InputError
+        If it leaks, or there is none of this name.
+    """
+    honest = study.honest
+    name = honest[0] if name is None else name
+    if name not in honest:
+        raise InputError(
+            f"The protocol {name!r} leaks: a model must not be stopped or calibrated by windows of its own trials."
+            if name in study.protocols
+            else f"The study has no protocol {name!r}.{near(name, honest)}",
+            fits=f"one of {', '.join(honest)}",
+        )
+    return name, make_protocol(study, name)
 
 
 def make_protocol(study: Study, name: str) -> Any:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from thymos.base.catalogue import near
-from thymos.base.checks import check_number
+from thymos.base.checks import check_number, check_whole
 from thymos.base.errors import InputError
 from thymos.base.probabilities import Calibration, fit_calibration, log_probabilities, predict_all
 from thymos.base.random import child_seed
@@ -36,7 +36,7 @@ from thymos.training.estimator import (
     shared_trainings,
 )
 from thymos.training.parts import held_trials, trials_of
-from thymos.training.pipeline import Pipeline, arguments_of
+from thymos.training.pipeline import Pipeline, arguments_of, validation_pair
 
 __all__ = ["HybridFusionClassifier"]
 
@@ -292,12 +292,18 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         raw, there = self._log_probabilities(parts)
         for name, logs, mine in zip(self.encoders_, raw, there, strict=True):
             if mine.any():
-                found = fit_calibration(np.exp(logs[mine]), codes[mine], bias=True)
+                whole = len(np.unique(codes[mine])) == len(self.classes_)  # a bias would silence a class that lacks
+                found = fit_calibration(np.exp(logs[mine]), codes[mine], bias=whole)
                 self.temperatures_[name], self.biases_[name] = found.temperature, list(found.bias)
         if self.fusion == "stacking":
             evidence = self._evidence(*self._log_probabilities(parts))
-            if len(np.unique(codes)) < len(self.classes_):
-                raise InputError("The validation part lacks a class, which stacking cannot learn then.")
+            lacking = [str(c) for c in np.setdiff1d(self.classes_, y)]
+            if lacking:
+                raise InputError(
+                    f"The validation part lacks {', '.join(lacking)}, which stacking cannot learn then.",
+                    fits="every class of training in the validation part",
+                    do="enlarge it, or choose fusion='independent'",
+                )
             self.stacked_ = LogisticRegression(max_iter=1000).fit(evidence, y)
 
     def _log_probabilities(self, parts: _Parts) -> tuple[np.ndarray, np.ndarray]:
@@ -342,9 +348,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         if _several(X):
             y = np.asarray(y)
             self.modalities_: list[str] | None = list(X)
-            lengths = {name: len(array) for name, array in X.items()} | {"y": len(y)}
-            if len(set(lengths.values())) != 1:
-                raise InputError(f"Lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}.")
+            _length({**X, "y": y})
         else:
             X, y = validate_data(self, X, y, allow_nd=True, dtype=[np.float32, np.float64, np.uint8])
             self.modalities_ = None
@@ -375,10 +379,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             if hasattr(self, "encoders_"):
                 X = validate_data(self, X, reset=False, allow_nd=True, dtype=[np.float32, np.float64, np.uint8])
             parts = {named[0] if named else _ONE: X}
-        lengths = {name: len(array) for name, array in parts.items()}
-        if len(set(lengths.values())) != 1:
-            raise InputError(f"Lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}.")
-        if 0 in lengths.values():
+        if not _length(parts):
             raise InputError("No sample came.", fits="one at least")
         for name, array in parts.items():
             known = getattr(self, "_sizes", {}).get(name, array.shape[1:])
@@ -400,7 +401,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
         return parts
 
     def _validation(self, validation: Any) -> tuple[_Parts, np.ndarray]:
-        X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
+        X, y = validation_pair(validation)
         unknown = sorted(set(np.unique(y).tolist()) - set(self.classes_.tolist()), key=str)
         if unknown:
             raise InputError(
@@ -430,9 +431,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
             raise InputError(f"hidden={self.hidden!r} came for attention.", fits=f"a multiple of {HEADS}")
         check_number("modality_dropout", self.modality_dropout, 0.0, 1.0)
         for name in ("frozen_epochs", "finetune_epochs"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 0):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number, 0 for none")
+            check_whole(name, getattr(self, name), 0)
         if self.fusion in JOINED and not (self.frozen_epochs or self.finetune_epochs):
             raise InputError("frozen_epochs=0 and finetune_epochs=0 came.", fits="one of them above 0")
         if self.encoders is not None:
@@ -561,6 +560,17 @@ def _through(net: nn.Module, X: np.ndarray, function: str = "forward") -> np.nda
     device = next(net.parameters()).device
     call = getattr(net.eval(), function)
     return np.concatenate([call(part.to(device)).cpu().numpy() for part in torch.from_numpy(X).split(_AT_ONCE)])
+
+
+def _length(parts: Mapping[str, Any]) -> int:
+    """Return how many samples there are, which all parts have to agree on."""
+    lengths = {name: len(array) for name, array in parts.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(
+            f"Lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}.",
+            fits="as many samples of each modality, and as many labels; NaN in all values where a sample lacks one",
+        )
+    return next(iter(lengths.values()))
 
 
 def _whole(X: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from thymos.base.catalogue import near
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.nn.mixed_ops import OPERATIONS
 
@@ -45,9 +46,7 @@ class EEGSearchSpace:
 
     def __post_init__(self):
         for name in ("width", "cells", "nodes"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+            check_whole(name, getattr(self, name))
         if not isinstance(self.operations, (str, Sequence)):
             raise InputError(f"operations={self.operations!r} came.", fits="a list of names")
         names = (self.operations,) if isinstance(self.operations, str) else tuple(self.operations)

@@ -18,6 +18,7 @@ from torch import nn
 
 from thymos.base.bands import band_members, check_bands
 from thymos.base.catalogue import near
+from thymos.base.checks import check_number, check_whole
 from thymos.base.errors import InputError
 from thymos.models.convnets import ConvNetClassifier
 from thymos.nn.attention import CONSTRAINTS
@@ -232,7 +233,7 @@ class LELClassifier(ConvNetClassifier):
         groups : array-like, shape (n_samples,), optional
             Trial of each sample, for `stacking`.
         """
-        _whole("stacking", self.stacking)
+        check_whole("stacking", self.stacking, 0)
         folds = self._folds(np.asarray(y), groups) if self.stacking > 1 else []
         super().fit(X, y, validation, meta=meta)
         if folds:
@@ -352,7 +353,8 @@ class LELClassifier(ConvNetClassifier):
         """
         x, module = self._standardised(X), self.module_
         mean, scale = module.spectrum.mean, module.spectrum.scale
-        steps, scales = _whole("steps", steps), _numbers("scales", scales)
+        check_whole("steps", steps, 0)
+        scales = _numbers("scales", scales)
 
         def of(branch: int) -> Callable[[torch.Tensor], torch.Tensor]:
             return lambda z: module.logits(z * scale + mean)[:, branch]
@@ -455,7 +457,7 @@ class LELClassifier(ConvNetClassifier):
         bounds = {k: getattr(self, f"bound_{k}") for k in ("spectral", "attention", "affine", "linear")}
         for name, value in {**{f"bound_{k}": b for k, b in bounds.items()}, "logit_norm": self.logit_norm}.items():
             if value is not None:
-                _number(name, value, 1e-9)
+                check_number(name, value, 1e-9)
         if self.certified and (self.bound_linear is None or self.fusion not in ("learnt", "average")):
             raise InputError(
                 f"certified=True came with bound_linear={self.bound_linear!r} and fusion={self.fusion!r}.",
@@ -464,7 +466,7 @@ class LELClassifier(ConvNetClassifier):
         whole = {name: getattr(self, name) for name in ("stride", "heads")}
         check_layers(whole if self.hidden is None else {**whole, "hidden": self.hidden}, self.dropout)
         for name in ("blocks", "refinements", "measure", "stacking"):
-            _whole(name, getattr(self, name))
+            check_whole(name, getattr(self, name), 0)
         if (
             self.stacking == 1
             or (self.stacking and self.fusion != "learnt")
@@ -475,7 +477,7 @@ class LELClassifier(ConvNetClassifier):
                 fits="stacking of 0, or of two folds or more with the fusion 'learnt'; measure=0 with 'vote'",
             )
         for name in ("noise", "penalty", "gain"):
-            _number(name, getattr(self, name))
+            check_number(name, getattr(self, name))
         if shape[-1] < 2:
             raise InputError("Windows of one point of time came (n_features = 1).", fits="windows with a spectrum")
         members = band_members(shape[-1], self._rate(), check_bands(self.bands, self._rate()))
@@ -572,19 +574,8 @@ def _groups(groups: Any, count: int) -> np.ndarray:
     return keys.astype(str)
 
 
-def _whole(name: str, value: Any, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name}={value!r} came.", fits=f"a whole number of at least {least}")
-    return int(value)
-
-
-def _number(name: str, value: Any, least: float = 0.0) -> None:
-    ok = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not ok or not least <= value < np.inf:
-        raise InputError(f"{name}={value!r} came.", fits=f"a finite number of at least {least:g}")
-
-
 def _numbers(name: str, values: Any) -> tuple[float, ...]:
-    for value in values if isinstance(values, (list, tuple, np.ndarray)) else (values,):
-        _number(name, value)
-    return tuple(values) if isinstance(values, (list, tuple, np.ndarray)) else (values,)
+    made = tuple(values) if isinstance(values, (list, tuple, np.ndarray)) else (values,)
+    for value in made:
+        check_number(name, value)
+    return made

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from thymos.base.errors import InputError
 from thymos.base.probabilities import predict_all
 from thymos.base.samples import Samples
-from thymos.training.pipeline import arguments_of
+from thymos.training.pipeline import arguments_of, validation_pair
 
 __all__ = ["PerSubject", "by_subject", "subjects_of", "validation_of"]
 
@@ -182,7 +182,7 @@ def by_subject(owners: np.ndarray, names: list[str], predict: Callable[[str, np.
 def _fitted(estimator: Any, X: np.ndarray, y: np.ndarray, validation: Any, meta: pd.DataFrame | None) -> Any:
     if len(np.unique(y)) == 1:  # nothing to tell apart, which many classifiers refuse
         return DummyClassifier(strategy="prior").fit(X, y)
-    held = None if validation is None else _known(_pair(validation), np.unique(y))
+    held = None if validation is None else _known(validation_pair(validation), np.unique(y))
     if meta is not None and getattr(estimator, "takes_samples", False):
         return estimator.fit(Samples(X, y, meta), validation=held)
     return estimator.fit(X, y, **arguments_of(estimator.fit, validation=held, meta=meta))
@@ -193,7 +193,3 @@ def _known(samples: tuple[np.ndarray, Any], classes: np.ndarray) -> tuple | None
     X, y = samples
     mine = np.isin(np.asarray(y), classes)
     return (X[mine], np.asarray(y)[mine]) if mine.any() else None
-
-
-def _pair(validation: Any) -> tuple:
-    return (validation.X, validation.y) if isinstance(validation, Samples) else validation

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from thymos.base.catalogue import near
-from thymos.base.checks import check_number
+from thymos.base.checks import check_number, check_whole
 from thymos.base.errors import InputError
 from thymos.models.wrapped import WrappedNetwork
 from thymos.nn.fusion import last_dense
@@ -211,9 +211,8 @@ class PrunedClassifier(WrappedNetwork):
                 fits="numbers above 0, sigma also 0; infinite ones for no repression, and for nothing but chance",
             )
         for name in ("dense_epochs", "first", "last"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 0):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number of epochs")
+            if (value := getattr(self, name)) is not None:
+                check_whole(name, value, 0)
 
     def _course(self, epochs: int) -> tuple[int, int]:
         """Return after how many epochs units begin to be silenced, and until when their share falls."""

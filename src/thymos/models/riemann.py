@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thymos.base.catalogue import near
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.optional import require
 
@@ -127,8 +128,7 @@ class RiemannClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"metric={self.metric!r} came.{near(self.metric, _METRICS)}", fits="riemann or logeuclid")
         if not (isinstance(self.C, (int, float)) and 0 < self.C < np.inf):
             raise InputError(f"C={self.C!r} came.", fits="a positive number")
-        if not (isinstance(self.max_iter, (int, np.integer)) and self.max_iter >= 1):
-            raise InputError(f"max_iter={self.max_iter!r} came.", fits="a whole number of at least 1")
+        check_whole("max_iter", self.max_iter)
         tangentspace = require("pyriemann.tangentspace", "riemann")
         X, y = validate_data(self, X, y, allow_nd=True)
         check_classification_targets(y)

@@ -73,7 +73,10 @@ def recipe_of(content: Mapping[str, Any]) -> Recipe | PictureRecipe | SeveralRec
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"Samples made so cannot be made elsewhere: {explained(error)}.") from None
+        raise InputError(
+            f"Samples made so cannot be made elsewhere: {explained(error)}.",
+            fits=f"a recipe of {', '.join(kind.model_fields)}",
+        ) from None
 
 
 def side_by_side(

@@ -31,7 +31,7 @@ from thymos.sources.safe.files import walk
 
 Progress = Callable[[int, int, str], None]
 
-__all__ = ["TRUTH", "Note", "Recordings", "Source", "SourceRow", "is_simulated", "locate", "open_source"]
+__all__ = ["TRUTH", "Note", "Recordings", "Source", "SourceRow", "is_simulated", "locate", "open_source", "some"]
 
 
 #: The file that says that a folder was simulated, and how.
@@ -327,6 +327,12 @@ def _subject(name: str | int, known: list[str]) -> str:
         return str(name)
     same = [k for k in known if re.fullmatch(rf"\D*0*{int(name)}\D*", k)]
     return same[0] if len(same) == 1 else str(name)
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """Name the first few, and say how many more there are."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def is_simulated(source: Source) -> bool:

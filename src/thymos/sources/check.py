@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -18,7 +19,7 @@ import pandas as pd
 from thymos.base.errors import MissingExtraError, ThymosError
 from thymos.base.labels import KINDS, MEDIAN, Label, Rule
 from thymos.base.recording import Frames, Recording, Signal
-from thymos.sources.base import Source, SourceRow, is_simulated
+from thymos.sources.base import Source, SourceRow, is_simulated, some
 
 __all__ = ["LEVELS", "Check", "Line", "balance", "check_source"]
 
@@ -43,8 +44,9 @@ _CLIPPED = 1e-3  # share of samples above which it is worth a line
 _FAINT = 0.002  # SD of sound below which nothing can be heard
 _SAME = 0.9  # share of a subject's recordings that another one has too
 _VECTOR = 40  # stimuli whose labels are listed
-_NAMED = 8  # places named in one line
 _ERRORS = 25  # red lines of one kind before the rest is counted only
+
+_some = partial(some, most=8)  # places named in one line
 
 
 @dataclass(frozen=True)
@@ -522,11 +524,6 @@ def _channels(names: tuple[str, ...]) -> str:
 
 def _key(value: Any) -> str:
     return _channels(value) if isinstance(value, tuple) else f"{value:g} Hz" if isinstance(value, float) else str(value)
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _hours(seconds: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Lazy, Recording, Signal
-from thymos.sources.base import Note
+from thymos.sources.base import Note, some
 from thymos.sources.corpus import MICRO, Corpus, expect, find, identity, kept, signal
 from thymos.sources.safe import MatFile, read_pickle
 
@@ -145,7 +145,7 @@ class _FACED(Corpus):
         without = [subject for subject in files if subject not in (self._reports or {})]
         notes = []
         if without:
-            notes.append(Note(_some(without), "no After_remarks.mat: self-reports are missing"))
+            notes.append(Note(some(without), "no After_remarks.mat: self-reports are missing"))
         felt = [r["felt_emotion"] for s in files if s in (self._reports or {}) for r in self.reports(s)]
         told = [(f, e) for f, e in zip(felt, CLIP_EMOTION * len(felt), strict=False) if f and e != "neutral"]
         if told:
@@ -227,7 +227,3 @@ class FACEDFeatures(_FACED):
         names = [f"{self.feature.lower()}-{band}-{channel}" for band in BANDS for channel in self.ch_names]
         rows = data.transpose(2, 0, 1).reshape(len(names), -1)
         return signal(f"{path}, clip {k + 1}", rows, 1.0, names, "")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

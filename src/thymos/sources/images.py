@@ -16,7 +16,7 @@ import pandas as pd
 from thymos.base.catalogue import near
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Frames, Lazy, Recording
-from thymos.sources.base import Note, Source
+from thymos.sources.base import Note, Source, some
 from thymos.sources.safe.files import Tree, once
 from thymos.sources.safe.media import read_image
 
@@ -33,7 +33,6 @@ PARTS = {
 
 _PART_OF = {name: part for part, names in PARTS.items() for name in names}
 _LOW_CONTRAST = 5.0  # grey levels, standard deviation
-_NAMED = 5  # examples that one note names
 
 
 class PhotoSource(Source):
@@ -134,7 +133,7 @@ class PhotoSource(Source):
                 notes.append(
                     Note(
                         str(getattr(self, "root", self.name)),
-                        f"{rows.sum()} photographs {what}: {_some(table['trial'][rows])}",
+                        f"{rows.sum()} photographs {what}: {some(table['trial'][rows])}",
                     )
                 )
         return notes
@@ -350,9 +349,3 @@ def _stems(table: pd.DataFrame) -> list[str]:
     stem = table["part"] + "/" + stem if "part" in table else stem
     suffix = [PurePosixPath(name).suffix for name in table["file"]]
     return stem.mask(stem.duplicated(keep=False), stem + suffix).tolist()
-
-
-def _some(names: Iterable[str]) -> str:
-    """Name the first few."""
-    names = list(names)
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

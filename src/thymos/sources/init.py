@@ -13,7 +13,7 @@ import pandas as pd
 
 from thymos.base.bands import BANDS
 from thymos.base.errors import DataError, InputError
-from thymos.sources.signal_files import FORMATS, Event, Header, read_header
+from thymos.sources.signal_files import FORMATS, TABLES, Event, Header, read_header
 
 __all__ = ["Outcome", "find_signals", "guess_names", "start_study"]
 
@@ -116,7 +116,7 @@ def find_signals(folder: Path) -> tuple[list[Header], list[str]]:
         try:
             header: Header | None = read_header(path)
         except DataError as error:
-            if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+            if path.suffix.lower() not in TABLES:
                 words.append(f"left out: {error.came}")
                 continue
             header = _table_without_rate(path)

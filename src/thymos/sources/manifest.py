@@ -17,9 +17,18 @@ from thymos.base.catalogue import near
 from thymos.base.errors import DataError, InputError
 from thymos.base.recording import Recording, Signal
 from thymos.signals.montage import common_channels, interpolate_channels, standard_name
-from thymos.sources.base import Note, Source
+from thymos.sources.base import Note, Source, some
 from thymos.sources.manifest_rows import Row, full_name, read_rows
-from thymos.sources.signal_files import UNITS, VOLTAGES, Header, check_stamps, companions, open_signal, read_header
+from thymos.sources.signal_files import (
+    TABLES,
+    UNITS,
+    VOLTAGES,
+    Header,
+    check_stamps,
+    companions,
+    open_signal,
+    read_header,
+)
 
 __all__ = ["Manifest"]
 
@@ -156,10 +165,8 @@ class Manifest(Source):
         """Return the stretches of each recording, checked against each other and their files' headers."""
         missing = list(dict.fromkeys(row.path for row in self._rows if not row.path.is_file()))
         if missing:
-            names = ", ".join(str(p) for p in missing[:_NAMED])
             raise DataError(
-                f"{len(missing)} of the files that {self.path} lists cannot be found: {names}"
-                + (f" and {len(missing) - _NAMED} more." if len(missing) > _NAMED else "."),
+                f"{len(missing)} of the files that {self.path} lists cannot be found: {some(map(str, missing))}.",
                 fits=f"paths relative to {self.path.parent.resolve()}, or absolute ones",
                 do="correct the column path, or copy the files there",
             )
@@ -223,7 +230,7 @@ class Manifest(Source):
 
     def _header(self, row: Row) -> Header:
         where = self._where(row)
-        table = row.path.suffix.lower() in (".csv", ".tsv", ".txt")
+        table = row.path.suffix.lower() in TABLES
         if table and row.sfreq is None:
             raise DataError(
                 f"{where}: {row.path.name} is a table and does not say its sampling rate.",

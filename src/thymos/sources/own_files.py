@@ -12,7 +12,7 @@ from thymos.base.errors import DataError
 from thymos.base.recording import Recording
 from thymos.sources.manifest import Manifest
 from thymos.sources.manifest_rows import Row, read_rows
-from thymos.sources.signal_files import read_header
+from thymos.sources.signal_files import TABLES, read_header
 
 __all__ = ["OwnFile", "own_files"]
 
@@ -111,7 +111,7 @@ def own_files(path: str | Path, modality: str = "eeg", channels: Sequence[str] =
 
 def _is_manifest(path: Path) -> bool:
     """Whether the first line of a table names the columns that a manifest must have."""
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+    if path.suffix.lower() not in TABLES:
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         head = file.readline().lower()

@@ -25,6 +25,7 @@ from thymos.sources.safe.files import readable
 __all__ = [
     "FORMATS",
     "KINDS",
+    "TABLES",
     "UNITS",
     "VOLTAGES",
     "Event",
@@ -36,10 +37,11 @@ __all__ = [
     "read_header",
 ]
 
-_TABLES = (".csv", ".tsv", ".txt")
+#: Endings of tables with one column per channel, which say no sampling rate.
+TABLES = (".csv", ".tsv", ".txt")
 
 #: Endings of the files that can be read.
-FORMATS = (".edf", ".bdf", ".fif", ".vhdr", ".set", *_TABLES)
+FORMATS = (".edf", ".bdf", ".fif", ".vhdr", ".set", *TABLES)
 
 #: Units of values in files: the SI unit, the factor to it and what is added.
 UNITS: dict[str, tuple[str, float, float]] = {
@@ -144,7 +146,7 @@ class Header:
     @property
     def table(self) -> bool:
         """Whether the file is a table of numbers, which says neither its rate nor its unit."""
-        return self.path.suffix.lower() in _TABLES
+        return self.path.suffix.lower() in TABLES
 
     def of_kind(self, kind: str) -> list[int]:
         """Return the numbers of the channels of one kind."""
@@ -175,7 +177,7 @@ def read_header(path: Path, sfreq: float | None = None) -> Header:
     suffix = path.suffix.lower()
     if suffix in (".edf", ".bdf"):
         return _edf_header(path)
-    if suffix in _TABLES:
+    if suffix in TABLES:
         return _table_header(path, sfreq)
     if suffix in FORMATS:
         return _mne_header(path)

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.training.estimator import fast_in_half, reproducible
 from thymos.training.states import resume, save_state
@@ -104,10 +105,8 @@ class Schedule:
     amp: bool = False
 
     def __post_init__(self):
-        whole = {name: getattr(self, name) for name in ("steps", "critic_steps", "batch_size", "judge_every")}
-        for name, value in whole.items():
-            if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+        for name in ("steps", "critic_steps", "batch_size", "judge_every"):
+            check_whole(name, getattr(self, name))
         rates = (self.lr, self.lr if self.critic_lr is None else self.critic_lr)
         if not all(isinstance(r, (int, float)) and 0 < r < np.inf for r in rates) or not 0 <= self.average < 1:
             raise InputError(

@@ -34,6 +34,7 @@ from torch import nn
 
 from thymos.base.catalogue import near
 from thymos.base.checkpoints import checkpoint
+from thymos.base.checks import check_whole
 from thymos.base.code import code_of
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples
@@ -377,7 +378,7 @@ class TorchEstimator(BaseEstimator):
     def fit_prepared(self, ready: Prepared) -> TorchEstimator:
         """Train on what :meth:`prepare` has returned."""
         stopping = _Stopping(ready.from_epoch, patience=self.patience, threshold=0)
-        best = _KeepBest(*MONITORS[self.monitor], first=ready.from_epoch)
+        best = _KeepBest(*MONITORS[self.monitor][:2], first=ready.from_epoch)
         with reproducible(ready.seed, ready.device, self.deterministic):
             module = self.build(ready.X.shape[1:], ready.n_outputs).to(ready.device)
             self.begin(module, torch.from_numpy(_writable(ready.X)).to(ready.device))
@@ -561,9 +562,8 @@ class TorchEstimator(BaseEstimator):
 
     def _check_parameters(self) -> None:
         for name in ("batch_size", "max_epochs", "patience"):
-            value = getattr(self, name)
-            if not (isinstance(value, (int, np.integer)) and value >= 1) and (name, value) != ("patience", None):
-                raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+            if (value := getattr(self, name)) is not None or name != "patience":
+                check_whole(name, value)
         for name, least in {"lr": np.nextafter(0, 1), "weight_decay": 0, "mixup": 0}.items():
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and least <= value < np.inf):
@@ -823,13 +823,13 @@ class _KeepBest(Callback):
 
     Parameters
     ----------
-    key, sign, words
-        A row of :data:`MONITORS`.
+    key, sign
+        Of a row of :data:`MONITORS`.
     first : int
         The first epoch that may be kept.
     """
 
-    def __init__(self, key: str, sign: int, words: str = "", first: int = 1):
+    def __init__(self, key: str, sign: int, first: int = 1):
         self.key = key
         self.sign = sign
         self.first = first
@@ -892,8 +892,7 @@ def check_layers(whole: dict[str, Any], dropout: float = 0.0) -> None:
         If not; it names the parameter.
     """
     for name, value in whole.items():
-        if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
+        check_whole(name, value)
     check_share("dropout", dropout)
 
 

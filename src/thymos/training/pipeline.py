@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples, add_synthetic
 
-__all__ = ["Pipeline", "arguments_of", "make_pipeline", "resample"]
+__all__ = ["Pipeline", "arguments_of", "make_pipeline", "resample", "validation_pair"]
 
 
 def _last_step_has(method: str) -> Any:
@@ -100,7 +100,7 @@ class Pipeline(ImblearnPipeline):
         self.steps = list(self.steps)
         data, meta = (X.X, X.meta) if isinstance(X, Samples) else (X, None)
         y = X.y if y is None and isinstance(X, Samples) else y
-        held = _pair(validation)
+        held = validation_pair(validation)
         for _, _, step in self._iter(with_final=False, filter_resample=False):
             if hasattr(step, "fit_resample"):
                 if groups is not None and not isinstance(groups, str):
@@ -223,7 +223,8 @@ def _array(X: Any) -> Any:
     return X.X if isinstance(X, Samples) else X
 
 
-def _pair(validation: Any) -> tuple | None:
+def validation_pair(validation: Any) -> Any:
+    """Return samples and labels of a validation part, which may come as Samples or as such a pair."""
     return (validation.X, validation.y) if isinstance(validation, Samples) else validation
 
 

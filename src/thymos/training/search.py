@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.training.estimator import reproducible
 from thymos.training.states import resume, save_state
@@ -79,9 +80,7 @@ class SearchSchedule:
     def __post_init__(self):
         least = {"epochs": 1, "warmup": 0, "batch_size": 1, "guard_every": 0, "power_steps": 1}
         for name, low in least.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= low):
-                raise InputError(f"{name}={value!r} came.", fits=f"a whole number of at least {low}")
+            check_whole(name, getattr(self, name), low)
         for name in ("lr", "lr_least", "clip", "architecture_lr"):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0 < value < np.inf):

@@ -16,7 +16,7 @@ from thymos.base.samples import Samples
 from thymos.evaluation.many import transformers
 from thymos.evaluation.metrics import predictions_table, rows_of
 
-__all__ = ["Inspected", "Inspection", "Inspections", "look", "positives", "whole"]
+__all__ = ["Inspected", "Inspection", "Inspections", "look", "positives"]
 
 
 @dataclass(frozen=True)
@@ -151,16 +151,3 @@ def positives(name: str, values: Any) -> list[float]:
     ):
         raise InputError(f"{name}={values!r} came.", fits="a list of positive numbers")
     return list(values)
-
-
-def whole(name: str, value: Any) -> int:
-    """Return a parameter that counts something.
-
-    Raises
-    ------
-    InputError
-        If it is no whole number of at least 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name}={value!r} came.", fits="a whole number of at least 1")
-    return int(value)

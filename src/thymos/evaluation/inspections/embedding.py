@@ -8,10 +8,11 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import pairwise_distances
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.probabilities import log_probabilities
 from thymos.base.random import child_seed, generator
-from thymos.evaluation.inspections.base import Inspected, Inspection, whole
+from thymos.evaluation.inspections.base import Inspected, Inspection
 from thymos.evaluation.many import last_step, predict_all
 
 __all__ = ["Embedding", "neighbours_alike"]
@@ -47,8 +48,7 @@ class Embedding(Inspection):
 
     def check(self) -> None:
         """See that the parameters make sense; errors as :meth:`Inspection.check`."""
-        if whole("windows", self.windows) < _LEAST:
-            raise InputError(f"windows={self.windows} came.", fits=f"at least {_LEAST}")
+        check_whole("windows", self.windows, _LEAST)
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
         """Return the coordinates of windows.

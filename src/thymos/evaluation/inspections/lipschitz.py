@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.random import generator
-from thymos.evaluation.inspections.base import Inspected, Inspection, positives, whole
+from thymos.evaluation.inspections.base import Inspected, Inspection, positives
 from thymos.evaluation.many import last_step, transformers
 
 __all__ = ["Lipschitz"]
@@ -39,8 +40,8 @@ class Lipschitz(Inspection):
 
     def check(self) -> None:
         """See that the parameters make sense; errors as :meth:`Inspection.check`."""
-        whole("windows", self.windows)
-        whole("steps", self.steps)
+        check_whole("windows", self.windows)
+        check_whole("steps", self.steps)
         positives("scales", self.scales)
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pandas as pd
 
+from thymos.base.checks import check_whole
 from thymos.base.probabilities import predict_all
-from thymos.evaluation.inspections.base import Inspected, Inspection, whole
+from thymos.evaluation.inspections.base import Inspected, Inspection
 
 __all__ = ["RealTime", "order_of_windows", "seconds_seen"]
 
@@ -35,8 +36,8 @@ class RealTime(Inspection):
 
     def check(self) -> None:
         """See that the parameters make sense; errors as :meth:`Inspection.check`."""
-        whole("windows", self.windows)
-        whole("moments", self.moments)
+        check_whole("windows", self.windows)
+        check_whole("moments", self.moments)
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
         """Return latencies and decisions.

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import fft
 
+from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.probabilities import predict_all
 from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.fit import holds_signals
-from thymos.evaluation.inspections.base import Inspected, Inspection, positives, whole
+from thymos.evaluation.inspections.base import Inspected, Inspection, positives
 from thymos.signals.montage import standard_names
 
 __all__ = ["MUSCLES", "Robustness", "Scene", "electrode_loss", "gain_error", "muscle_noise", "white_noise"]
@@ -147,11 +148,11 @@ class Robustness(Inspection):
 
     def check(self) -> None:
         """See that the parameters make sense; errors as :meth:`Inspection.check`."""
-        whole("levels", self.levels)
+        check_whole("levels", self.levels)
         for name in ("noise", "electrodes", "gain"):
             positives(name, getattr(self, name))
         for count in self.electrodes:
-            whole("electrodes", count)
+            check_whole("electrodes", count)
 
     def __call__(self, inspected: Inspected) -> pd.DataFrame:
         """Return the metrics at each step.
