@@ -272,9 +272,15 @@ class Patient(LogisticRegression):
 
 @pytest.mark.parametrize(
     ("options", "asked"),
-    [({}, [2]), ({"max_epochs": 1}, [1]), ({"least": 3}, [2, 100]), ({"max_epochs": "all"}, ["all"])],
+    [
+        ({}, [2]),
+        ({"max_epochs": 1}, [1]),
+        ({"least": 3}, [2, 4]),
+        ({"least": 5}, [2, 4, 100]),
+        ({"max_epochs": "all"}, ["all"]),
+    ],
 )
-def test_a_method_is_tried_for_two_epochs_and_whole_where_that_fails(make_samples, options, asked):
+def test_a_method_is_tried_for_few_epochs_and_whole_where_that_fails(make_samples, options, asked):
     Patient.asked.clear()
     samples = make_samples()
     pipeline = make_pipeline(Flatten(), Patient(**options))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -57,9 +58,9 @@ _AS_WELL = 0.02  # a probe this close below a method predicts the label as well 
 _STAND_IN = "nearest neighbour"  # for the methods, where none is fitted yet
 _DRAWS = 3
 _FEW, _OF_A_TRIAL = 20, 5  # samples of each class that a method is tried on, and at first of one trial
-_EPOCHS = 2
+_EPOCHS = (2, 4)  # pruning takes four
 _LENGTHS = (
-    *("max_epochs", "max_steps", "search_epochs", "personal_epochs"),
+    *("max_epochs", "max_steps", "dense_epochs", "search_epochs", "personal_epochs"),
     *("pretraining_steps", "class_steps", "judge_epochs"),
 )
 
@@ -209,10 +210,11 @@ def try_method(name: str, estimator: Any, samples: Samples, fold: Fold, classes:
     train, validation = (_few_of_each(samples, rows, classes) for rows in (fold.train, fold.validation))
     fold = Fold("probe", train, validation, fold.test[:5], key=fold.key)
     try:
-        try:
-            fit_fold(_shortened(clone(estimator)), samples, fold, classes)
-        except Exception:  # the method as it is decides, and says what is wrong
-            fit_fold(estimator, samples, fold, classes)
+        for short in _shortened(estimator):
+            with suppress(Exception):
+                fit_fold(short, samples, fold, classes)
+                return
+        fit_fold(estimator, samples, fold, classes)  # the method as it is decides, and says what is wrong
     except ThymosError as error:
         raise StudyError(f"methods.{name}: {error.came}", error.fits, error.do) from None
     except Exception as error:
@@ -307,7 +309,7 @@ def audit_methods(
     protocols: dict[str, Protocol],
     classes: list[str],
 ) -> None:
-    """Experiment on every method with a small part of one honest fold, networks for two epochs."""
+    """Experiment on every method with a small part of one honest fold, networks for a few epochs."""
     whole = next(parts for name, parts in folds.items() if not protocols[name].leaky)[0]
     n_train, fold = len(whole.train), small_fold(samples, whole)
     parts = fold.train, fold.validation, fold.test
@@ -316,15 +318,18 @@ def audit_methods(
     few, fold = samples[rows], Fold(fold.name, train, validation, test, key=fold.key)
     for name, estimator in estimators.items():
         audit.add(inner_splits(estimator, n_train))
-        short = _shortened(seed_estimator(estimator, child_seed(0, name)))
+        words = ""
+        for short in _shortened(seed_estimator(estimator, child_seed(0, name))):
 
-        def procedure(data: Samples, part: Fold, short: Any = short) -> np.ndarray:
-            return predictions_of(fit_fold(short, data, part, classes).predictions, classes)
+            def procedure(data: Samples, part: Fold, short: Any = short) -> np.ndarray:
+                return predictions_of(fit_fold(short, data, part, classes).predictions, classes)
 
-        try:
-            audit.add(intervene(procedure, few, fold, f"methods.{name}"))
-        except Exception as error:  # of any library, on so few samples
-            words = getattr(error, "came", f"{type(error).__name__}: {error}").splitlines()[0]
+            try:
+                audit.add(intervene(procedure, few, fold, f"methods.{name}"))
+                break
+            except Exception as error:  # of any library, on so few samples
+                words = words or getattr(error, "came", f"{type(error).__name__}: {error}").splitlines()[0]
+        else:
             audit.skipped.append(f"experiments on {name} ({words})")
     audit.searched.append(EXPERIMENTS)
 
@@ -568,10 +573,16 @@ def _flat(X: np.ndarray) -> np.ndarray:
     return np.asarray(X).reshape(len(X), -1)
 
 
-def _shortened(estimator: Any) -> Any:
-    """Let networks of an estimator learn for two epochs at most; what is no number of epochs stays as it is."""
+def _shortened(estimator: Any) -> Iterator[Any]:
+    """Yield copies of an estimator whose networks learn for a few epochs at most, those for the fewest first.
+
+    What is no number of epochs stays as it is.
+    """
     lengths = {
         name: value for name, value in estimator.get_params(deep=True).items() if name.split("__")[-1] in _LENGTHS
     }
-    longer = [name for name, value in lengths.items() if isinstance(value, int) and value > _EPOCHS]
-    return estimator.set_params(**dict.fromkeys(longer, _EPOCHS))
+    whole = {name: value for name, value in lengths.items() if isinstance(value, int)}
+    shorter = [{name: min(value, epochs) for name, value in whole.items()} for epochs in _EPOCHS]
+    for k, values in enumerate(shorter):
+        if values not in shorter[:k]:
+            yield clone(estimator).set_params(**values)
