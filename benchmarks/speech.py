@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/speech.json"))
     given = parser.parse_args()
     files = sorted(path for path in given.data.rglob("03-01-*") if path.suffix in SOUNDS)
+    if not files:
+        parser.error(f"no utterance of RAVDESS lies below {given.data}")
     files = [files[k] for k in np.random.default_rng(0).permutation(len(files))[: given.utterances]]
     stored: dict[str, Any] = {"command": "python benchmarks/speech.py", "utterances": len(files), "models": {}}
     bundles: dict[str, Bundle] = {}
