@@ -1131,3 +1131,28 @@ def test_what_is_heard_in_voices_is_stored():
     permuted = stored.query("labels == 'permuted'")["value"]
     assert "0.12 to 0.13 for eGeMAPS" in page
     assert (permuted.min().round(2), permuted.max().round(2)) == (0.12, 0.13)
+
+
+def test_what_one_group_after_the_other_shows_is_stored():
+    stored = stored_as("sequential")
+    rows = pd.json_normalize(stored["rows"]).drop(columns="forgetting_of_people")
+    means = rows.groupby("method").mean(numeric_only=True)
+    names = {"dense": "dense", "gene": "gene", "largest gradually": "gradual", "SET": "set"}
+    shown = rows_of("speech.md", 6, "One group after the other**")
+    masks = rows_of("speech.md", 5, "One group after the other**")
+    for title, method in names.items():
+        mine, lost = means.loc[method], stored["forgetting"][method]
+        pairs = [f"{mine[f'{s}.A']:.3f}, {mine[f'{s}.B']:.3f}" for s in ("after_A", "after_B", "together")]
+        assert shown[title] == [
+            *pairs, f"{mine['B_alone.B']:.3f}", f"{lost['mean']:.3f} [{lost['low']:.2f}, {lost['high']:.2f}]"
+        ]  # fmt: skip
+        assert lost["n_people"] == 30
+        assert lost["low"] < 0 < lost["high"], "nothing is seen to be forgotten"
+        if method != "dense":
+            columns = ("overlap", "overlap_of_A", "overlap_by_chance", "changed")
+            assert masks[title] == [f"{mine[column]:.2f}" for column in columns]
+            assert abs(mine["overlap"] - mine["overlap_of_A"]) < 0.02
+    gain = means["after_B.B"] - means["B_alone.B"]
+    page = " ".join((ROOT / "docs" / "speech.md").read_text().split())
+    assert f"better by {gain.min():.2f} to {gain.max():.2f} than" in page
+    assert rows.groupby("method")["plasticity"].count().to_dict() == {"dense": 3, "gene": 1, "gradual": 2, "set": 3}
