@@ -1,3 +1,4 @@
+import copy
 import re
 
 import numpy as np
@@ -92,11 +93,17 @@ def test_panels_stand_on_the_page(view, few_figures):
     assert "As published." in text
 
 
+def with_results_of(view, *methods):
+    """Return the view of a run in which only some methods have finished."""
+    other = copy.copy(view)
+    other.__dict__["summary"] = view.summary[view.summary["method"].isin(methods)]
+    other.__dict__.pop("methods", None)  # found in the summary, once
+    return other
+
+
 def test_panels_without_results_are_left_out(view):
     view.history = pd.DataFrame()
-    view.__dict__["summary"] = view.summary.query("method != 'mlp'")
-    (roc,) = draw_panels(view)
+    (roc,) = draw_panels(with_results_of(view, "majority", "lda"))
     assert "Early" in texts(roc)
     assert "Late" not in texts(roc)
-    view.__dict__["summary"] = view.summary.query("method == 'majority'")
-    assert draw_panels(view) == []
+    assert draw_panels(with_results_of(view, "majority")) == []
