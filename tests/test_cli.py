@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -28,13 +29,9 @@ STUDY = {
 }
 
 
-def thymos(*arguments, path=""):
-    """Run the command line; in a process of its own if `path` joins the import path."""
+def thymos(*arguments):
+    """Run the command line in this process."""
     environment = {k: v for k, v in os.environ.items() if k != "THYMOS_DATA"}
-    if path:
-        code = "from thymos.cli import main; main()"
-        command = [sys.executable, "-c", code, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment | {"PYTHONPATH": str(path)})
     out, err, status = io.StringIO(), io.StringIO(), 0
     with (
         mock.patch.object(sys, "argv", ["thymos", *map(str, arguments)]),
@@ -61,6 +58,36 @@ def plan(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def finished(muse_files, tmp_path_factory):
+    """Return the folder of a finished run of the study; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "small.yaml").write_text(yaml.safe_dump(STUDY))
+    result = thymos("run", folder / "small.yaml", "--data", muse_files, "--out", folder / "out", "--jobs", 1)
+    assert result.returncode == 0, result.stderr
+    return folder / "out"
+
+
+@pytest.fixture
+def run_folder(finished, tmp_path):
+    """Return a copy of a finished run of the study, which a test may change."""
+    return shutil.copytree(finished, tmp_path / "out")
+
+
+@pytest.fixture
+def own_module(monkeypatch, tmp_path):
+    """Return a writer of a module that a study can name."""
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+
+    def write(name, text):
+        (tmp_path / "modules").mkdir()
+        (tmp_path / "modules" / f"{name}.py").write_text(text)
+
+    yield write
+    for path in (tmp_path / "modules").iterdir():
+        sys.modules.pop(path.stem, None)
 
 
 def test_help_lists_the_commands():
@@ -241,28 +268,27 @@ def test_wrong_studies_end_with_one_message_and_status_2(plan, muse_folder, tmp_
         assert not (tmp_path / "out").exists(), arguments
 
 
-def test_a_mistake_never_touches_finished_results(plan, muse_folder, tmp_path):
-    out = tmp_path / "out"
-    assert thymos("run", plan(), "--data", muse_folder, "--out", out, "--jobs", 1).returncode == 0
-    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+def test_a_mistake_never_touches_finished_results(plan, muse_folder, run_folder):
+    before = {p: p.read_bytes() for p in run_folder.rglob("*") if p.is_file()}
     (muse_folder / "muse-mental-state" / "subjectb-relaxed-2.csv").write_text("")
-    assert thymos("run", plan(), "--data", muse_folder, "--out", out).returncode == 2
-    assert thymos("run", plan(seed=3), "--data", muse_folder, "--out", out).returncode == 2
-    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert thymos("run", plan(), "--data", muse_folder, "--out", run_folder).returncode == 2
+    assert thymos("run", plan(seed=3), "--data", muse_folder, "--out", run_folder).returncode == 2
+    assert {p: p.read_bytes() for p in run_folder.rglob("*") if p.is_file()} == before
 
 
-def test_failed_fits_end_with_status_1_and_the_first_error(plan, muse_folder, tmp_path):
-    (tmp_path / "fragile.py").write_text(
+@pytest.mark.usefixtures("unaudited")
+def test_failed_fits_end_with_status_1_and_the_first_error(plan, muse_folder, tmp_path, own_module):
+    own_module(
+        "fragile",
         "from sklearn.dummy import DummyClassifier\n"
         "class Fragile(DummyClassifier):\n"
         "    def predict_proba(self, X):\n"
         "        if len(X) > 5:\n"
         "            raise ValueError('too much')\n"
-        "        return super().predict_proba(X)\n"
+        "        return super().predict_proba(X)\n",
     )
     methods = {**STUDY["methods"], "flat": {"title": "Flat", "steps": ["fragile:Fragile"]}}
-    arguments = ["run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1]
-    result = thymos(*arguments, path=tmp_path)
+    result = thymos("run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
     assert result.returncode == 1
     assert "8 fits failed; the first, random_window/flat/" in result.stderr
     assert "ValueError" in result.stderr
@@ -272,24 +298,25 @@ def test_failed_fits_end_with_status_1_and_the_first_error(plan, muse_folder, tm
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_ctrl_c_ends_with_one_message_and_status_130(plan, muse_folder, tmp_path):
-    (tmp_path / "impatient.py").write_text(
+def test_ctrl_c_ends_with_one_message_and_status_130(plan, muse_folder, tmp_path, own_module):
+    own_module(
+        "impatient",
         "from sklearn.dummy import DummyClassifier\n"
         "class Impatient(DummyClassifier):\n"
         "    def predict_proba(self, X):\n"
         "        if len(X) > 5:\n"
         "            raise KeyboardInterrupt\n"
-        "        return super().predict_proba(X)\n"
+        "        return super().predict_proba(X)\n",
     )
     methods = {**STUDY["methods"], "last": {"steps": ["impatient:Impatient"]}}
-    arguments = ["run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1]
-    result = thymos(*arguments, path=tmp_path)
+    result = thymos("run", plan(methods=methods), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
     assert result.returncode == 130
     assert "the same command continues from there" in result.stderr
     assert "Traceback" not in result.stderr
     assert list((tmp_path / "out" / "rows").iterdir()), "finished fits were lost"
 
 
+@pytest.mark.usefixtures("unaudited")
 def test_a_study_without_a_leaky_twin_has_a_report_too(plan, muse_folder, tmp_path):
     path = plan(protocols={"recording": {"parameters": {"n_splits": 2}}})
     result = thymos("run", path, "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
@@ -297,15 +324,13 @@ def test_a_study_without_a_leaky_twin_has_a_report_too(plan, muse_folder, tmp_pa
     assert "Leaky twin beside" not in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_damaged_runs_end_with_one_message_and_status_2(plan, muse_folder, tmp_path):
-    out = tmp_path / "out"
-    assert thymos("run", plan(), "--data", muse_folder, "--out", out, "--jobs", 1).returncode == 0
-    (out / "folds.parquet").rename(tmp_path / "folds.parquet")
-    result = thymos("report", out)
+def test_damaged_runs_end_with_one_message_and_status_2(plan, muse_folder, run_folder):
+    (run_folder / "folds.parquet").unlink()
+    result = thymos("report", run_folder)
     assert result.returncode == 2
     assert "has lost its folds" in result.stderr
-    (out / "study.json").write_text("{}")
-    for arguments in (["report", out], ["run", plan(), "--data", muse_folder, "--out", out]):
+    (run_folder / "study.json").write_text("{}")
+    for arguments in (["report", run_folder], ["run", plan(), "--data", muse_folder, "--out", run_folder]):
         result = thymos(*arguments)
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
@@ -365,28 +390,28 @@ def test_an_audit_says_clean_leak_or_unusable_by_its_status(plan, muse_folder, t
         assert "Traceback" not in wrong.stderr
 
 
-def test_a_method_that_looks_at_the_test_part_is_found(plan, muse_folder, tmp_path):
-    (tmp_path / "cheating.py").write_text(
+def test_a_method_that_looks_at_the_test_part_is_found(plan, muse_folder, own_module):
+    own_module(
+        "cheating",
         "import numpy as np\n"
         "from sklearn.linear_model import LogisticRegression\n"
         "class BatchNormalised(LogisticRegression):\n"
         "    def predict_proba(self, X):\n"
-        "        return super().predict_proba((X - X.mean(axis=0)) / X.std(axis=0))\n"
+        "        return super().predict_proba((X - X.mean(axis=0)) / X.std(axis=0))\n",
     )
     methods = {"mine": {"steps": ["window_statistics", "flatten", "cheating:BatchNormalised"]}}
-    found = thymos("audit", plan(methods=methods), "--data", muse_folder, path=tmp_path)
+    found = thymos("audit", plan(methods=methods), "--data", muse_folder)
     assert found.returncode == 1, found.stderr
     assert "LEAK  features" in found.stdout
     assert "methods.mine" in found.stdout
 
 
-def test_a_run_is_audited_by_its_folder(plan, muse_folder, tmp_path):
-    thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
-    result = thymos("audit", tmp_path / "out", "--data", muse_folder)
+def test_a_run_is_audited_by_its_folder(muse_folder, run_folder):
+    result = thymos("audit", run_folder, "--data", muse_folder)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "stored splits" in result.stdout
     (muse_folder / "muse-mental-state" / "subjecta-neutral-1.csv").unlink()
-    other = thymos("audit", tmp_path / "out", "--data", muse_folder)
+    other = thymos("audit", run_folder, "--data", muse_folder)
     assert other.returncode == 2
     assert "not those of the run" in other.stderr
 
@@ -401,17 +426,12 @@ def test_a_study_of_the_baseline_alone_has_a_report_and_an_audit(plan, muse_fold
     assert thymos("audit", path, "--data", muse_folder).returncode in (0, 1)
 
 
-def test_a_run_of_another_version_is_refused_in_words(plan, muse_folder, tmp_path):
-    thymos("run", plan(), "--data", muse_folder, "--out", tmp_path / "out", "--jobs", 1)
-    facts = json.loads((tmp_path / "out" / "study.json").read_text())
+def test_a_run_of_another_version_is_refused_in_words(muse_folder, run_folder):
+    facts = json.loads((run_folder / "study.json").read_text())
     facts["study"]["key_of_tomorrow"] = 1
-    (tmp_path / "out" / "study.json").write_text(json.dumps(facts))
-    for command in ("report", "audit"):
-        result = (
-            thymos(command, tmp_path / "out", "--data", muse_folder)
-            if command == "audit"
-            else thymos(command, tmp_path / "out")
-        )
+    (run_folder / "study.json").write_text(json.dumps(facts))
+    for command, *options in (("report",), ("audit", "--data", muse_folder)):
+        result = thymos(command, run_folder, *options)
         assert result.returncode == 2, result.stderr
         assert "key_of_tomorrow" in result.stderr
         assert "Traceback" not in result.stderr
