@@ -53,12 +53,12 @@ class Diary(Callback):
 
 
 class Watched(RecurrentClassifier):
-    """A recurrent classifier with one more callback."""
+    """A recurrent classifier with one more callback, which comes before early stopping may end training."""
 
     diary = None
 
-    def _callbacks(self, more):
-        return [*super()._callbacks(more[:1]), self.diary, *more[1:]]  # before early stopping may end training
+    def watchers(self, ready):
+        return [*super().watchers(ready), self.diary]
 
 
 def load(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:

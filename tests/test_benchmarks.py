@@ -42,6 +42,16 @@ def test_all_methods_are_made_that_are_tried_where_there_is_nothing():
     }
 
 
+def test_the_diary_of_published_forms_is_kept_in_every_epoch():
+    script = load("gru_long")
+    model, noted = script.Watched(hidden=2, max_epochs=3, device="cpu", random_state=0), []
+    X, y = np.random.default_rng(0).normal(size=(12, 2, 5)).astype(np.float32), np.repeat(["a", "b"], 6)
+    script.Watched.diary = script.Diary(noted.append, model.arrange, X, y, np.unique(y))
+    model.fit(X, y, validation=(X, y))
+    assert [row["epoch"] for row in noted[-1]] == [1, 2, 3]
+    assert noted[-1][model.best_epoch_ - 1]["test_accuracy"] == model.score(X, y)
+
+
 @pytest.mark.parametrize(
     ("study", "shape", "estimator", "gone"),
     [

@@ -94,6 +94,17 @@ def test_stacking_learns_the_fusion_from_networks_that_did_not_see_the_samples(d
     assert all(torch.equal(state[k], other[k]) for k in state if not k.startswith("fusion"))
 
 
+def test_stacking_leaves_the_windows_of_a_trial_together(data):
+    X, y = data[0]
+    meta = pd.DataFrame({"trial": np.repeat([f"t{k}" for k in range(30)], 3)})
+    model = make(stacking=3)
+    for seed in (0, np.random.RandomState(1)):
+        for train, held in model.set_params(random_state=seed)._folds(y, None, meta):
+            assert not set(meta["trial"][train]) & set(meta["trial"][held])
+    with pytest.raises(InputError, match="Metadata with subject came"):
+        make(stacking=3).fit(X, y, meta=pd.DataFrame({"subject": ["a"] * len(y)}))
+
+
 def test_stacking_needs_every_class_outside_each_fold(data):
     with pytest.raises(InputError, match="leaves a class out"):
         make(stacking=2, max_epochs=1).fit(

@@ -187,6 +187,26 @@ def test_a_killed_search_goes_on_to_the_same_end(tmp_path):
     assert epochs == []
 
 
+def test_what_a_search_leaves_whose_last_step_broke_it_is_of_the_epoch_before(monkeypatch):
+    parts, after = [part(0), part(1)], {}
+    net, table = begun(parts)
+    learn = _Search.learn
+
+    def broken(self, costs):
+        after[self.epoch] = self._weights(1)
+        learn(self, costs)
+        if self.epoch == 3:
+            for value in self.network.parameters():
+                value.data.chunk(2)[1].fill_(float("nan"))
+
+    monkeypatch.setattr(_Search, "learn", broken)
+    sound, left = search(net, table, parts, QUICK, no_skips)
+    assert (sound.stopped, left.stopped) == ("", "the loss was not finite")
+    assert left.epoch == 2
+    assert same(left.weights, after[2])
+    assert all(torch.isfinite(value).all() for value in left.weights.values())
+
+
 def test_skip_connections_that_take_over_stop_a_search_and_the_others_go_on():
     parts = [part(0), part(1)]
     counts = iter([[1, 1], [2, 1], [2, 2]])

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -26,6 +27,7 @@ from thymos.nn.lel import BRANCHES, LELNet, Settings, fit_fusion
 from thymos.nn.lel_certified import CertifiedLEL
 from thymos.nn.lipschitz import empirical_lipschitz, local_lipschitz
 from thymos.training.estimator import Prepared, check_layers
+from thymos.training.parts import trials_of
 
 __all__ = ["BranchLoss", "LELClassifier"]
 
@@ -231,26 +233,25 @@ class LELClassifier(ConvNetClassifier):
         X, y, validation, meta
             As there.
         groups : array-like, shape (n_samples,), optional
-            Trial of each sample, for `stacking`.
+            What stays together in the folds of `stacking`; otherwise the trials of `meta`, or each sample by itself.
         """
         check_whole("stacking", self.stacking, 0)
-        folds = self._folds(np.asarray(y), groups) if self.stacking > 1 else []
+        folds = self._folds(np.asarray(y), groups, meta) if self.stacking > 1 else []
         super().fit(X, y, validation, meta=meta)
         if folds:
             self._stack(np.asarray(X), np.asarray(y), folds, meta)
         return self
 
-    def _folds(self, y: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _folds(self, y: np.ndarray, groups: Any, meta: pd.DataFrame | None) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the rows that are trained on and those that are held back, for stacking."""
-        keys = np.arange(len(y)) if groups is None else _groups(groups, len(y))
+        keys = _groups(trials_of(meta, len(y)) if groups is None else groups, len(y))
         if len(np.unique(keys)) < self.stacking:
             raise InputError(
                 f"stacking={self.stacking} came for {len(np.unique(keys))} groups.",
                 fits="no more folds than groups",
                 do="choose fewer folds, or learn the fusion on a validation part (stacking=0)",
             )
-        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
-        splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=seed)
+        splitter = StratifiedGroupKFold(self.stacking, shuffle=True, random_state=check_random_state(self.random_state))
         folds = list(splitter.split(y, y, keys))
         if any(len(np.unique(y[train])) < len(np.unique(y)) for train, _ in folds):
             raise InputError(

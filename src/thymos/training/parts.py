@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from thymos.base.errors import InputError
 from thymos.base.samples import TRIAL_OF
 
 __all__ = ["held_trials", "trials_of"]
@@ -21,11 +22,19 @@ def trials_of(meta: pd.DataFrame | None, n_samples: int) -> np.ndarray:
     meta : DataFrame or None
         Metadata with the column ``trial``; ``picture`` and, for pairs, ``trial of MODALITY`` go before it.
     n_samples : int
+
+    Raises
+    ------
+    InputError
+        If metadata do not tell the trials.
     """
     if meta is None:
         return np.arange(n_samples).astype(str)
     sides = [name for name in meta if str(name).startswith(TRIAL_OF)]
     name = next((name for name in (*sides[-1:], "picture") if name in meta), "trial")
+    if name not in meta:
+        came = ", ".join(map(str, meta.columns)) or "no column"
+        raise InputError(f"Metadata with {came} came.", fits="a column trial", do="name the trial of each sample")
     return meta[name].astype(str).to_numpy(dtype=str)
 
 

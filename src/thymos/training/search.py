@@ -247,6 +247,7 @@ class _Search:
         self.allowed = [0] * self.count  # skip connections that were there at the start
         self.past = [self._copy()]  # architectures after each epoch
         self.left: dict[int, dict[str, torch.Tensor]] = {}  # weights of the models that a guard stopped
+        self.sound = self._state()  # of the networks after the epoch before
 
     @property
     def done(self) -> bool:
@@ -299,12 +300,15 @@ class _Search:
             if values is not None:
                 own[-1]["eigenvalue"] = values[model]
             self.found[model] = self.epoch
-            if not np.isfinite(own[-1]["train_loss"]):
+            if not np.isfinite([own[-1]["train_loss"], loss[model]]).all():  # the last step shows in the second alone
                 self.stopped[model], self.found[model] = "the loss was not finite", self.epoch - 1
-            elif self.epoch > schedule.warmup:
+                self.left[model] = self._weights(model, self.sound)
+                continue
+            if self.epoch > schedule.warmup:
                 self._guard(model, own)
             if self.stopped[model]:
                 self.left[model] = self._weights(model)
+        self.sound = self._state()
 
     def _guard(self, model: int, own: list[dict[str, float]]) -> None:
         allowed = own[self.schedule.warmup - 1]["skips"] if self.schedule.warmup else self.allowed[model]
@@ -393,9 +397,13 @@ class _Search:
     def _copy(self) -> dict[str, torch.Tensor]:
         return {k: v.detach().cpu().clone() for k, v in self.architecture.state_dict().items()}
 
-    def _weights(self, model: int) -> dict[str, torch.Tensor]:
-        """Return the state of one model's network."""
-        return {k: v.chunk(self.count)[model].detach().cpu().clone() for k, v in self.network.state_dict().items()}
+    def _state(self) -> dict[str, torch.Tensor]:
+        return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
+    def _weights(self, model: int, state: Mapping[str, torch.Tensor] | None = None) -> dict[str, torch.Tensor]:
+        """Return the state of one model's network, as it is now or was."""
+        state = self.network.state_dict() if state is None else state
+        return {k: v.chunk(self.count)[model].detach().cpu().clone() for k, v in state.items()}
 
     def state(self) -> dict[str, Any]:
         """Return all that the search needs to go on."""
@@ -418,6 +426,7 @@ class _Search:
             module.load_state_dict(value)
         for optimiser, value in zip((self.optimiser, self.other), state["optimisers"], strict=True):
             optimiser.load_state_dict(value)
+        self.sound = self._state()
 
     def finish(self) -> list[Found]:
         """Return what was found for each part."""
