@@ -40,6 +40,19 @@ def test_it_learns_what_classes_differ_in(rates):
     assert sampler.history_[[words["step"] for words in sampler.history_].index(sampler.best_step_)]["score"] == best
 
 
+def test_checkpoints_are_judged_on_all_classes(rates, monkeypatch):
+    X, y, meta = rates
+    order = np.argsort(y, kind="stable")  # as corpora are sorted
+    monkeypatch.setattr("thymos.augmentation.sequences._JUDGED", 24)
+    sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False, validation=0.5)
+    sampler.fit_resample(X[order], y[order], meta=meta.iloc[order].reset_index(drop=True))
+    play, asked = sampler._play, []
+    monkeypatch.setattr(play, "made", lambda generator, codes, rng: asked.append(codes) or play.raw[: len(codes)])
+    play.judge(None)
+    assert len(asked[0]) == 24
+    assert 6 < int(asked[0].sum()) < 18
+
+
 def test_the_slope_is_that_of_the_rate_that_was_made(rates):
     X, y, meta = rates
     made = SequenceRCGAN(NAMES, **SMALL, filtered=False).fit_resample(X, y, meta=meta)[0][len(X) :]

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
-from thymos.base.checks import check_number, check_whole
+from thymos.base.checks import as_type, check_number, check_whole
 from thymos.base.errors import InputError
+
+
+def test_bytes_are_made_of_whole_numbers_alone():
+    assert as_type("Pictures", np.array([0.0, 255.0]), np.uint8).tolist() == [0, 255]
+    assert as_type("Pictures", np.array([3], dtype=np.uint8), np.float32).dtype == np.float32
+    for values in ([0.0, 0.5], [-1, 3], [0, 256], [np.nan, 1.0]):
+        with pytest.raises(InputError, match="Pictures with values from"):
+            as_type("Pictures", np.array(values), np.uint8)
 
 
 @pytest.mark.parametrize(("value", "low"), [(1, 1), (np.int64(3), 1), (0, 0), (-2, -2), (7, 7)])

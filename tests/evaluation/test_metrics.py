@@ -60,6 +60,19 @@ def test_a_class_that_is_absent_is_left_out_of_means():
     assert one_class["accuracy"] == 0.25
 
 
+def test_precision_of_a_class_that_is_never_said_is_0_in_every_mean():
+    codes = np.repeat([0, 1], [7, 3])
+    found = classification_metrics(codes, np.tile([1.0, 0.0], (10, 1)), ["a", "b"])
+    wanted = {
+        average: sk.precision_score(codes, 0 * codes, average=average, zero_division=0)
+        for average in ("macro", "weighted")
+    }
+    assert (found["macro_precision"], found["weighted_precision"]) == pytest.approx(
+        (wanted["macro"], wanted["weighted"])
+    )
+    assert np.isnan(found["precision[b]"])
+
+
 def test_calibration_error_of_a_calibrated_and_an_overconfident_model():
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(3), 20_000)

@@ -139,6 +139,30 @@ def test_faces_and_their_mirror_images_and_no_silenced_channel(tmp_path):
     assert (tmp_path / "q.onnx").stat().st_size < (tmp_path / "m.onnx").stat().st_size
 
 
+def test_pictures_of_another_type_are_converted_or_refused(tmp_path):
+    X, y = faces(), labels()
+    in_bytes, in_floats = (
+        FaceCNN(width=4, max_epochs=1, device="cpu", random_state=0).fit(given, y) for given in (X, X / np.float32(255))
+    )
+    _, model = exported(in_bytes, X, tmp_path)
+    assert np.array_equal(model.predict_proba(X.astype(float)), model.predict_proba(X))
+    with pytest.raises(InputError, match="Samples with values from 0 to 1 came"):
+        model.predict_proba(X / np.float32(255))
+    _, model = exported(in_floats, X / np.float32(255), tmp_path / "floats")
+    assert np.allclose(model.predict_proba(X / 255.0), in_floats.predict_proba(X), atol=1e-5)
+    with pytest.raises(InputError, match="Pictures in bytes came"):
+        model.predict_proba(X)
+
+
+def test_channels_go_from_a_network_that_is_given_double_precision(tmp_path):
+    pytest.importorskip("torch_pruning")
+    X = noise(3, 64).astype(float)
+    network = MLPClassifier(hidden=(8, 6), max_epochs=4, random_state=0)
+    pruned = PrunedClassifier(network, method="random", granularity="channel", dense_epochs=1, random_state=0)
+    facts, _ = exported(pruned.fit(1e5 * X, labels()), 1e5 * X, tmp_path)
+    assert facts["difference"] < 1e-4
+
+
 @pytest.mark.parametrize("classes", ["words", "numbers"])
 def test_only_the_network_is_in_eight_bits_and_no_answer_depends_on_its_neighbours(tmp_path, classes):
     X, y = noise(2, 64), labels()

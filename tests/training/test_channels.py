@@ -88,6 +88,17 @@ def test_channels_that_are_added_to_each_other_go_together():
     assert len(joined.makers) > 1
 
 
+def test_biases_and_factors_of_channels_are_known():
+    network, x = network_of("face_cnn")
+    for group in channels_of(network, x):
+        for place in group.beside:
+            assert place.index == tuple(range(group.n))
+            assert len(network.get_parameter(place.weight)) == group.n
+    named = {place.weight for group in channels_of(network, x) for place in group.beside}
+    vectors = {name for name, value in network.named_parameters() if value.dim() == 1}
+    assert vectors - named == {name for name in vectors if name.startswith("final_layer")}
+
+
 class Normalised(nn.Module):
     """Looks across channels between two dense layers."""
 

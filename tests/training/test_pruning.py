@@ -150,12 +150,12 @@ def test_weight_decay_takes_nothing_from_what_makes_silenced_channels():
     net = Net(OneShotPruner(0.5, EPOCHS, FIRST, LAST))
     network = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
     every = tuple(range(8))
-    makers = (Place("0.weight", 0, every),)
+    makers, beside = (Place("0.weight", 0, every),), (Place("0.bias", 0, every),)
     net.module_.network = network
-    net.module_.units = nn.ModuleList(channel_units([Channels(makers, (Place("2.weight", 1, every),), 8)]))
+    net.module_.units = nn.ModuleList(channel_units([Channels(makers, (Place("2.weight", 1, every),), 8, beside)]))
     net.optimizer_ = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.5)
     net.pruner.on_train_begin(net)
-    before, live = network[0].weight.detach().clone(), net.units[0].live
+    before, live = [value.detach().clone() for value in network[0].parameters()], net.units[0].live
     for _ in range(3):
         net.optimizer_.zero_grad()
         network(torch.randn(16, 5)).square().sum().backward()
@@ -163,8 +163,9 @@ def test_weight_decay_takes_nothing_from_what_makes_silenced_channels():
         net.optimizer_.step()
         net.pruner.on_batch_end(net, training=True)
     assert live.sum() < 8
-    assert torch.equal(network[0].weight[~live], before[~live])
-    assert not torch.equal(network[0].weight[live], before[live])
+    for value, old in zip(network[0].parameters(), before, strict=True):
+        assert torch.equal(value[~live], old[~live])
+        assert not torch.equal(value[live], old[live])
 
 
 def test_what_is_told_of_returns_are_those_that_were_silenced_before():
@@ -272,6 +273,52 @@ def test_what_comes_back_begins_at_0_and_without_momentum():
                     assert (state[moment][units.live != old] == 0).all()
         net.history.pop()
         net.epoch()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "fallen", "after"), [(50, 0.5, 3), (20, 0.5, 2), (12, 0.5, 2), (8, 0.5, 2), (8, 0.8, 2)]
+)
+def test_one_bad_epoch_silences_nothing_however_short_the_course_is(epochs, fallen, after):
+    net = Net(GenePruner(0.5, epochs, 0, epochs // 2))
+    for count in range(1, after + 1):
+        for units in net.units:
+            net.pruner._express(units, torch.full(units.live.shape, fallen))
+        lives = [float(units.live.float().mean()) for units in net.units]
+        assert all(share == 1.0 if count < after else share < 0.2 for share in lives), (count, lives)
+
+
+@pytest.mark.parametrize("of", ["units", "weights"])
+def test_training_that_goes_on_weighs_what_lives_against_what_does_not(of):
+    first = Net(gene(of=of), shapes=((20, 30), (10, 20))).run()
+    again = Net(gene(of=of), shapes=((20, 30), (10, 20)), seed=1)
+    again.noise = 1.0
+    for mine, known in zip(again.units, first.units, strict=True):
+        mine.live.copy_(known.live)
+    again.pruner.on_train_begin(again)
+    assert again.pruner.began_ == pytest.approx(0.5, abs=0.01)
+    below, expressed = [], []
+    for _ in range(LAST):
+        again.epoch()
+        if again.pruner.tau_ is not None:
+            scores = [again.pruner._score(units) for units in again.units]
+            low = [(s < again.pruner.tau_)[u.live] for s, u in zip(scores, again.units, strict=True)]
+            below.append(float(torch.cat(low).float().mean()))
+            expressed.append(float(torch.cat([u.p.flatten() for u in again.units]).gt(0.5).float().mean()))
+            assert again.shares[-1] == pytest.approx(0.5, abs=0.2)
+    assert np.mean(below) > 0.03, "no live unit is ever below the threshold"
+    assert np.mean(expressed) < 0.75, "nearly everything is expressed"
+
+
+def test_channels_and_connections_of_one_network_are_as_large_as_their_layers_make_them():
+    network = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+    every = tuple(range(8))
+    channels = channel_units([Channels((Place("0.weight", 0, every),), (Place("2.weight", 1, every),), 8)])
+    net = Net(OneShotPruner(0.5, EPOCHS, FIRST, LAST))
+    net.module_.network = network
+    net.module_.units = nn.ModuleList([*channels, *connection_units(network, ["0"])])
+    net.pruner.on_train_begin(net)
+    assert [float(size.mean()) for size in net.pruner._sizes()] == pytest.approx([1.0, 1.0])
+    assert 0 < int((~channels[0].live).sum()) < 6, "channels go too"
 
 
 def test_no_layer_is_emptied():

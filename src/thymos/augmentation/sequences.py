@@ -376,7 +376,9 @@ class _Sequences(Game):
         """Return the distance to sequences of trials held back, and how much sequences differ."""
         rng = torch.Generator()
         rng.manual_seed(self.seed)
-        rows = (self.held if len(self.held) else self.train)[:_JUDGED]
+        rows = self.held if len(self.held) else self.train
+        if len(rows) > _JUDGED:  # from everywhere: corpora are sorted by person and class
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, _JUDGED, replace=False))
         made = self.made(generator, torch.as_tensor(self.codes[rows]), rng)
         spread = made.std(axis=0).mean(axis=1) / np.maximum(self.raw[self.train].std(axis=0).mean(axis=1), 1e-12)
         found = {"diversity": float(spread.min())}

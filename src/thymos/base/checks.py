@@ -1,4 +1,4 @@
-"""Parameters that have to be numbers."""
+"""Parameters that have to be numbers, and samples that have to be of a type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,24 @@ import numpy as np
 
 from thymos.base.errors import InputError
 
-__all__ = ["check_number", "check_whole"]
+__all__ = ["as_type", "check_number", "check_whole"]
+
+
+def as_type(what: str, X: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return samples as another type, of the same shape; pictures in bytes only if none of their values is lost.
+
+    Raises
+    ------
+    InputError
+        If values are no bytes.
+    """
+    wanted = np.dtype(dtype)
+    if wanted.kind == "u" and X.dtype.kind != "u" and not (np.rint(X).clip(0, np.iinfo(wanted).max) == X).all():
+        raise InputError(
+            f"{what} with values from {X.min():.3g} to {X.max():.3g} came that are not whole or too large.",
+            fits=f"whole numbers from 0 to {np.iinfo(wanted).max}, as in training",
+        )
+    return X.astype(wanted, copy=False)
 
 
 def check_number(name: str, value: Any, low: float = 0.0, high: float = np.inf) -> None:

@@ -216,9 +216,10 @@ def classification_metrics(codes: np.ndarray, probabilities: np.ndarray, classes
     support = matrix.sum(axis=1)
     for name, values in {"precision": _precision(matrix), "recall": _recall(matrix), "f1": _f1(matrix)}.items():
         result |= {f"{name}[{label}]": float(value) for label, value in zip(classes, values, strict=True)}
-        result[f"macro_{name}"] = float(defined_mean(values))
         present = support > 0
-        result[f"weighted_{name}"] = float(np.average(np.nan_to_num(values[present]), weights=support[present]))
+        counted = np.where(present, np.nan_to_num(values), values)  # a class that is never predicted is worth nothing
+        result[f"macro_{name}"] = float(defined_mean(counted))
+        result[f"weighted_{name}"] = float(np.average(counted[present], weights=support[present]))
         result[f"micro_{name}"] = result["accuracy"]  # equal by definition when every sample has one label
     present = np.flatnonzero((support > 0) & (support < len(codes)))
     result["roc_auc"] = float(_areas(codes, probabilities, present).mean()) if len(present) else float("nan")

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from thymos.base.catalogue import near
-from thymos.base.checks import check_number, check_whole
+from thymos.base.checks import as_type, check_number, check_whole
 from thymos.base.errors import InputError
 from thymos.base.probabilities import Calibration, fit_calibration, log_probabilities, predict_all
 from thymos.base.random import child_seed
@@ -324,13 +324,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _typed(self, name: str, X: np.ndarray) -> np.ndarray:
         """Return samples that are there as training had them: pictures beside missing ones came with broken numbers."""
-        wanted = np.dtype(self._dtypes[name])
-        if wanted.kind == "u" and X.dtype.kind == "f" and not (np.rint(X).clip(0, np.iinfo(wanted).max) == X).all():
-            raise InputError(
-                f"{name!r} came with values from {X.min():.3g} to {X.max():.3g} that are not whole.",
-                fits=f"whole numbers from 0 to {np.iinfo(wanted).max}, as in training",
-            )
-        return X.astype(wanted, copy=False)
+        return as_type(repr(name), X, self._dtypes[name])
 
     def _packed(self, parts: _Parts) -> np.ndarray:
         """Return rows that hold the samples of all modalities, and behind them which are there."""

@@ -48,11 +48,14 @@ class Channels:
         Along the second axis.
     n : int
         Number of channels.
+    beside : tuple of Place
+        Biases and factors of the channels, along their only axis.
     """
 
     makers: tuple[Place, ...]
     consumers: tuple[Place, ...]
     n: int
+    beside: tuple[Place, ...] = ()
 
 
 class Units(nn.Module):
@@ -68,6 +71,8 @@ class Units(nn.Module):
     makers : sequence of Place
         Of channels: the weights that make them, which stay as they were, so that it can be heard whether a silenced
         channel would be of use. Without them the places themselves are what a unit is as large as.
+    beside : sequence of Place
+        Of channels: biases and factors, which stay as they were too.
 
     Attributes
     ----------
@@ -80,13 +85,20 @@ class Units(nn.Module):
     p: torch.Tensor
     age: torch.Tensor
 
-    def __init__(self, name: str, shape: Sequence[int], places: Sequence[Place], makers: Sequence[Place] = ()):
+    def __init__(
+        self,
+        name: str,
+        shape: Sequence[int],
+        places: Sequence[Place],
+        makers: Sequence[Place] = (),
+        beside: Sequence[Place] = (),
+    ):
         super().__init__()
-        self.name, self.places, self.makers = name, tuple(places), tuple(makers)
+        self.name, self.places, self.makers, self.beside = name, tuple(places), tuple(makers), tuple(beside)
         self.register_buffer("live", torch.ones(tuple(shape), dtype=torch.bool))
         for key in ("m", "p", "age"):
             self.register_buffer(key, torch.ones(tuple(shape)))
-        for place in (*self.places, *self.makers):  # made once, not at every batch
+        for place in (*self.places, *self.makers, *self.beside):  # made once, not at every batch
             if place.index is not None:
                 self.register_buffer(_index_name(place), torch.as_tensor(place.index), persistent=False)
         self.forget()
@@ -134,9 +146,9 @@ class Units(nn.Module):
 
     @torch.no_grad()
     def made_by(self, weights: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-        """Yield the name of each weight that makes channels, where it makes silenced ones, and its values."""
+        """Yield names of weights that make silenced channels or are beside them, where they do so, and their values."""
         if not self.live.all():
-            for place in self.makers:
+            for place in (*self.makers, *self.beside):
                 weight = weights[place.weight]
                 yield place.weight, self.mask(place, weight, ~self.live), weight.clone()
 
@@ -186,7 +198,7 @@ def connection_units(network: nn.Module, but: Sequence[str] = ()) -> list[Units]
 
 def channel_units(groups: Sequence[Channels]) -> list[Units]:
     """Return a unit for every channel."""
-    return [Units(group.makers[0].weight, (group.n,), group.consumers, group.makers) for group in groups]
+    return [Units(g.makers[0].weight, (g.n,), g.consumers, g.makers, g.beside) for g in groups]
 
 
 def weights_of(network: nn.Module) -> dict[str, nn.Parameter]:

@@ -19,6 +19,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from thymos.base.checks import as_type
 from thymos.base.errors import InputError
 from thymos.base.folders import whole_file
 from thymos.base.optional import require
@@ -122,7 +123,11 @@ class OnnxPipeline:
             X = step.transform(X)
         if X.shape[1:] != self._shape:
             raise InputError(f"Samples of shape {X.shape[1:]} came.", fits=f"{self._shape}, as in training")
-        return self._session.run(None, {_INPUT: np.ascontiguousarray(X, dtype=self._type)})[0]
+        if X.dtype == np.uint8 and self._type == np.float32 and X.ndim == 4:
+            raise InputError(
+                "Pictures in bytes came.", fits="values from 0 to 1, as in training", do="divide them by 255"
+            )
+        return self._session.run(None, {_INPUT: np.ascontiguousarray(as_type("Samples", X, self._type))})[0]
 
 
 @dataclass(frozen=True)
@@ -343,7 +348,7 @@ def network_of(last: Any, X: np.ndarray) -> tuple[nn.Module, str, TorchEstimator
     module = copy.deepcopy(estimator.module_).cpu().eval()  # the trained one stays where it is
     whole = sum(p.numel() for p in module.parameters())
     if any(gone.values()):
-        module = compacted(module, torch.from_numpy(np.ascontiguousarray(estimator.arrange(X[:2]))), gone)
+        module = compacted(module, torch.from_numpy(np.ascontiguousarray(estimator.arrange(_kept(X[:2])))), gone)
     left = sum(p.numel() for p in module.parameters())
     words = f"{type(estimator).__name__} of {left} parameters" + (f" ({whole} before)" if left < whole else "")
     return estimator.predictor(module).eval(), words, estimator

@@ -19,6 +19,7 @@ from thymos.nn.sparsity import Channels, Place
 __all__ = ["channels_of", "compacted"]
 
 _MAKERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _EQUAL = 1e-4  # relative to the range of the outputs
 
 
@@ -163,14 +164,21 @@ def _items(graph: Any, group: Any) -> list[tuple[str, Any]]:
 
 def _channels(network: nn.Module, name: str, group: Any) -> Channels | None:
     """Return the weights of a group, None if one of its consumers is of a kind that has no columns."""
-    makers, consumers = [], []
+    makers, consumers, beside = [], [], dict[Place, None]()
     for of, item in group:
         layer, way, index = item.dep.target.module, item.dep.handler.__name__, tuple(int(k) for k in item.root_idxs)
         if not of:  # an operation without weights
             continue
         if 1 < getattr(layer, "groups", 1) < layer.out_channels:  # a channel of such a group cannot go alone
             return None
-        if way.startswith("prune_in") and not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+        for key, vector in layer.named_parameters() if isinstance(layer, (*_MAKERS, *_NORMS)) else ():
+            if (
+                vector.dim() == 1
+                and len(vector) == len(index)
+                and (isinstance(layer, _NORMS) or way.startswith("prune_out"))
+            ):
+                beside[Place(f"{of}.{key}", 0, index)] = None
+        if way.startswith("prune_in") and not isinstance(layer, _NORMS):
             keys = ["weight"] if isinstance(layer, _MAKERS) else []
             keys = keys or [key for key, _ in layer.named_parameters() if key.startswith("weight_ih_l0")]
             if not keys or any(getattr(layer, key).shape[1] != len(index) for key in keys):
@@ -181,7 +189,8 @@ def _channels(network: nn.Module, name: str, group: Any) -> Channels | None:
     makers.sort(key=lambda place: place.weight != f"{name}.weight")
     if not consumers or not makers:
         return None
-    return Channels(tuple(makers), tuple(consumers), 1 + max(cast("tuple[int, ...]", makers[0].index)))
+    n = 1 + max(cast("tuple[int, ...]", makers[0].index))
+    return Channels(tuple(makers), tuple(consumers), n, tuple(beside))
 
 
 @torch.no_grad()

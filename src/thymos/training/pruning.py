@@ -32,6 +32,7 @@ _FLOOR = {"connection": 0.1, "channel": 0.25}  # share of each layer that stays 
 _CAP = 0.5  # share of the live units that the threshold may be above
 _OLD = 2  # epochs that a unit is left in peace after it came back
 _COURSE = 25.0  # epochs between first and last for which decay rates are given: time runs faster in a shorter course
+_LEAP = 2.5  # of these epochs in a step at most: with more, one bad epoch would silence a unit
 _REBORN = 0.6  # protein of a unit that comes back
 _SETTLE = 5  # epochs with a fixed threshold after the last target
 _BAND = 0.17  # share that the gate may lag behind the target, as hysteresis makes it (methods B3.5)
@@ -156,11 +157,11 @@ class Pruner(Callback):
         return sum(int(units.live.sum()) for units in self.units_)
 
     def _sizes(self) -> list[torch.Tensor]:
-        """Return the size of each unit; those of channels relative to their layer, since layers differ in scale."""
+        """Return the size of each unit; relative to its layer if there are channels, since layers differ in scale."""
         sizes = [units.magnitude(self.weights_) for units in self.units_]
-        return [
-            s / s.mean().clamp(min=1e-12) if units.makers else s for s, units in zip(sizes, self.units_, strict=True)
-        ]
+        if not any(units.makers for units in self.units_):
+            return sizes
+        return [size / size.mean().clamp(min=1e-12) for size in sizes]
 
     def _reach(self, share: float, choose: Callable[[float], None]) -> None:
         """Choose so large a share of the units that `share` is reached, which is of their weights perhaps."""
@@ -196,7 +197,12 @@ class Pruner(Callback):
         return max(1, math.ceil(min(self.density, _FLOOR["channel" if units.makers else "connection"]) * units.n))
 
     def _apply(self, net: NeuralNet, before: Sequence[torch.Tensor]) -> None:
-        """Put silenced weights to 0, and let the optimiser forget what it knew of all that changed."""
+        """Put silenced weights to 0, and let the optimiser forget what it knew of all that changed.
+
+        How many steps Adam has taken it knows of whole tensors, so that the first steps of what comes back are three to
+        five times as long as those of the others. With the mean square of the others instead of 0 validation losses of
+        all that exchange units were no lower, on digits.
+        """
         for units, old in zip(self.units_, before, strict=True):
             back = units.live & ~old
             changed = units.live != old
@@ -204,7 +210,7 @@ class Pruner(Callback):
                 continue
             if units.makers and back.any():
                 self._reborn(units, back)
-            for place in (*units.places, *units.makers):
+            for place in (*units.places, *units.makers, *units.beside):
                 weight = self.weights_[place.weight]
                 still = 1.0 - units.mask(place, weight, changed)
                 for moment in ("exp_avg", "exp_avg_sq"):
@@ -220,8 +226,6 @@ class Pruner(Callback):
         """Draw anew the weights that make channels which come back, as large as those of the others."""
         for place in units.makers:
             weight = self.weights_[place.weight]
-            if weight.dim() < 2:
-                continue
             spread = weight.std()
             fresh = torch.randn(weight.shape, generator=self.rng_).to(weight) * spread
             chosen = units.mask(place, weight, back)
@@ -334,19 +338,21 @@ class GenePruner(Pruner):
                 pooled = torch.cat([score[alive] for score, alive in zip(scores, live, strict=True)])
                 return float(pooled.mean() + 0.5 * pooled.std())
             return live_threshold(scores, live, 0.5)
-        target = self._target(epoch)
+        target, among, whole, most = self._target(epoch), live, self.share, _CAP
+        if self.began_ <= self.density + 0.01:  # nothing is to go: what lives is weighed against what does not
+            among, whole, most = [torch.ones_like(alive) for alive in live], 1.0, 1.0
         if self.of == "units":
-            return live_threshold(scores, live, min(_CAP, max(0.0, 1.0 - target / self.share)))
-        low, high = 0.0, _CAP
+            return live_threshold(scores, among, min(most, max(0.0, 1.0 - target / whole)))
+        low, high = 0.0, most
         for _ in range(_HALVINGS):  # a share of the weights is no such share of the channels
             middle = (low + high) / 2
-            tau = live_threshold(scores, live, middle)
-            for units, score, alive in zip(self.units_, scores, live, strict=True):
+            tau = live_threshold(scores, among, middle)
+            for units, score, alive in zip(self.units_, scores, among, strict=True):
                 units.live = alive & (score >= tau)
             low, high = (middle, high) if self.share > target else (low, middle)
         for units, alive in zip(self.units_, live, strict=True):
             units.live = alive
-        return live_threshold(scores, live, low)
+        return live_threshold(scores, among, low)
 
     def _target(self, epoch: int) -> float:
         return live_target(epoch + 1, self.first, self.last, self.density, self.began_)
@@ -356,7 +362,7 @@ class GenePruner(Pruner):
             units.p.copy_((u >= 1).to(units.p))
             now = u >= 1
         else:
-            dt = max(1.0, _COURSE / (self.last - self.first))
+            dt = min(_LEAP, max(1.0, _COURSE / (self.last - self.first)))
             m, p = self.expression.step(units.m, units.p, u, dt, mean=units.p.mean())
             units.m.copy_(m)
             units.p.copy_(p)
