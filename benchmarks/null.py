@@ -1,20 +1,22 @@
 """Rate of claims 'better than chance' where there is nothing to find.
 
 Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified once per seed,
-by LDA on differential entropy under every protocol, by LEL within subjects, or, with folds by stimulus alone, by LDA
-with samples that a masked-electrode GAN added and by personal architectures with and without these. A claim is what a
-report calls one: p < 0.05 when labels are permuted between the trials of each subject. Honest protocols should claim in
-5 % of seeds or less; `random_window` shows what the leak makes of nothing. Every seed is written to a csv as soon as it
-is done; a second call adds what is missing.
+by LDA on differential entropy under every protocol, by LEL within subjects, with folds by stimulus or by trial by LDA with
+samples that a masked-electrode GAN added and by personal architectures with and without these, and for new people by one
+searched architecture with and without them. A claim is what a report calls one: p < 0.05 when labels are permuted between
+the trials of each subject. Honest protocols should claim in 5 % of seeds or less; `random_window` shows what the leak makes
+of nothing. Every protocol of a seed is written to a csv as soon as it is done; a second call adds what is missing.
 
     python benchmarks/null.py --seeds 200 --out results/null.csv
     python benchmarks/null.py --method lel --seeds 10 --out results/null-lel.csv
     python benchmarks/null.py --method search_gan --seeds 10 --out results/null-search_gan.csv
+    python benchmarks/null.py --method eegnas_gan --seeds 10 --out results/null-eegnas_gan.csv
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from thymos.evaluation.catalogue import PROTOCOLS
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.statistics import summarise
 from thymos.models.catalogue import MODELS
-from thymos.models.nas import PersonalisedSearch
+from thymos.models.nas import EEGNASClassifier, PersonalisedSearch
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.signals.topography import directions
@@ -49,7 +51,8 @@ CLASSES = ["high", "low"]
 METHODS = {
     "lda": tuple(SPLITS),
     "lel": ("trial", "random_window"),
-    **dict.fromkeys(("gan", "search", "search_gan"), ("stimulus",)),  # a fit takes up to a minute
+    **dict.fromkeys(("gan", "search", "search_gan"), ("stimulus", "trial")),  # a fit takes up to a minute
+    **dict.fromkeys(("eegnas", "eegnas_gan"), ("loso",)),
 }
 
 
@@ -65,29 +68,25 @@ def pipeline(method: str, seed: int) -> Pipeline:
     )
     if method == "gan":
         return make_pipeline(entropy, gan, Flatten(), ChannelScaler(), row.load()(**row.parameters))
-    if method in {"search", "search_gan"}:
+    if method.startswith(("search", "eegnas")):
         sizes = {"width": 4, "cells": 2, "nodes": 2, "search_epochs": 4, "warmup": 1, "guard_every": 0}
-        sizes |= {"personal_epochs": 3, "architecture_lr": 3e-3, "max_epochs": 20, "patience": 5}
-        positions = directions(ELECTRODES).tolist()
-        sampler = gan if method == "search_gan" else None
-        return make_pipeline(
-            entropy, PersonalisedSearch(positions=positions, sampler=sampler, random_state=seed, **sizes)
-        )
+        sizes |= {"architecture_lr": 3e-3, "max_epochs": 20, "patience": 5, "random_state": seed}
+        sizes |= {"positions": directions(ELECTRODES).tolist(), "sampler": gan if method.endswith("gan") else None}
+        if method.startswith("eegnas"):
+            return make_pipeline(entropy, EEGNASClassifier(**sizes))
+        return make_pipeline(entropy, PersonalisedSearch(personal_epochs=3, **sizes))
     return make_pipeline(entropy, Flatten(), ChannelScaler(), row.load()(**row.parameters))
 
 
-def one_seed(seed: int, method: str) -> pd.DataFrame:
-    """Return value, chance and p for every protocol and level of one simulated data set."""
+def one_seed(seed: int, method: str, name: str) -> pd.DataFrame:
+    """Return value, chance and p of a protocol for each level of one simulated data set."""
     samples = SimulatedEEG(**DATA, random_state=seed).load().windows(1.0)
     samples = samples.replace(y=np.where(samples.meta["valence"] > 5, "high", "low"))
-    pipe, tables = pipeline(method, seed), []
-    for name in METHODS[method]:
-        parameters = SPLITS[name]
-        spec = PROTOCOLS[name]
-        protocol = spec.load()(**{**spec.parameters, **parameters, "random_state": seed})
-        for fold in protocol.folds(samples.meta, samples.y):
-            made = fit_fold(pipe, samples, fold, CLASSES).predictions
-            tables.append(made.assign(protocol=name, method=method, labels="true", fold=fold.name, seed=0))
+    pipe, tables, spec = pipeline(method, seed), [], PROTOCOLS[name]
+    protocol = spec.load()(**{**spec.parameters, **SPLITS[name], "random_state": seed})
+    for fold in protocol.folds(samples.meta, samples.y):
+        made = fit_fold(pipe, samples, fold, CLASSES).predictions
+        tables.append(made.assign(protocol=name, method=method, labels="true", fold=fold.name, seed=0))
     table = summarise(pd.concat(tables, ignore_index=True), CLASSES, ("balanced_accuracy",))
     columns = ["protocol", "level", "value", "low", "high", "chance", "chance_high", "p", "n_units"]
     return table[columns].assign(seed=seed)
@@ -114,9 +113,11 @@ def main() -> None:
     parser.add_argument("--method", choices=METHODS, default="lda")
     parser.add_argument("--out", type=Path, default=Path("results/null.csv"))
     arguments = parser.parse_args()
-    table = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame({"seed": []})
-    for seed in sorted(set(range(arguments.seeds)) - set(table["seed"].astype(int))):
-        table = pd.concat([table, one_seed(seed, arguments.method)], ignore_index=True)
+    table = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame({"seed": [], "protocol": []})
+    done = set(zip(table["seed"].astype(int), table["protocol"], strict=True))
+    every = itertools.product(range(arguments.seeds), METHODS[arguments.method])
+    for seed, protocol in (key for key in every if key not in done):
+        table = pd.concat([table, one_seed(seed, arguments.method, protocol)], ignore_index=True)
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         table.sort_values(["seed"], kind="stable").to_csv(arguments.out, index=False, float_format="%.6g")
     report(table[table["seed"] < arguments.seeds], arguments.method)

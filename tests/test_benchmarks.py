@@ -38,6 +38,7 @@ def test_all_methods_are_made_that_are_tried_where_there_is_nothing():
     assert last == {
         **dict.fromkeys(("lda", "gan"), "LinearDiscriminantAnalysis"),
         **dict.fromkeys(("search", "search_gan"), "PersonalisedSearch"),
+        **dict.fromkeys(("eegnas", "eegnas_gan"), "EEGNASClassifier"),
         "lel": "LELClassifier",
     }
 

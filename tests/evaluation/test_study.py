@@ -68,7 +68,25 @@ def test_a_file_is_read_and_majority_is_always_there(tmp_path):
     assert next(iter(study.methods)) == "majority"
     assert study.source.parameters == {"subjects": 1}
     assert (study.seeds, study.reduces) == (2, "almost everything")
-    assert load_study(path, "full").source.parameters == {"subjects": 2}
+    whole = load_study(path, "full")
+    assert whole.source.parameters == {"subjects": 2}
+    assert whole.reduced == {}
+
+
+def test_every_value_that_a_budget_changes_is_told():
+    changes = {"seeds": 2, "methods": {"lda": None}, "defaults": {"mlp": {"max_epochs": 1, "hidden": [4], "lr": 0.1}}}
+    changes["claims"] = []
+    content = {
+        **GOOD,
+        "defaults": {"mlp": {"hidden": [8, 8], "lr": 0.1}},
+        "budgets": {"tiny": {"reduces": "a lot", "changes": changes}},
+    }
+    study = parse_study({**content, "seeds": 5}, "tiny")
+    assert study.reduced == {
+        **{"seeds": "2 (5)", "methods.lda": "left out", "defaults.mlp.max_epochs": "1"},
+        "defaults.mlp.hidden": "[4] ([8, 8])",
+    }
+    assert study.digest() == study.model_copy(update={"reduced": {}}).digest()
 
 
 def test_defaults_are_parameters_of_every_step_of_that_name_below_its_own():

@@ -56,7 +56,7 @@ class MaskedElectrodeGAN(Augmenter):
         ``all`` hides all electrodes always: a conditional generator, for the ablation.
     mask_max : float
         Largest hidden share in the second half of the training; it rises from 0.3. Samples are drawn with shares from
-        0.3 to this, 0.8 at most.
+        0.3 to this, 0.8 at most; but sides and lobes, a seventh of all, are hidden as they are.
     subjects : bool
         Whether generator and critic are also told the subject; metadata are needed then.
     width : int
@@ -251,7 +251,7 @@ class MaskedElectrodeGAN(Augmenter):
         if self.mask == "random":
             found.append(
                 f"A sample keeps the visible electrodes of its source, {1 - most:.0%} to {1 - _FIRST:.0%} of them, "
-                "and is near it by that alone."
+                "more where a small lobe is hidden, and is near it by that alone."
             )
         if self.memorised_:
             found.append(
@@ -518,6 +518,7 @@ class _Filling(Game):
         partly = ~hidden.all(dim=1)
         error = _over(hidden, (one - self.x[at]).abs()) * partly
         wrong = error.sum() / partly.sum().clamp(min=1)
+        # means, over hidden electrodes: sums over the whole map would be at the limit from the first step
         spread = _over(hidden, (one - two).abs()) / (z[: len(at)] - z[len(at) :]).abs().mean(dim=1).to(self.device)
         parts = {
             "adversarial": -self.critic(made, hidden, y, subject).mean(),

@@ -34,7 +34,8 @@ class Rule:
     Parameters
     ----------
     threshold : float or 'median'
-        The median is that of the training part of each fold.
+        The median is that of the training part of each fold, of all its people together; where each person is split
+        alone, that is the person's own.
     inclusive : bool
         A rating equal to the threshold belongs to the upper class.
     names : (str, str)

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
@@ -490,6 +490,7 @@ class Budget(_Strict):
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
+_SAID = ("title", "question", "citation", "claims", "cautions", "panels")  # keys of which nothing is computed
 _CLASS_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "kappa")
 _RATING_METRICS = ("ccc", "pearson", "rmse", "r2")
 
@@ -576,6 +577,7 @@ class Study(_Sampled):
     budgets: dict[Literal["tiny", "brief", "quick", "full"], Budget] = Field(default_factory=dict)
     budget: str = "full"
     reduces: str = "nothing"
+    reduced: dict[str, str] = Field(default_factory=dict)
 
     @property
     def baseline(self) -> str:
@@ -674,9 +676,8 @@ class Study(_Sampled):
 
     def digest(self) -> str:
         """Return a hash of everything that can change a result."""
-        shown = {"title", "question", "citation", "claims", "cautions", "panels"}
-        shown |= {"comparisons", "recalls", "level", "metric"}
-        words = {"budgets", "folder", *shown}
+        shown = {"comparisons", "recalls", "level", "metric", *_SAID}
+        words = {"budgets", "folder", "reduced", *shown}
         # as it was before there were any
         newer = ("inspections", "keep_signals", "images", "modalities", "pairing")
         words |= {name for name in newer if not getattr(self, name)}
@@ -819,6 +820,8 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
             gone = {*(whole.get("methods") or ())} - {*(plan.get("methods") or ())}
             plan["comparisons"] = _rivals(plan.get("comparisons") or {}, gone)
         plan["reduces"] = chosen.get("reduces", "nothing")
+        changes = {key: value for key, value in (chosen.get("changes") or {}).items() if key not in _SAID}
+        plan["reduced"] = dict(_reduced(changes, whole))
     plan["budget"] = budget
     _spread_defaults(plan, where)
     target = _with_default(plan)
@@ -1365,6 +1368,17 @@ def _merge(base: dict, changes: Mapping) -> dict:
         else:
             result[key] = value
     return result
+
+
+def _reduced(changes: Mapping, base: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each key that a budget changes, and its value, in brackets that of the whole study where it has one."""
+    for key, value in changes.items():
+        name, old = f"{where}{key}", base.get(key) if isinstance(base, Mapping) else None
+        if isinstance(value, Mapping) and value and (old is None or isinstance(old, Mapping)):
+            yield from _reduced(value, old, f"{name}.")
+        elif value != old or value is None:
+            said = "left out" if value is None else json.dumps(value, default=str)
+            yield name, said if old is None or value is None else f"{said} ({json.dumps(old, default=str)})"
 
 
 def _explain(error: Mapping[str, Any]) -> str:

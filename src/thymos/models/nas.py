@@ -479,6 +479,9 @@ class PersonalisedSearch(EEGNASClassifier):
     Source as :class:`EEGNASClassifier`. Subjects are known by the column ``subject`` of the metadata; bare arrays are
     of one person, whose search is that for all. Where the test part holds clips that other people's training parts hold
     too, their consensus is in the architecture: deal folds by stimulus, the same for all.
+
+    Personal searches have steps, batches and a prior of their own (methods B1.5: a rate of 3e-4, 64, five epochs of
+    warm-up, a prior of 0.1): one person's windows make so few steps that architectures would hardly move.
     """
 
     def __init__(
