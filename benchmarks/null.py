@@ -1,11 +1,12 @@
 """Rate of claims 'better than chance' where there is nothing to find.
 
-Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified once per seed,
-by LDA on differential entropy under every protocol, by LEL within subjects, with folds by stimulus or by trial by LDA with
-samples that a masked-electrode GAN added and by personal architectures with and without these, and for new people by one
-searched architecture with and without them. A claim is what a report calls one: p < 0.05 when labels are permuted between
-the trials of each subject. Honest protocols should claim in 5 % of seeds or less; `random_window` shows what the leak makes
-of nothing. Every protocol of a seed is written to a csv as soon as it is done; a second call adds what is missing.
+Simulated EEG without any emotional effect, but with people, drift and trial fingerprints, is classified once per
+seed, by LDA on differential entropy under every protocol, by LEL within subjects, with folds by stimulus or by trial
+by LDA with samples that a masked-electrode GAN added and by personal architectures with and without these, and for
+new people by one searched architecture with and without them. A claim is what a report calls one: p < 0.05 when
+labels are permuted between the trials of each subject. Honest protocols should claim in 5 % of seeds or less;
+`random_window` shows what the leak makes of nothing. Every protocol of a seed is written to a csv as soon as it is
+done; a second call adds what is missing.
 
     python benchmarks/null.py --seeds 200 --out results/null.csv
     python benchmarks/null.py --method lel --seeds 10 --out results/null-lel.csv
