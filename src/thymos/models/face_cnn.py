@@ -174,7 +174,7 @@ class FaceCNN(TorchClassifier):
     Samples have shape (n_samples, 1 or 3, height, width) or (n_samples, height, width). A table counts as images of one
     row. Whole numbers from 0 to 255 are grey values or colours, whatever their type. Of the published network the paper
     gives three convolutions, a pool and a dense layer; sizes and normalisation are those of methods B4.5. The schedule
-    is its own: the rate falls to a tenth (half there) after 6 epochs (5) without a lower validation loss, training
+    is its own: the rate falls to a tenth (half there) after 7 epochs (5) without a lower validation loss, training
     stops after 12 such epochs, gradients are clipped at 1, and the epoch with the best macro F1 is taken.
 
     References

@@ -108,7 +108,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
     Notes
     -----
     Hegh et al. (2025) join a face network and an LSTM by concatenation and a dense layer; sizes and the two stages are
-    those of methods B4.5.
+    those of methods B4.5. In both stages the rate is constant, and `monitor` chooses the epoch: the lowest validation
+    loss by default, where B4.5 names macro F1, which few validation people tell roughly.
     """
 
     #: Parameters that a study writes as steps for each modality, and the kinds that they may be.

@@ -43,8 +43,9 @@ class PhysioEstimator(TorchEstimator):
     dropout : float
         Share of units dropped between the layers.
     **training
-        As :class:`~thymos.training.estimator.TorchEstimator`. The defaults are those of methods B4.5; classifiers keep
-        the weights of the highest macro F1.
+        As :class:`~thymos.training.estimator.TorchEstimator`. The defaults are those of methods B4.5, but the rate
+        falls to a tenth (half there) after seven epochs (five) without a lower validation loss; classifiers keep the
+        weights of the highest macro F1.
 
     Attributes
     ----------

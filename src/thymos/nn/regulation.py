@@ -23,7 +23,7 @@ class Expression:
     ``dm/dt = k0 + km u^n / (1 + u^n) / (1 + (pbar / K)^h) - decay_m m`` and ``dp/dt = decay_p (m - p)``, where `u` is
     importance over threshold. In the steady state p is ``leak + (1 - leak) u^n / (1 + u^n)``, which is 0.51 at the
     threshold: in the long run the gate is the rule that what lies below the threshold goes, and single noisy epochs do
-    not decide.
+    not decide; in steps of four epochs they would.
 
     Parameters
     ----------
