@@ -184,6 +184,17 @@ def test_a_generator_that_copies_the_rare_class_alone_is_refused_too(monkeypatch
     assert len(made) > len(X)
 
 
+def test_distances_are_those_of_courses_and_of_spectra(rates):
+    X, y, meta = rates
+    sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False)
+    sampler.fit_resample(X, y, meta=meta)
+    found = sampler.features(X)
+    assert found.shape == (160, 40 + 8)  # the slope follows from the rate
+    turned = sampler.features(X[:, :, ::-1])
+    assert np.allclose(turned[:, 40:], found[:, 40:], atol=1e-2)
+    assert np.allclose(turned[:, :40], found[:, 39::-1], atol=1e-6)
+
+
 def test_held_back_trials_are_never_trained_on(rates):
     X, y, meta = rates
     sampler = SequenceRCGAN(NAMES, **SMALL, filtered=False, validation=0.25)

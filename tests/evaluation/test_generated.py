@@ -168,6 +168,17 @@ def test_what_a_sampler_tells_is_kept(planned):
     assert facts["methods"]["copies"]["history"][1] == {"step": 2, "loss": 0.5}
 
 
+def test_a_sampler_may_know_what_distances_mean_something_in(planned, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Copies, "measured_on", "halves", raising=False)
+    monkeypatch.setattr(
+        Copies, "features", lambda self, X: asked.append(len(X)) or X.reshape(len(X), -1)[:, ::2], raising=False
+    )
+    (made,) = generate_study(planned()).methods
+    assert asked == [len(X) for X, _ in made.parts.values()]
+    assert "Measured on halves." in made.notes
+
+
 def test_without_a_validation_part_trials_are_cut_from_training(planned):
     study = planned(protocols={"trial": {"parameters": {"within": "", "n_splits": 3, "validation": 0.0}}})
     found = generate_study(study)

@@ -212,6 +212,9 @@ class FaceDCGAN(Augmenter):
                 return self._refused(label, why, nothing)
         return self._form.samples_of(np.concatenate(made), X.dtype), np.full(passed, -1)
 
+    #: Of :meth:`features`, in words.
+    measured_on = "what a network sees that was trained on the real training samples"
+
     def features(self, X: np.ndarray) -> np.ndarray:
         """Return what the judging network sees in samples, shape (n_samples, n_features)."""
         check_is_fitted(self, "generators_")

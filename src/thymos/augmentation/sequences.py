@@ -170,8 +170,6 @@ class SequenceRCGAN(Augmenter):
             names = []
         elif names and len(names) != n_channels:
             raise InputError(f"{len(names)} names came for {n_channels} channels.", "one name for each channel")
-        if meta is not None and "trial" not in meta:
-            raise InputError(f"Metadata with the columns {', '.join(meta)} came.", fits="the column trial")
         self.classes_, codes = np.unique(y, return_inverse=True)
         trials = trials_of(meta, len(y))
         held = held_trials(trials, codes, 0.0 if meta is None else self.validation, rng)
@@ -272,6 +270,18 @@ class SequenceRCGAN(Augmenter):
             raise InputError(f"steady={self.steady!r} came.", fits=f"a whole number from 0 to {LATENT}")
         if not (isinstance(self.sfreq, (int, float)) and 0 < self.sfreq < np.inf):
             raise InputError(f"sfreq={self.sfreq!r} came.", fits="a positive rate in Hz")
+
+    #: Of :meth:`features`, in words.
+    measured_on = "sequences scaled as in training, and on the power of eight parts of their spectra"
+
+    def features(self, X: np.ndarray) -> np.ndarray:
+        """Return what distances between samples mean something in, shape (n_samples, n_features).
+
+        Samples as they are follow phases, which are arbitrary; spectra do not.
+        """
+        check_is_fitted(self, "generator_")
+        x = self._play.scaled(_sequences(X)[:, self._own])
+        return np.concatenate([_flat(x), _flat(_spectra(x))], axis=1)
 
     def _whole(self, made: np.ndarray) -> np.ndarray:
         """Return sequences (n, n_own_channels, n_times) with all channels, in the shape of a sample."""

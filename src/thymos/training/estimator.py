@@ -164,8 +164,8 @@ class TorchEstimator(BaseEstimator):
     decay : float, optional
         Exponential schedule: the rate of epoch e = 0, 1, ... is ``lr * exp(-e / decay)``. Constant by default.
     schedule : {'constant', 'cosine', 'plateau', 'one_cycle'}
-        Instead of `decay`: half a cosine down to 0 at the last epoch; a tenth of the rate after more than `patience` / 2
-        epochs without a lower validation loss (training loss without validation); up to ``lr`` and down again within
+        Instead of `decay`: half a cosine down to 0 at the last epoch; a tenth of the rate after more than `patience` /
+        2 epochs without a lower validation loss (training loss without validation); up to ``lr`` and down again within
         `max_epochs`.
     batch_size, max_epochs : int
         Samples per step and epochs at most.
