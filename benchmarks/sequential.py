@@ -1,6 +1,8 @@
 """One group of people after the other: what is learnt, what is forgotten, and whether other units carry it.
 
-Run: python benchmarks/sequential.py [--seeds 3]
+Run: python benchmarks/sequential.py [--seeds 3] [--only gene]
+
+With `--only` the rows of the other methods stay as they are stored.
 
 Simulated faces of two domains, A (`plain`) and then B (`mouth`), whose people show emotions in ways of their own (800
 photographs of 40 people each; a quarter of the people is for testing, an eighth for validation). A network learns A,
@@ -132,12 +134,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("results/sequential.json"))
+    parser.add_argument("--only", nargs="+", choices=METHODS, default=[*METHODS])
     given = parser.parse_args()
-    rows = []
+    rest = set(METHODS) - set(given.only)
+    rows = [row for row in json.loads(given.out.read_text())["rows"] if row["method"] in rest] if rest else []
     for seed in range(given.seeds):
-        for name in METHODS:
+        for name in given.only:
             rows.append(measured(name, seed))
             print(json.dumps(rows[-1]), flush=True)
+    rows.sort(key=lambda row: (row["seed"], [*METHODS].index(row["method"])))
     forgotten = {}
     for name in METHODS:
         people = np.concatenate([row["forgetting_of_people"] for row in rows if row["method"] == name])
