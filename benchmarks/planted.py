@@ -33,9 +33,9 @@ from sklearn.preprocessing import StandardScaler
 from thymos.base.samples import Samples
 from thymos.evaluation.fit import permute_trial_labels
 from thymos.evaluation.splitters import GroupSplit
-from thymos.evaluation.study import _positions
 from thymos.models.nas import PersonalisedSearch
 from thymos.signals.spectral import DifferentialEntropy
+from thymos.signals.topography import directions
 from thymos.sources.simulate.eeg import EFFECTS, REGIONS, SimulatedEEG
 
 SIZES = {
@@ -68,7 +68,7 @@ def looked(samples: Samples, seed: int) -> dict[str, float]:
     fold = GroupSplit("stimulus", 3).folds(samples.meta, samples.y)[0]
     train, held, test = (samples[getattr(fold, part)] for part in ("train", "validation", "test"))
     names = list(samples.info["ch_names"])
-    model = PersonalisedSearch(positions=_positions(tuple(names)), random_state=seed, **SIZES)
+    model = PersonalisedSearch(positions=directions(names).tolist(), random_state=seed, **SIZES)
     model.fit(train.X, train.y, validation=held, meta=train.meta)
     areas = []
     for number, subject in enumerate(model.subjects_):

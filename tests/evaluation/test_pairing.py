@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from thymos.base.errors import InputError, ProtocolError, StudyError
 from thymos.base.samples import Samples
-from thymos.evaluation import Fold, LeaveOneSubjectOut, TrialSplit, check_split, runner, study
+from thymos.evaluation import Fold, LeaveOneSubjectOut, TrialSplit, check_split, make, runner
 from thymos.evaluation.pairing import PairedAtRandom, PairedByLabel, PairedByTrial, independent_accuracy
 from thymos.evaluation.splitters import PairedSplit
 from thymos.evaluation.study import load_study, parse_study
@@ -239,13 +239,13 @@ def test_which_side_was_simulated_is_said(made, told, sides, monkeypatch):
         side.replace(info={**side.info, "simulated": True}) if simulated else side
         for side, simulated in zip((faces, pulses), made, strict=True)
     )
-    monkeypatch.setattr(study, "make_samples", lambda *of: pulses)
-    monkeypatch.setattr(study, "_folds_of_side", lambda spec, *of: folds[spec])
+    monkeypatch.setattr(make, "make_samples", lambda *of: pulses)
+    monkeypatch.setattr(make, "_folds_of_side", lambda spec, *of: folds[spec])
     spec = SimpleNamespace(
         **{"names": ("face", "bvp"), "protocol": 0, "other": SimpleNamespace(protocol=1), "second": ()},
         **{"kinds": ["label"], "draws": 1, "most": None},
     )
-    pairs = study._paired(SimpleNamespace(seed=0), spec, faces, None, None, None)
+    pairs = make._paired(SimpleNamespace(seed=0), spec, faces, None, None, None)
     assert pairs.info.get("simulated") == told
     (words,) = runner._simulated(pairs) or [""]
     assert ("of bvp were" in words, "result here is" in words) == (told == "bvp", told is True)

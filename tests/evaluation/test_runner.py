@@ -17,9 +17,10 @@ from thymos.base.errors import DataError, InputError, LeakError, ProtocolError, 
 from thymos.evaluation import TrialSplit, cross_validate, engines
 from thymos.evaluation.engines import Engine
 from thymos.evaluation.fit import permute_trial_labels
+from thymos.evaluation.make import make_samples
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import make_samples, parse_study
+from thymos.evaluation.study import parse_study
 from thymos.models.catalogue import MODELS
 from thymos.signals.scaling import Flatten
 from thymos.training import stacked

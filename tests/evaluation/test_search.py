@@ -7,8 +7,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from thymos.base.errors import InputError, StudyError
 from thymos.evaluation import LeaveOneSubjectOut
 from thymos.evaluation.fit import fit_fold
+from thymos.evaluation.make import make_estimator, make_grid
 from thymos.evaluation.search import SAMPLERS, Range, Search
-from thymos.evaluation.study import make_estimator, make_grid, parse_study
+from thymos.evaluation.study import parse_study
 from thymos.signals.scaling import Flatten
 from thymos.training.pipeline import make_pipeline
 

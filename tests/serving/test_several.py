@@ -6,7 +6,8 @@ import pytest
 from thymos.base.errors import InputError
 from thymos.base.recording import Recording
 from thymos.evaluation.final import train_method
-from thymos.evaluation.study import make_samples, make_source, parse_study
+from thymos.evaluation.make import make_samples, make_source
+from thymos.evaluation.study import parse_study
 from thymos.serving.bundle import Bundle
 from thymos.serving.several import SeveralRecipe, recipe_of
 

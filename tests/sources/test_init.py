@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import DataError, InputError
-from thymos.evaluation.study import load_study, make_protocol, make_samples
+from thymos.evaluation.make import make_samples
+from thymos.evaluation.study import load_study, make_protocol
 from thymos.sources import Manifest
 from thymos.sources.init import guess_names, start_study
 

@@ -9,7 +9,8 @@ import yaml
 
 from thymos.base.errors import DataError, InputError, MissingExtraError, ProtocolError
 from thymos.evaluation import TrialSplit
-from thymos.evaluation.study import load_study, make_samples
+from thymos.evaluation.make import make_samples
+from thymos.evaluation.study import load_study
 from thymos.sources import Manifest, SimulatedEEG
 from thymos.sources.signal_files import FORMATS, read_header
 from thymos.sources.simulate.eeg import MONTAGES

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from thymos.base.errors import InputError, UnknownNameError
+from thymos.base.errors import InputError, ThymosError, UnknownNameError
 
-__all__ = ["Catalogue", "Row", "catalogue", "check_parameters", "load_object", "near", "resolve"]
+__all__ = ["Catalogue", "Row", "called", "catalogue", "check_parameters", "load_object", "near", "resolve"]
 
 #: Where the catalogue of each kind of thing lives.
 CATALOGUES = {
@@ -167,3 +167,20 @@ def check_parameters(function: Any, parameters: Iterable[str], owner: str, skip:
                 f"{owner} has no parameter {name!r}.{near(name, known)}",
                 fits=f"one of {', '.join(known)}" if known else "no parameters",
             )
+
+
+def called(owner: str, made: Any, parameters: Mapping[str, Any]) -> Any:
+    """Return what a class makes of parameters that a user wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such parameter, or the class cannot be made of these; `owner` is named.
+    """
+    check_parameters(made, parameters, owner)
+    try:
+        return made(**parameters)
+    except ThymosError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{owner} cannot be made of {parameters}: {error}.") from None

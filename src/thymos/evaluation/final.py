@@ -24,23 +24,13 @@ from thymos.base.recording import Frames, Recording, Signal
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import Fitted, fit_method, seed_estimator
+from thymos.evaluation.make import classes_of, make_estimator, make_grid, make_samples, make_source
 from thymos.evaluation.many import last_step
 from thymos.evaluation.metrics import classification_metrics, rating_metrics
 from thymos.evaluation.provenance import environment
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import summarise
-from thymos.evaluation.study import (
-    Modality,
-    Study,
-    Windows,
-    classes_of,
-    honest_protocol,
-    make_estimator,
-    make_grid,
-    make_protocol,
-    make_samples,
-    make_source,
-)
+from thymos.evaluation.study import Modality, Study, Windows, honest_protocol, make_protocol
 from thymos.signals.frames import frames_digest
 from thymos.signals.processing import make_process, signal_digest, signal_spread
 from thymos.signals.scaling import PickModality

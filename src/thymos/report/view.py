@@ -13,9 +13,10 @@ import pandas as pd
 
 from thymos.base.errors import DataError
 from thymos.evaluation.comparison import average_ranks, compare_methods
+from thymos.evaluation.make import takes_seed
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import class_recalls, holm, inflation_report, summarise
-from thymos.evaluation.study import make_protocol, stored_study, takes_seed
+from thymos.evaluation.study import make_protocol, stored_study
 
 _TITLES = {
     "kappa": "Cohen's kappa",
