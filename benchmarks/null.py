@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from thymos.augmentation import MaskedElectrodeGAN
+from thymos.base.samples import Samples
 from thymos.evaluation.catalogue import PROTOCOLS
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.statistics import summarise
@@ -79,10 +81,16 @@ def pipeline(method: str, seed: int) -> Pipeline:
     return make_pipeline(entropy, Flatten(), ChannelScaler(), row.load()(**row.parameters))
 
 
+@lru_cache(maxsize=1)
+def simulated(seed: int) -> Samples:
+    """Return one simulated data set."""
+    samples = SimulatedEEG(**DATA, random_state=seed).load().windows(1.0)
+    return samples.replace(y=np.where(samples.meta["valence"] > 5, "high", "low"))
+
+
 def one_seed(seed: int, method: str, name: str) -> pd.DataFrame:
     """Return value, chance and p of a protocol for each level of one simulated data set."""
-    samples = SimulatedEEG(**DATA, random_state=seed).load().windows(1.0)
-    samples = samples.replace(y=np.where(samples.meta["valence"] > 5, "high", "low"))
+    samples = simulated(seed)
     pipe, tables, spec = pipeline(method, seed), [], PROTOCOLS[name]
     protocol = spec.load()(**{**spec.parameters, **SPLITS[name], "random_state": seed})
     for fold in protocol.folds(samples.meta, samples.y):

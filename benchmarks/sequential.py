@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/sequential.json"))
     parser.add_argument("--only", nargs="+", choices=METHODS, default=[*METHODS])
     given = parser.parse_args()
-    rest = set(METHODS) - set(given.only)
+    rest = set(METHODS) - set(given.only) if given.out.is_file() else set()
     rows = [row for row in json.loads(given.out.read_text())["rows"] if row["method"] in rest] if rest else []
     for seed in range(given.seeds):
         for name in given.only:

@@ -8,7 +8,7 @@ from thymos.base.errors import InputError
 def test_bytes_are_made_of_whole_numbers_alone():
     assert as_type("Pictures", np.array([0.0, 255.0]), np.uint8).tolist() == [0, 255]
     assert as_type("Pictures", np.array([3], dtype=np.uint8), np.float32).dtype == np.float32
-    for values in ([0.0, 0.5], [-1, 3], [0, 256], [np.nan, 1.0]):
+    for values in ([0.0, 0.5], [-1, 3], [0, 256], [np.nan, 1.0], np.array([300, 5], np.uint16)):
         with pytest.raises(InputError, match="Pictures with values from"):
             as_type("Pictures", np.array(values), np.uint8)
 

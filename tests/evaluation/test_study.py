@@ -60,7 +60,7 @@ def test_a_file_is_read_and_majority_is_always_there(tmp_path):
 
 def test_every_value_that_a_budget_changes_is_told():
     changes = {"seeds": 2, "methods": {"lda": None}, "defaults": {"mlp": {"max_epochs": 1, "hidden": [4], "lr": 0.1}}}
-    changes["claims"] = []
+    changes |= {"claims": [], "protocols": {"trial": {}}}
     content = {
         **GOOD,
         "defaults": {"mlp": {"hidden": [8, 8], "lr": 0.1}},

@@ -92,6 +92,16 @@ def test_the_page_is_whole_self_contained_and_escaped(view):
     assert len(text) < 5e6
 
 
+def test_all_that_a_budget_changes_stands_on_the_page(view, few_figures):
+    view = copy.copy(view)
+    view.study = {**view.study, "budget": "quick", "reduced": {"seeds": "1 (3)", "methods.svm": "left out"}}
+    text = write_report(view).read_text()
+    assert "2 values of the study that budget quick changes" in text
+    assert "<code>seeds</code>: 1 (3)" in text
+    view.study = {key: value for key, value in view.study.items() if key != "reduced"}  # a run of before
+    assert "that budget quick" not in write_report(view).read_text()
+
+
 def test_the_page_says_everything_a_reader_needs(view):
     text = re.sub(r"\s+", " ", re.sub(r"<svg.*?</svg>", "", write_report(view).read_text(), flags=re.S))
     for words in (

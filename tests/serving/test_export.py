@@ -150,8 +150,9 @@ def test_pictures_of_another_type_are_converted_or_refused(tmp_path):
         model.predict_proba(X / np.float32(255))
     _, model = exported(in_floats, X / np.float32(255), tmp_path / "floats")
     assert np.allclose(model.predict_proba(X / 255.0), in_floats.predict_proba(X), atol=1e-5)
-    with pytest.raises(InputError, match="Pictures in bytes came"):
-        model.predict_proba(X)
+    for whole in (X, X.astype(int)):
+        with pytest.raises(InputError, match="Pictures in bytes came"):
+            model.predict_proba(whole)
 
 
 def test_channels_go_from_a_network_that_is_given_double_precision(tmp_path):

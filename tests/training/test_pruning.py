@@ -287,15 +287,16 @@ def test_one_bad_epoch_silences_nothing_however_short_the_course_is(epochs, fall
         assert all(share == 1.0 if count < after else share < 0.2 for share in lives), (count, lives)
 
 
+@pytest.mark.parametrize("density", [0.5, 0.55])  # as many as are wanted now, or somewhat more
 @pytest.mark.parametrize("of", ["units", "weights"])
-def test_training_that_goes_on_weighs_what_lives_against_what_does_not(of):
-    first = Net(gene(of=of), shapes=((20, 30), (10, 20))).run()
+def test_training_that_goes_on_weighs_what_lives_against_what_does_not(of, density):
+    first = Net(GenePruner(density, EPOCHS, FIRST, LAST, of=of), shapes=((20, 30), (10, 20))).run()
     again = Net(gene(of=of), shapes=((20, 30), (10, 20)), seed=1)
     again.noise = 1.0
     for mine, known in zip(again.units, first.units, strict=True):
         mine.live.copy_(known.live)
     again.pruner.on_train_begin(again)
-    assert again.pruner.began_ == pytest.approx(0.5, abs=0.01)
+    assert again.pruner.began_ == pytest.approx(density, abs=0.01)
     below, expressed = [], []
     for _ in range(LAST):
         again.epoch()
@@ -316,9 +317,13 @@ def test_channels_and_connections_of_one_network_are_as_large_as_their_layers_ma
     net = Net(OneShotPruner(0.5, EPOCHS, FIRST, LAST))
     net.module_.network = network
     net.module_.units = nn.ModuleList([*channels, *connection_units(network, ["0"])])
+    typical = network[2].weight.detach().abs().mean()
     net.pruner.on_train_begin(net)
-    assert [float(size.mean()) for size in net.pruner._sizes()] == pytest.approx([1.0, 1.0])
+    whole, single = net.pruner._sizes()
+    assert float(whole.mean()) == pytest.approx(1.0)
     assert 0 < int((~channels[0].live).sum()) < 6, "channels go too"
+    assert (network[2].weight == 0).any()
+    assert torch.allclose(single, network[2].weight.abs() / typical), "what is left of a layer looks larger"
 
 
 def test_no_layer_is_emptied():

@@ -104,6 +104,9 @@ class FaceDCGAN(Augmenter):
     the class-conditional first stage and differentiable changes (S. Zhao et al. 2020) are those of methods B4.6.
     """
 
+    #: Of :meth:`features`, in words.
+    measured_on = "what a network sees that was trained on the real training samples"
+
     def __init__(
         self,
         ratio: float | str = "budget",
@@ -211,9 +214,6 @@ class FaceDCGAN(Augmenter):
                 why = f"only {passed / drawn:.0%} look like it, of real ones {real:.0%}"
                 return self._refused(label, why, nothing)
         return self._form.samples_of(np.concatenate(made), X.dtype), np.full(passed, -1)
-
-    #: Of :meth:`features`, in words.
-    measured_on = "what a network sees that was trained on the real training samples"
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """Return what the judging network sees in samples, shape (n_samples, n_features)."""

@@ -118,6 +118,9 @@ class SequenceRCGAN(Augmenter):
     al. (2025) name a recurrent GAN and no more.
     """
 
+    #: Of :meth:`features`, in words.
+    measured_on = "sequences scaled as in training, and on the power of eight parts of their spectra"
+
     def __init__(
         self,
         ch_names: Sequence[str] | None = None,
@@ -270,9 +273,6 @@ class SequenceRCGAN(Augmenter):
             raise InputError(f"steady={self.steady!r} came.", fits=f"a whole number from 0 to {LATENT}")
         if not (isinstance(self.sfreq, (int, float)) and 0 < self.sfreq < np.inf):
             raise InputError(f"sfreq={self.sfreq!r} came.", fits="a positive rate in Hz")
-
-    #: Of :meth:`features`, in words.
-    measured_on = "sequences scaled as in training, and on the power of eight parts of their spectra"
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """Return what distances between samples mean something in, shape (n_samples, n_features).

@@ -21,9 +21,9 @@ def as_type(what: str, X: np.ndarray, dtype: Any) -> np.ndarray:
         If values are no bytes.
     """
     wanted = np.dtype(dtype)
-    if wanted.kind == "u" and X.dtype.kind != "u" and not (np.rint(X).clip(0, np.iinfo(wanted).max) == X).all():
+    if wanted.kind == "u" and X.dtype != wanted and not (np.rint(X).clip(0, np.iinfo(wanted).max) == X).all():
         raise InputError(
-            f"{what} with values from {X.min():.3g} to {X.max():.3g} came that are not whole or too large.",
+            f"{what} with values from {X.min():.3g} to {X.max():.3g} came.",
             fits=f"whole numbers from 0 to {np.iinfo(wanted).max}, as in training",
         )
     return X.astype(wanted, copy=False)

@@ -356,7 +356,7 @@ def _generated(
     if made.members is not None:
         notes.append("Measured on the power of each band of each channel: phases of raw signals are arbitrary.")
         parts = {name: (made.cells(name), y) for name, (_, y) in parts.items()}
-    elif hasattr(sampler, "features"):
+    elif hasattr(sampler, "measured_on"):
         notes.append(f"Measured on {sampler.measured_on}.")
         parts = {name: (sampler.features(values), y) for name, (values, y) in parts.items()}
     trials = held.meta["trial"].astype(str).to_numpy(dtype=str)

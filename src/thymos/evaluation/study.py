@@ -538,6 +538,8 @@ class Study(_Sampled):
     claims : list of Claim
     cautions : list of str
     budgets : mapping of {'tiny', 'brief', 'quick', 'full'} to Budget
+    budget, reduces, reduced : str, str, mapping of str to str
+        Which of them this is, what that reduces in words, and every value that it changes.
     folder : str
         Where the study's file lies; a path in it is relative to this folder.
     """
@@ -853,8 +855,7 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
             gone = {*(whole.get("methods") or ())} - {*(plan.get("methods") or ())}
             plan["comparisons"] = _rivals(plan.get("comparisons") or {}, gone)
         plan["reduces"] = chosen.get("reduces", "nothing")
-        changes = {key: value for key, value in (chosen.get("changes") or {}).items() if key not in _SAID}
-        plan["reduced"] = dict(_reduced(changes, whole))
+        plan["reduced"] = dict(_reduced(chosen.get("changes") or {}, whole))
     plan["budget"] = budget
     _spread_defaults(plan, where)
     target = _with_default(plan)
@@ -981,10 +982,12 @@ def _merge(base: dict, changes: Mapping) -> dict:
 
 
 def _reduced(changes: Mapping, base: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each key that a budget changes, and its value, in brackets that of the whole study where it has one."""
+    """Yield each key that a budget changes, words left out, and its value, in brackets that of the whole study."""
     for key, value in changes.items():
+        if key in _SAID:
+            continue
         name, old = f"{where}{key}", base.get(key) if isinstance(base, Mapping) else None
-        if isinstance(value, Mapping) and value and (old is None or isinstance(old, Mapping)):
+        if isinstance(value, Mapping) and (isinstance(old, Mapping) or (value and old is None)):
             yield from _reduced(value, old, f"{name}.")
         elif value != old or value is None:
             said = "left out" if value is None else json.dumps(value, default=str)

@@ -123,7 +123,7 @@ class OnnxPipeline:
             X = step.transform(X)
         if X.shape[1:] != self._shape:
             raise InputError(f"Samples of shape {X.shape[1:]} came.", fits=f"{self._shape}, as in training")
-        if X.dtype == np.uint8 and self._type == np.float32 and X.ndim == 4:
+        if X.dtype.kind in "iu" and self._type == np.float32 and self.facts.get("pictures"):
             raise InputError(
                 "Pictures in bytes came.", fits="values from 0 to 1, as in training", do="divide them by 255"
             )
@@ -229,6 +229,8 @@ def export_onnx(
         for part in (*model.graph.node, *model.graph.value_info, model.graph):
             del part.metadata_props[:]  # where each operation was called from, more than many a network
         texts = {name: "\n".join(facts[name]) for name in ("classes", "outside", "inside")}
+        if np.uint8 in getattr(getattr(parts.last, "estimator_", parts.last), "dtypes", ()):
+            texts["pictures"] = "yes"  # of which the trained model divides whole numbers by 255
         onnx.helper.set_model_props(model, {name: str(text) for name, text in (texts | dict(properties or {})).items()})
         onnx.save(model, fresh)
         difference, same, spread = _compared(pipeline, fresh, example, classes, calibration)

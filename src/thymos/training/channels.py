@@ -19,7 +19,7 @@ from thymos.nn.sparsity import Channels, Place
 __all__ = ["channels_of", "compacted"]
 
 _MAKERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_BESIDE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.PReLU)  # have factors of channels
 _EQUAL = 1e-4  # relative to the range of the outputs
 
 
@@ -171,14 +171,14 @@ def _channels(network: nn.Module, name: str, group: Any) -> Channels | None:
             continue
         if 1 < getattr(layer, "groups", 1) < layer.out_channels:  # a channel of such a group cannot go alone
             return None
-        for key, vector in layer.named_parameters() if isinstance(layer, (*_MAKERS, *_NORMS)) else ():
+        for key, vector in layer.named_parameters() if isinstance(layer, (*_MAKERS, *_BESIDE)) else ():
             if (
                 vector.dim() == 1
                 and len(vector) == len(index)
-                and (isinstance(layer, _NORMS) or way.startswith("prune_out"))
+                and (isinstance(layer, _BESIDE) or way.startswith("prune_out"))
             ):
                 beside[Place(f"{of}.{key}", 0, index)] = None
-        if way.startswith("prune_in") and not isinstance(layer, _NORMS):
+        if way.startswith("prune_in") and not isinstance(layer, _BESIDE):
             keys = ["weight"] if isinstance(layer, _MAKERS) else []
             keys = keys or [key for key, _ in layer.named_parameters() if key.startswith("weight_ih_l0")]
             if not keys or any(getattr(layer, key).shape[1] != len(index) for key in keys):

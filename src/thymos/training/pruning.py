@@ -88,6 +88,8 @@ class Pruner(Callback):
         for units in self.units_:
             units.forget()  # on the device that they are on by now
         with torch.no_grad():
+            # of connections as they were: those of a layer that loses many would look larger and larger
+            self.scales_ = [units.magnitude(self.weights_)[units.live].mean() for units in self.units_]
             self.begin()
             self._apply(net, [torch.ones_like(u.live) for u in self.units_])
         self.began_ = self.share
@@ -161,7 +163,8 @@ class Pruner(Callback):
         sizes = [units.magnitude(self.weights_) for units in self.units_]
         if not any(units.makers for units in self.units_):
             return sizes
-        return [size / size.mean().clamp(min=1e-12) for size in sizes]
+        means = [s.mean() if u.makers else start for s, u, start in zip(sizes, self.units_, self.scales_, strict=True)]
+        return [size / mean.clamp(min=1e-12) for size, mean in zip(sizes, means, strict=True)]
 
     def _reach(self, share: float, choose: Callable[[float], None]) -> None:
         """Choose so large a share of the units that `share` is reached, which is of their weights perhaps."""
@@ -339,7 +342,7 @@ class GenePruner(Pruner):
                 return float(pooled.mean() + 0.5 * pooled.std())
             return live_threshold(scores, live, 0.5)
         target, among, whole, most = self._target(epoch), live, self.share, _CAP
-        if self.began_ <= self.density + 0.01:  # nothing is to go: what lives is weighed against what does not
+        if self.began_ < 1.0:  # perhaps nothing is to go: what lives is weighed against what does not
             among, whole, most = [torch.ones_like(alive) for alive in live], 1.0, 1.0
         if self.of == "units":
             return live_threshold(scores, among, min(most, max(0.0, 1.0 - target / whole)))
