@@ -723,6 +723,53 @@ def test_what_is_left_of_pruned_networks_is_stored():
     assert all(pairs[name]["p_holm"] == 1 for name in ("dense", "gradual", "gene_no_memory", "gene_no_rewiring"))
 
 
+#: Rows of the table on pruned voices, and methods.
+VOICES = {
+    **{"dense": "dense", "gene, half": "gene", "largest gradually, half": "gradual", "gene, a fifth": "gene_fifth"},
+    **{"largest gradually, a fifth": "gradual_fifth", "largest at once, a fifth": "magnitude_fifth"},
+    **{"random, a fifth": "random_fifth", "small from the beginning": "small"},
+}
+
+
+def test_what_is_left_of_pruned_voices_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "gene-pruning-ravdess.quick.csv", dtype={"labels": str})
+    table = stored.query("labels == 'true' and level == 'trial' and metric == 'balanced_accuracy'").set_index("method")
+    about, shown = stored_as("gene-pruning-ravdess.quick")["published"], rows_of("pruning.md", 4, "Voices")
+    (found,) = stored_as("gene-pruning-ravdess.quick.inspected")["gaps"]
+    gaps = {row["method"]: row for row in found["gaps"]}
+    for title, method in VOICES.items():
+        parameters, recall, gap = shown[title]
+        row = table.loc[method]
+        assert parameters == f"{about['parameters'][method]:,}".replace(",", " ")
+        assert recall == f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]"
+        assert gap == ("{gap:.3f} [{low:.2f}, {high:.2f}]".format(**gaps[method]) if method in gaps else "-")
+    page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
+    planned = {(row["a"], row["b"]): row for row in about["compared"]}
+    half, fifth = planned["gene", "dense"], planned["gene_fifth", "dense"]
+    lost = f"half of the parameters {-half['difference']:.3f} and four fifths {-fifth['difference']:.3f}"
+    assert f"{lost} (p {max(half['p_holm'], fifth['p_holm']):.4f} after Holm)" in page
+    rules = [
+        planned[pair]
+        for pair in (("gene", "gradual"), *(("gene_fifth", f"{x}_fifth") for x in ("gradual", "magnitude")))
+    ]
+    apart = [abs(row["difference"]) for row in rules]
+    assert (
+        f"{min(apart):.3f} to {max(apart):.3f} apart (p {min(row['p_holm'] for row in rules):.0f} after Holm)" in page
+    )
+    by_chance, small = planned["gene_fifth", "random_fifth"], planned["gene_fifth", "small"]
+    assert f"regulation is by {by_chance['difference']:.3f} (p {by_chance['p_holm']:.2f})" in page
+    assert f"small from the beginning by {small['difference']:.3f} (p {small['p_holm']:.3f})" in page
+    kinds = ("dense", "gene", "gene_fifth")
+    assert {gaps[name]["best"] for name in kinds} == {"female"}
+    women, men = ([f"{gaps[name][f'{end}_value']:.3f}" for name in kinds] for end in ("best", "worst"))
+    assert "from {} to {} and {} where men go from".format(*women) in page
+    assert "where men go from {} to {} and {}:".format(*men) in page
+    less = {row["a"]: row for row in found["compared"] if row["b"] == "dense"}
+    narrower = " and ".join(f"{-less[name]['difference']:.3f}" for name in kinds[1:])
+    chances = " and ".join(f"{less[name]['p']:.3f}" for name in kinds[1:])
+    assert f"the gap narrows, by {narrower} (p {chances}, before any correction)" in page
+
+
 def test_what_networks_reach_on_photographs_is_stored():
     stored = pd.read_csv(ROOT / "results" / "fer2013.quick.csv", dtype={"labels": str}).query("level == 'trial'")
     table = stored.set_index(["protocol", "metric", "method"])[["value", "low", "high"]]
