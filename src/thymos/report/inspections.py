@@ -296,7 +296,7 @@ def breakdown(view: RunView, table: pd.DataFrame, gaps: bool = True) -> list[Dra
         each = f"{' to '.join(dict.fromkeys(str(f(counts)) for f in (min, max)))} of each"
     seeds = f" ({table['seed'].nunique()} seeds averaged)" if table["seed"].nunique() > 1 else ""
     caption = (
-        f"The same fits{seeds}, test {view.level}s apart by {name}. {parts.attrs['words']} Thin lines: subjects; "
+        f"The same fits{seeds}, test {view.level}s apart by {name}. {parts.attrs['words']} Grey: subjects; "
         f"dashed: chance. Tested {view.level}s: {each}. What else differs between the values, such as the order of the "
         "trials, is not taken out."
     )
@@ -367,7 +367,7 @@ def missing_modality(view: RunView, table: pd.DataFrame) -> list[Drawn]:
     caption = (
         "Modalities were taken from the test part, of which those samples are tested that have what is left; training "
         f"had whatever there is, and left some out at random where the method is a network. {words} "
-        "Thin lines: subjects; dashed: chance."
+        "Grey: subjects; dashed: chance."
     )
     return [Drawn("Missing modalities", drawn.svg, caption) for drawn in breakdown(view, table, gaps=False)]
 
