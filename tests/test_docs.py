@@ -770,6 +770,32 @@ def test_what_is_left_of_pruned_voices_is_stored():
     assert f"the gap narrows, by {narrower} (p {chances}, before any correction)" in page
 
 
+def test_what_pruned_voices_save_is_stored():
+    table = pd.read_csv(ROOT / "results" / "gene-pruning-ravdess.speed.csv").set_index("method")
+    shown = rows_of("pruning.md", 6, "What that saves")
+    kept = {title: method for title, method in VOICES.items() if method in table.index}
+    assert set(shown) >= set(kept)
+    assert len(kept) == len(table) == 5
+    for title, method in kept.items():
+        row = table.loc[method]
+        assert shown[title] == [
+            *(
+                f"{row['operations'] / 1e6:.0f} million",
+                f"{row['bytes'] / 1e3:.0f} kB",
+                f"{row['memory'] / 1e6:.0f} MB",
+            ),
+            *(f"{row['p50_1']:.2f} ms ({row['time_1']:.2f})", f"{row['p50_64']:.0f} ms ({row['time_64']:.2f})"),
+        ]
+    page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
+    less = {method: f"{100 * (1 - table.loc[method, 'time_64']):.0f} %" for method in ("gene", "gradual", "gene_fifth")}
+    one = f"{100 * (1 - table.loc['gene', 'time_1']):.0f} %"
+    assert f"but only {less['gene']} less time with 64 utterances and {one} with one" in page
+    assert f"({less['gradual']} by gradual pruning" in page
+    assert f"passed by a fifth of it, {less['gene_fifth']}" in page
+    assert f"Beside the {table.loc['gene', 'features']:.1f} ms" in page
+    assert table.loc["gene", ["parameters_share", "operations_share", "bytes_share"]].between(0.49, 0.52).all()
+
+
 def test_what_networks_reach_on_photographs_is_stored():
     stored = pd.read_csv(ROOT / "results" / "fer2013.quick.csv", dtype={"labels": str}).query("level == 'trial'")
     table = stored.set_index(["protocol", "metric", "method"])[["value", "low", "high"]]
