@@ -770,6 +770,18 @@ def test_what_is_left_of_pruned_voices_is_stored():
     assert f"the gap narrows, by {narrower} (p {chances}, before any correction)" in page
 
 
+def test_null_data_of_the_search_are_stored():
+    shown = rows_of("generation-search.md", 4)
+    names = {"LDA, GAN": "gan", "personal architectures": "search", "personal architectures, GAN": "search_gan"}
+    for title, method in {**names, "one searched architecture, new people": "eegnas"}.items():
+        stored = pd.read_csv(ROOT / "results" / f"null-{method}.csv")
+        assert set(stored["protocol"]) == {"loso" if method == "eegnas" else "stimulus"}
+        parts = [stored[stored["level"] == level] for level in ("window", "trial")]
+        said = [f"{part['value'].mean():.3f} (SD {part['value'].std():.3f})" for part in parts]
+        claims = " and ".join(str((part["p"] < 0.05).sum()) for part in parts)
+        assert shown[title] == [*said, f"{claims} of {stored['seed'].nunique()}"]
+
+
 def test_what_pruned_voices_save_is_stored():
     table = pd.read_csv(ROOT / "results" / "gene-pruning-ravdess.speed.csv").set_index("method")
     shown = rows_of("pruning.md", 6, "What that saves")
