@@ -202,9 +202,8 @@ class Pruner(Callback):
     def _apply(self, net: NeuralNet, before: Sequence[torch.Tensor]) -> None:
         """Put silenced weights to 0, and let the optimiser forget what it knew of all that changed.
 
-        How many steps Adam has taken it knows of whole tensors, so that the first steps of what comes back are three to
-        five times as long as those of the others. With the mean square of the others instead of 0 validation losses of
-        all that exchange units were no lower, on digits.
+        How many steps Adam has taken it knows of whole tensors alone, so that the first steps of what comes back are
+        longer than those of the others, (1 - beta1) / sqrt(1 - beta2) times at first, which is about three.
         """
         for units, old in zip(self.units_, before, strict=True):
             back = units.live & ~old
