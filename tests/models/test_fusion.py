@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,13 +51,20 @@ def parts():
     return (cut(X, train), y[train]), (cut(X, held), y[held]), (cut(X, test), y[test])
 
 
+@pytest.fixture(scope="module")
+def fused(parts):
+    """Return a function that returns a trained fusion, which is not trained again."""
+    (X, y), held, _ = parts
+    return cache(lambda fusion: small(fusion).fit(X, y, validation=held))
+
+
 @pytest.mark.parametrize("fusion", [*JOINED, *COMBINED])
-def test_two_views_are_better_than_one_and_one_is_better_than_none(fusion, parts):
-    (X, y), held, (X_test, y_test) = parts
-    model = small(fusion).fit(X, y, validation=held)
+def test_two_views_are_better_than_one_and_one_is_better_than_none(fusion, parts, fused):
+    X_test, y_test = parts[2]
+    model = fused(fusion)
     both = model.score(X_test, y_test)
     alone = {}
-    for name in X:
+    for name in X_test:
         other = "b" if name == "a" else "a"
         alone[name] = model.score({name: X_test[name], other: np.full_like(X_test[other], np.nan)}, y_test)
         assert alone[name] > 0.55
@@ -64,9 +73,8 @@ def test_two_views_are_better_than_one_and_one_is_better_than_none(fusion, parts
     assert np.allclose(probabilities.sum(axis=1), 1)
 
 
-def test_independent_views_are_combined_as_bayes_would(parts):
-    (X, y), held, (X_test, _) = parts
-    model = small("independent").fit(X, y, validation=held)
+def test_independent_views_are_combined_as_bayes_would(parts, fused):
+    X_test, model = parts[2][0], fused("independent")
     a, b = (
         Calibration(model.temperatures_[name], tuple(model.biases_[name])).apply(
             model.encoders_[name].predict_proba(X_test[name])
@@ -75,7 +83,7 @@ def test_independent_views_are_combined_as_bayes_would(parts):
     )
     known = a * b / model.prior_
     assert np.allclose(model.predict_proba(X_test), known / known.sum(axis=1, keepdims=True), atol=1e-6)
-    mean = small("average").fit(X, y, validation=held)
+    mean = fused("average")
     a, b = (mean.encoders_[name].predict_proba(X_test[name]) for name in ("a", "b"))
     known = np.sqrt(a * b)
     assert np.allclose(mean.predict_proba(X_test), known / known.sum(axis=1, keepdims=True), atol=1e-6)
@@ -106,12 +114,10 @@ def test_a_useless_view_beside_a_good_one_changes_nothing_though_classes_are_une
         (lambda X: {**X, "a": X["a"][:, :-1]}, "as in training"),
     ],
 )
-def test_broken_values_and_other_shapes_are_refused_when_it_predicts(change, words, parts):
-    (X, y), _, (X_test, _) = parts
+def test_broken_values_and_other_shapes_are_refused_when_it_predicts(change, words, parts, fused):
     for fusion in ("concat", "average"):
-        model = small(fusion).fit(X, y)
         with pytest.raises(InputError, match=words):
-            model.predict(change(X_test))
+            fused(fusion).predict(change(parts[2][0]))
 
 
 def test_pictures_of_another_scale_are_no_pictures_of_training():
@@ -247,11 +253,9 @@ def test_what_cannot_be_joined_is_refused_and_can_be_combined(parts, words):
         (lambda X: {name: np.full_like(array, np.nan) for name, array in X.items()}, ["300 of 300", "none of a, b"]),
     ],
 )
-def test_samples_that_do_not_fit_are_refused(parts, change, expected, words):
-    (X, y), _, (X_test, _) = parts
-    model = small("average").fit(X, y)
+def test_samples_that_do_not_fit_are_refused(parts, fused, change, expected, words):
     with pytest.raises(InputError) as error:
-        model.predict(change(X_test))
+        fused("average").predict(change(parts[2][0]))
     words(error.value, *expected)
 
 
@@ -314,9 +318,9 @@ def test_the_last_batch_and_a_rare_modality_may_hold_one_sample(fusion, parts):
         assert all(np.isfinite(epoch["train_loss"]) for epoch in model.history_)
 
 
-def test_encoders_are_trained_once_in_a_run(parts, tmp_path, monkeypatch):
+def test_encoders_are_trained_once_in_a_run(parts, fused, tmp_path, monkeypatch):
     (X, y), held, (X_test, _) = parts
-    plain = [small(fusion).fit(X, y, validation=held).predict_proba(X_test) for fusion in ("concat", "average")]
+    plain = [fused(fusion).predict_proba(X_test) for fusion in ("concat", "average")]
     calls, original = [], MLPClassifier.fit_prepared
     monkeypatch.setattr(MLPClassifier, "fit_prepared", lambda self, ready: calls.append(1) or original(self, ready))
     with kept_in(tmp_path):
