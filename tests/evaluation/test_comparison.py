@@ -82,6 +82,22 @@ def test_the_recall_of_one_class_is_compared():
     assert b["p"] < 0.01
 
 
+def test_what_is_not_defined_has_no_p_and_takes_part_in_no_correction():
+    made = predictions({"one": 0.9, "other": 0.1, "third": 0.5}, subjects=5, seeds=(0,))
+    of_one_class = made[made["label"] == "a"]
+    for level in ("trial", "window"):
+        table = compare_methods(of_one_class, CLASSES, "recall[b]", level)
+        assert table[["difference", "p", "p_holm"]].isna().all(axis=None)
+    # kappa is not defined where one class alone is there and said: some exchanges come to that
+    few = made[(made["subject"] == "s0") & made["trial"].isin(["s0t0", "s0t1", "s0t2"])].copy()
+    few["label"] = ["a", "a", "b"] * 3
+    few["p0"] = [0.9, 0.9, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9]
+    few["p1"] = 1 - few["p0"]
+    row = compare_methods(few.assign(fold=0), CLASSES, "kappa", pairs=[("one", "other")]).iloc[0]
+    assert row["difference"] == pytest.approx(1.0)
+    assert row["p"] == 1.0
+
+
 def test_units_that_only_one_of_two_methods_was_tested_on_are_left_out():
     made = predictions({"one": 0.6}, subjects=4)
     both = pd.concat([made, made.assign(method="other")])

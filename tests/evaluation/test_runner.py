@@ -22,6 +22,8 @@ from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import parse_study
 from thymos.models.catalogue import MODELS
+from thymos.report.page import write_report
+from thymos.report.view import RunView
 from thymos.signals.scaling import Flatten
 from thymos.training import stacked
 from thymos.training.pipeline import make_pipeline
@@ -49,6 +51,9 @@ STUDY = {
 }
 IDENTITY = ["protocol", "method", "labels", "fold", "seed", "level", "subject"]
 TIMES = ["fit_seconds", "predict_seconds", "seconds"]
+
+
+AUDIT_RUN = runner.audit_run  # which is left out of other tests
 
 
 def study(**changes):
@@ -443,7 +448,44 @@ def test_a_fault_of_the_audit_does_not_take_the_results_along(muse_folder, tmp_p
     monkeypatch.setattr(runner, "audit_run", broken)
     outcome = run_study(study(permuted=[]), tmp_path / "run", muse_folder)
     assert outcome.failed == {}
-    assert "the audit itself failed (RuntimeError: a fault)" in outcome.results.read_facts("audit")["skipped"][0]
+    assert outcome.results.read_facts("audit")["failed"] == "RuntimeError: a fault"
+    text = write_report(RunView(outcome.results.folder)).read_text()
+    assert "The audit itself failed" in text
+    assert "In the honest protocols nothing was found" not in text
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_samples_that_lack_a_modality_are_audited_and_have_a_baseline(tmp_path, monkeypatch):
+    def lacking(*given):
+        samples = make_samples(*given)
+        face, body = (np.array(samples.X[name], dtype=np.float32) for name in ("face", "body"))
+        face[::5], body[1::5] = np.nan, np.nan
+        return samples.replace(X={"face": face, "body": body})
+
+    monkeypatch.setattr(runner, "make_samples", lacking)
+    monkeypatch.setattr(runner, "audit_run", AUDIT_RUN)
+    encoders = {"face": ["flatten", "channel_scaler", {"mlp": {"hidden": [4], "max_epochs": 1}}]}
+    encoders["body"] = ["flatten", {"mlp": {"hidden": [4], "max_epochs": 1}}]
+    plan = {
+        **{"name": "gaps", "title": "Gaps", "level": "trial", "permuted": [], "missing_modality": "keep"},
+        "source": {"simulated": {"subjects": 2, "trials": 12, "seconds": 4, "montage": "muse4", "size": 24}},
+        "modalities": {
+            "face": {"of": "eda", "features": ["window_statistics"]},
+            "body": {"of": "eeg", "features": ["window_statistics"]},
+        },
+        "windows": {"seconds": 2.0},
+        "target": {"label": "valence", "above": 5},
+        "protocols": {"trial": {"parameters": {"n_splits": 2}}},
+        "methods": {"fusion": {"steps": [{"hybrid_fusion": {"encoders": encoders, "fusion": "average"}}]}},
+    }
+    outcome = run_study(parse_study(plan), tmp_path / "run")
+    assert outcome.failed == {}
+    facts = outcome.results.read_facts("audit")
+    assert facts["failed"] == ""
+    assert {"features of face, which some samples lack", "features of body, which some samples lack"} <= {
+        *facts["skipped"]
+    }
+    assert set(outcome.results.read("rows")["method"]) == {"majority", "fusion"}
 
 
 def test_the_data_card_lists_what_was_done_and_decided_before_the_split(tmp_path):

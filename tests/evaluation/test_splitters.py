@@ -461,6 +461,11 @@ def test_a_share_of_the_training_trials_of_each_subject_and_class_is_kept(make_s
             full = samples.meta.iloc[fold.train].assign(y=samples.y[fold.train]).drop_duplicates("trial")
             expected = (full.groupby(["subject", "y"]).size() * share).round().clip(lower=1)
             assert (counts == expected).all()
+    nested = GroupSplit("stimulus", 5, train_share=0.25, inner=2).folds(samples.meta, samples.y)
+    for thin_fold, fold in zip(nested, whole, strict=True):  # what a network is trained on at last
+        everything = np.unique(np.concatenate([rows for pair in thin_fold.inner for rows in pair]))
+        there = samples.meta.iloc[np.r_[fold.train, fold.validation]]["trial"].nunique()
+        assert samples.meta["trial"].iloc[everything].nunique() <= 0.4 * there
     for wrong in (0.0, 1.1, True):
         with pytest.raises(InputError):
             GroupSplit("stimulus", 5, train_share=wrong)
@@ -509,6 +514,9 @@ def test_where_validation_is_the_test_another_part_is_cut_from_training(parted):
     assert fold.test.tolist() == list(range(36, 48))
     assert len(fold.validation) == 9
     assert set(meta["part"].iloc[np.append(fold.train, fold.validation)]) == {"training"}
+    (nested,) = OfficialSplit(test="validation", inner=2).folds(meta, y)
+    for rows in (rows for pair in nested.inner for rows in pair):
+        assert set(meta["part"].iloc[rows]) == {"training"}, "the corpus' own test part is no part of this"
     (without,) = OfficialSplit().folds(meta[meta["part"] != "validation"].reset_index(drop=True), y[:48])
     assert len(without.validation) > 0
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from thymos.report.card import CARD, write_card
-from thymos.report.view import number
+from thymos.report.view import RunView, number
 
 
 def _tables(text):
@@ -48,7 +48,7 @@ def test_energy_is_said_where_it_was_metered(view):
     assert "not metered" in write_card(view).read_text()
 
 
-def test_gaps_between_groups_are_those_of_the_breakdown(view):
+def test_gaps_between_groups_are_those_of_the_breakdown(view, monkeypatch):
     view.audit = None
     assert "Not measured" in write_card(view).read_text()
     rows = [
@@ -63,3 +63,6 @@ def test_gaps_between_groups_are_those_of_the_breakdown(view):
     text = write_card(view).read_text()
     assert "| trial | Network | sex | f 0.500 | m 0.800 | 0.300" in text
     assert "| random_window (LEAKY) | Network | sex | f 0.500 | m 0.600 | 0.100" in text
+    monkeypatch.setattr("thymos.report.card._gaps", lambda view: [])
+    monkeypatch.setattr(RunView, "rating", True)
+    assert "Each group's numbers stand in the report" in write_card(view).read_text()

@@ -35,12 +35,14 @@ def test_a_commit_that_is_not_known_is_said(view, commit, answer):
 
 def test_simulated_data_and_small_budgets_are_said(view):
     assert _answers(view)["The data are real"].answer == "no"
-    view.data = {**view.data, "cautions": []}
-    view.study = {**view.study, "budget": "quick", "reduces": "seeds"}
+    view.data = {**view.data, "info": {}, "cautions": ["Stated before a run on simulated people."]}
+    view.study = {**view.study, "source": {"name": "faced"}, "budget": "quick", "reduces": "seeds"}
     answers = _answers(view)
     assert answers["The data are real"].answer == "yes"
     small = answers["Nothing was made smaller to save time"]
     assert (small.answer, small.fact) == ("no", "budget quick: seeds")
+    view.data = {**view.data, "info": {"simulated": True}}
+    assert _answers(view)["The data are real"].answer == "no", "files in the layout of a corpus"
 
 
 def test_what_the_audit_found_is_the_answer(view):
@@ -50,6 +52,14 @@ def test_what_the_audit_found_is_the_answer(view):
     finding = {"severity": "leak", "leaky": True, "text": "copies", "protocol": "random_window"}
     view.audit = {"findings": [finding], "searched": [], "skipped": []}
     assert _answers(view)[leak].answer == "yes", "what a control leaks is declared"
+    nuisance = "No nuisance predicts the labels as well as the methods do"
+    assert _answers(view)[nuisance].answer == "not known", "none was looked at"
+    view.probes = pd.DataFrame({"method": ["session"]})
+    assert _answers(view)[nuisance].answer == "yes"
+    view.audit = {"findings": [], "searched": [], "skipped": [], "failed": "TypeError: a fault"}
+    failed = _answers(view)
+    assert (failed[leak].answer, failed[nuisance].answer) == ("not known", "not known")
+    assert failed[leak].fact == "the audit itself failed"
     view.audit = {"findings": [{**finding, "leaky": False}], "searched": [], "skipped": ["loudness"]}
     answers = _answers(view)
     assert (answers[leak].answer, answers[leak].fact) == ("no", "copies")
@@ -64,7 +74,18 @@ def test_people_twins_seeds_and_plans(view):
     assert (
         answers["3 seeds or more where a method uses randomness"].answer == "yes" if view.study["seeds"] > 2 else True
     )
-    assert answers["Intervals are over people, 8 or more"].answer == "no"
+    people = "Intervals are over people, 8 or more"
+    assert answers[people].answer == "no"
+    few = view.summary
+    view.summary = few.assign(unit="subject", n_units=20)
+    assert (_answers(view)[people].answer, _answers(view)[people].fact) == ("yes", "over 20 subjects")
+    assert "interval over 20 subjects; " in view.caption()
+    leaky = few["protocol"] == "random_window"
+    view.summary = few.assign(unit=few["unit"].mask(leaky, "subject"), n_units=few["n_units"].mask(leaky, 20))
+    assert _answers(view)[people].answer == "no", "over people in the control alone"
+    assert "20 subjects (random_window)" in view.caption()
+    assert "since there are fewer than 8 subjects" in view.caption()
+    view.summary = few
     planned = "Comparisons are named in the study, and corrected for their number"
     assert answers[planned].answer == "in part"
     view.study = {**view.study, "comparisons": {"mlp": ["lda"]}}
@@ -89,7 +110,11 @@ def test_people_twins_seeds_and_plans(view):
     ("pairing", "answer", "fact"),
     [
         ({"protocol": {"split": "loso"}, "other": None}, "yes", "split by loso"),
-        ({"protocol": {"split": "official"}, "other": {"protocol": {"split": "loso"}}}, "in part", "official and loso"),
+        (
+            {"protocol": {"split": "official"}, "other": {"source": {"name": "deap"}, "protocol": {"split": "loso"}}},
+            "in part",
+            "official and loso",
+        ),
         ({"protocol": {"split": "trial"}}, "no", "split by trial"),
     ],
 )

@@ -11,7 +11,7 @@ from thymos.evaluation.runner import run_study
 from thymos.evaluation.statistics import holm
 from thymos.evaluation.study import narrowed, parse_study
 from thymos.report import figures
-from thymos.report.page import verdict, write_report, write_tables
+from thymos.report.page import report_content, verdict, write_report, write_tables
 from thymos.report.view import RunView, chance, number
 
 STUDY = {
@@ -193,7 +193,20 @@ def test_the_verdict_sets_claim_leak_honesty_and_chance_side_by_side(view):
     for value in (0.962, leaky.value, honest.value, honest.low, honest.high, honest.chance):
         assert f"{100 * value:.1f} %" in claim
     assert any("beat chance" in line for line in others)
-    assert any("meaningless (permuted) labels" in line for line in others)
+    (leak,) = (line for line in others if "meaningless (permuted) labels" in line)
+    assert "the accuracy by window under recording" in leak
+    assert " at most, against " in leak
+
+
+def test_a_method_with_fits_of_permuted_labels_alone_waits_for_its_results(view, monkeypatch):
+    mine = (view.predictions["method"] == "lstm") & (view.predictions["labels"] == "true")
+    early = RunView(view.results.folder)
+    early.predictions = early.predictions[~mine.to_numpy()]
+    early.rows = early.rows[(early.rows["method"] != "lstm") | (early.rows["labels"] != "true")]
+    assert "lstm" in set(early.predictions["method"])
+    assert list(early.methods) == ["majority", "lda"]
+    assert early.comparisons.empty
+    assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", str(report_content(early)["costs"]))
 
 
 def test_a_claim_that_states_an_honest_protocol_is_set_beside_it_alone(view, monkeypatch):
@@ -222,6 +235,7 @@ def test_holm_by_hand():
     assert np.allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+    assert np.allclose(holm([np.nan, 0.012, np.nan, 0.02]), [np.nan, 0.024, np.nan, 0.024], equal_nan=True)
 
 
 @pytest.mark.usefixtures("few_resamples")

@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,6 +30,15 @@ def test_every_figure_is_a_vector_file_and_every_table_csv_and_latex(view, tmp_p
     assert r"95 \% bootstrap" in latex
     assert r"\toprule" in latex
     assert r"\label{tab:looked-at-results}" in latex
+
+
+def test_what_has_no_interval_has_none_in_the_tables_of_a_paper(view, tmp_path):
+    view.audit = None
+    view.comparisons = view.comparisons.assign(low=np.nan, high=np.nan, p=0.0001, p_holm=0.0001)
+    paths = {path.name: path for path in write_paper(view, tmp_path)}
+    latex = paths["differences.tex"].read_text()
+    assert "[+nan" not in latex
+    assert r"\textless{} 0.001" in latex
 
 
 def test_files_of_the_same_names_are_written_anew(view, tmp_path):

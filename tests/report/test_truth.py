@@ -1,5 +1,7 @@
 """Claimed, leaky, honest: what a finished run says of one method."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +49,14 @@ def test_a_row_sets_claim_leak_chance_and_rival_beside_the_honest_number(view):
     for words in ("points higher", "random_window, which leaks", "Discriminant", "says nothing about people"):
         assert words in row["verdict"]
     assert ("Above chance" in row["verdict"]) == (row["p"] < 0.05)
+
+
+def test_words_of_a_study_make_no_simulated_data_of_real_ones(view):
+    view.data = {**view.data, "info": {}, "cautions": ["Stated before a run on simulated people."]}
+    view.study = {**view.study, "source": {"name": "faced"}}
+    (row,) = truth_rows("lel", "looked-at", "mlp", view)
+    assert not row["simulated"]
+    assert "Simulated" not in row["verdict"]
 
 
 def test_what_was_trained_once_is_said_where_another_seed_would_change_it(view):
@@ -102,6 +112,10 @@ def test_what_is_unfinished_unknown_or_invented_is_said(view, monkeypatch):
     mine = (fits["method"] == "mlp") & (fits["protocol"] == "trial")
     view.fits = fits[~mine | (fits["fold"] != fits.loc[mine, "fold"].iloc[0])]
     assert "Unfinished: 1 folds are missing" in verdict_of(view)
+    cards = view.protocols
+    view.protocols = {**cards, "trial": replace(cards["trial"], repeats=3)}
+    assert "Unfinished: 9 folds are missing" in verdict_of(view), "of three dealings into four folds"
+    view.protocols = cards
     view.study = {**view.study, "pairing": {"protocol": {}}}
     (row,) = truth_rows("lel", "looked-at", "mlp", view)
     assert row["pairs"] == "label"

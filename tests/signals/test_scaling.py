@@ -107,3 +107,8 @@ def test_samples_that_lack_the_picked_modality_are_refused_in_words():
     PickModality("b").fit(X)
     with pytest.raises(InputError, match="2 of 5 samples lack the modality 'a'"):
         PickModality("a").fit(X)
+    filled = PickModality("a", "zeros").fit_transform(X)
+    assert filled.dtype == np.float32
+    assert filled.tolist() == [[1.0] * 3, [0.0] * 3, [0.0] * 3, [1.0] * 3, [1.0] * 3]
+    with pytest.raises(InputError, match="error or zeros"):
+        PickModality("a", "mean").fit(X)

@@ -144,7 +144,7 @@ def audit_study(
     audit = Audit()
     if results is not None:
         say("comparing with the run")
-        _check_run(audit, samples, folds, protocols, results)
+        _check_run(audit, samples, folds, results)
     samples = settled(samples)  # which side of the median a rating is on is no matter for any leak
     first = next(iter(folds.values()))[0]
     for name, estimator in estimators.items():
@@ -268,15 +268,17 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
     else:
         audit.skipped.append("copies (samples of so few values are alike by chance)")
     audit.add(interpolated(samples, near))
-    if not near.crowded:
-        audit.searched.append("near copies" + ("" if near.coarse else " and samples interpolated between trials"))
-        if near.coarse:
-            audit.skipped.append("samples interpolated between trials (of rounded values some lie on lines by chance)")
+    if near.aligned:
+        audit.skipped.append("samples interpolated between trials (rounded or nearly in a plane: on lines by chance)")
     else:
+        audit.searched.append("samples interpolated between trials")
+    if near.crowded:
         audit.skipped.append(
-            f"near copies and interpolated samples (the samples vary in {near.dimension:.1f} directions only, in which "
-            "neighbours come that close by chance)"
+            f"near copies (the samples vary in {near.dimension:.1f} directions only, in which neighbours come that "
+            "close by chance)"
         )
+    else:
+        audit.searched.append("near copies")
     if len(near.rows) < len(samples):
         share = (len(near.rows) / len(samples)) ** 2
         audit.skipped.append(f"near copies and interpolation in all but {share:.0%} of the pairs of samples")
@@ -289,6 +291,9 @@ def _audit_features(audit: Audit, samples: Samples, folds: list[Fold]) -> None:
     once = [fold for fold in folds if fold.repeat == 0]
     for name, array in samples.X.items() if isinstance(samples.X, dict) else [("", samples.X)]:
         part, of = samples.replace(X=array), f" of {name}" if name else ""
+        if name and np.isnan(array.reshape(len(array), -1)).all(axis=1).any():
+            audit.skipped.append(f"features{of}, which some samples lack")
+            continue
         audit.add([*prepared_statistics(part, once[0]), *label_carriers(part, once), *constant_features(part)])
         if array.ndim in (2, 3) or (array.ndim == 4 and array.dtype.kind == "f"):
             audit.searched.append(f"features{of} scaled or rotated with statistics of test rows, constant features{of}")
@@ -439,7 +444,6 @@ def _check_run(
     audit: Audit,
     samples: Samples,
     folds: dict[str, list[Fold]],
-    protocols: dict[str, Protocol],
     results: Results,
 ) -> None:
     """Compare the stored run with the data and the splits as they are now."""
@@ -457,9 +461,7 @@ def _check_run(
     for name, parts in folds.items():
         if digests.get(name) != split_digest(samples, parts):
             text = f"The run was split in another way: split digest {digests.get(name)} there."
-            audit.add(
-                [Finding("record", text, 0, "run the study again into a new folder")], name, protocols[name].leaky
-            )
+            audit.add([Finding("record", text, 0, "run the study again into a new folder")], name)
             continue
         for fold in parts if len(true) else ():
             mine = true[(true["protocol"] == name) & (true["fold"] == fold.name)]

@@ -245,9 +245,11 @@ def _of_counts(a: np.ndarray, b: np.ndarray, metric: Metric, margin: float, once
         return (metric(both[:, None] + moved) - metric(both[:, None] - moved)).mean(axis=0)
 
     here = float(difference(np.ones((1, n)))[0])
+    if not np.isfinite(here):  # such as the recall of a class that no unit is of
+        return _nothing(n)
     by_chance = difference(_signs(n))
-    extreme = np.sum(np.abs(by_chance) >= abs(here) - 1e-12)
-    sd = float(np.sqrt(n) * by_chance.std())  # of one unit, if all counted alike
+    extreme = np.sum(~(np.abs(by_chance) < abs(here) - 1e-12))  # where it is not defined it may have been
+    sd = float(np.sqrt(n) * by_chance[np.isfinite(by_chance)].std())  # of one unit, if all counted alike
     flat = np.concatenate([np.moveaxis(c, 1, 0).reshape(n, -1) for c in (a, b)], axis=1)
     kinds, often = np.unique(flat, axis=0, return_counts=True)  # units that both methods treat alike
     summed = (_resampled(often) @ kinds).reshape(_RESAMPLES, 2, draws, *shape)

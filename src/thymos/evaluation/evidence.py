@@ -132,6 +132,11 @@ class Neighbourhood:
         return bool(np.trace(gram) ** 2 < _LEAST_DIRECTIONS * (gram**2).sum())
 
     @property
+    def aligned(self) -> bool:
+        """Whether samples lie on lines between others by chance: in a plane, or on the grid of rounded values."""
+        return self.table.shape[1] < 3 or self.flat or self.coarse
+
+    @property
     def crowded(self) -> bool:
         """Whether the samples vary in so few directions that neighbours come close by chance."""
         return self.dimension < _LEAST_DIMENSION
@@ -224,10 +229,10 @@ def interpolated(samples: Samples, neighbourhood: Neighbourhood) -> list[Finding
 
     Those that say themselves that they are synthetic are judged by their metadata.
     """
+    if neighbourhood.aligned:
+        return []
     table, neighbours = neighbourhood.table, neighbourhood.neighbours
     trial = np.unique(samples.meta["trial"].astype(str), return_inverse=True)[1][neighbourhood.rows]
-    if table.shape[1] < 3 or neighbourhood.flat or neighbourhood.coarse:
-        return []  # in a plane, and on a grid, points lie between others by chance
     # windows have lost their channels' means, so that a mixture of two is one of these, whatever its weights
     mixtures = not isinstance(samples.X, dict) and samples.X.ndim == 3 and samples.X.shape[2] >= 16
     between = np.zeros(len(table), dtype=bool)
@@ -420,16 +425,26 @@ def comparable(samples: Samples, rows: np.ndarray | slice, scaled: bool = True) 
     parts = []
     for _, array in sorted((samples.X if isinstance(samples.X, dict) else {"X": samples.X}).items()):
         part = np.asarray(array[rows], dtype=np.float32)
-        if scaled and part.ndim == 3 and part.shape[2] >= 16:
-            part = part - part.mean(axis=2, keepdims=True)
-            part = part.reshape(len(part), -1) / max(float(part.std()), np.finfo(np.float32).tiny)
-        else:
-            part = part.reshape(len(part), -1)
-            if scaled:
-                spread = part.std(axis=0)
-                part = (part - part.mean(axis=0)) / np.where(spread > 0, spread, 1)
-        parts.append(part)
+        there = ~np.isnan(part.reshape(len(part), -1)).all(axis=1)
+        if there.all():
+            parts.append(_table(part, scaled))
+        else:  # those that lack a modality are in the middle of the others
+            parts.append(np.zeros((len(part), part[0].size), dtype=np.float32))
+            if there.any():
+                parts[-1][there] = _table(part[there], scaled)
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _table(part: np.ndarray, scaled: bool) -> np.ndarray:
+    """Return samples of one modality as a table, see :func:`comparable`."""
+    if scaled and part.ndim == 3 and part.shape[2] >= 16:
+        part = part - part.mean(axis=2, keepdims=True)
+        return part.reshape(len(part), -1) / max(float(part.std()), np.finfo(np.float32).tiny)
+    part = part.reshape(len(part), -1)
+    if scaled:
+        spread = part.std(axis=0)
+        part = (part - part.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return part
 
 
 def _channels(samples: Samples) -> np.ndarray | None:

@@ -24,7 +24,7 @@ from thymos.base.recording import Frames, Recording, Signal
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import Fitted, fit_method, seed_estimator
-from thymos.evaluation.make import classes_of, make_estimator, make_grid, make_samples, make_source
+from thymos.evaluation.make import classes_of, make_estimator, make_grid, make_samples, make_source, simulated_data
 from thymos.evaluation.many import last_step
 from thymos.evaluation.metrics import classification_metrics, rating_metrics
 from thymos.evaluation.provenance import environment
@@ -339,6 +339,7 @@ def _picture_entry(spec: Modality, modality: str, X: np.ndarray, meta: pd.DataFr
     there = np.isfinite(X).all(axis=tuple(range(1, X.ndim))) if X.dtype.kind == "f" else np.ones(len(X), bool)
     digests = (frames_digest(Frames(picture[None])) for picture in X[there].astype(np.uint8, copy=False))
     recipe = {"modality": modality, "shape": list(X.shape[1:]), "process": _plain(spec.process)}
+    recipe["whole"] = sorted(meta["source"].unique())  # a picture of anything else may show more than a face
     return recipe, dict(zip(digests, meta["trial"][there].astype(str), strict=True))
 
 
@@ -398,7 +399,7 @@ def _origin(study: Study, method: str, samples: Samples) -> dict[str, Any]:
     place = getattr(row, "file", "")
     if stored["source"]["parameters"].get(place):  # where it lies is nobody else's business
         stored["source"]["parameters"][place] = Path(stored["source"]["parameters"][place]).name
-    simulated = bool(samples.info.get("simulated")) or row.target.startswith("thymos.sources.simulate.")
+    simulated = simulated_data(samples.info, study.source.name)
     words = ["trained on simulated data: nothing here is about people"] if simulated else []
     return {
         "study": stored,

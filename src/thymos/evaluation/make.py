@@ -44,6 +44,7 @@ __all__ = [
     "make_grid",
     "make_samples",
     "make_source",
+    "simulated_data",
     "takes_seed",
 ]
 
@@ -115,6 +116,20 @@ def make_samples(
     if isinstance(study, Study) and study.pairing:
         return _paired(study, study.pairing, samples, data, cache, progress)
     return samples
+
+
+def simulated_data(info: Mapping[str, Any], *sources: str) -> bool:
+    """Say whether data, or one side of pairs, were made by the simulator, as what is known of them tells.
+
+    Parameters
+    ----------
+    info : mapping
+        Of the samples.
+    *sources : str
+        Names of the catalogue.
+    """
+    targets = (resolve(name, "source").target for name in sources)
+    return bool(info.get("simulated")) or any(target.startswith("thymos.sources.simulate.") for target in targets)
 
 
 def _paired(study: Study, spec: PairingSpec, samples: Samples, data: Any, cache: Any, progress: Any) -> Samples:

@@ -374,12 +374,13 @@ def _control(study: Study, samples: Samples) -> tuple[int, dict[str, list[Fold]]
 def _audit(study: Study, samples: Samples, folds: dict[str, list[Fold]], classes: list[str], results: Results) -> None:
     """Audit splits and data, and set what nuisances predict beside what the methods predict."""
     finished = results if len(results.read("rows")) else None
-    audit = Audit()
+    audit, failed = Audit(), ""
     try:
         audit_run(audit, study, samples, folds, classes, finished, lambda text: None)
     except Exception as error:  # fits are finished and stored: a fault of the audit must not take their report along
-        audit.skipped.append(f"what comes after: the audit itself failed ({type(error).__name__}: {error})")
-    results.write_facts("audit", {"findings": audit.findings, "searched": audit.searched, "skipped": audit.skipped})
+        failed = f"{type(error).__name__}: {error}"
+    facts = {"findings": audit.findings, "searched": audit.searched, "skipped": audit.skipped, "failed": failed}
+    results.write_facts("audit", facts)
     results.write_table("probes", audit.probes)
 
 

@@ -328,13 +328,14 @@ class Protocol:
         """Make one fold of its test rows: cut validation and inner folds by the same rule, keep the guard interval."""
         name = f"repeat {repeat + 1}/{name}" if self.repeats > 1 else name
         rest = _sharing_no_key(groups, rows, test)
-        rest = self._guarded(meta, rest, test)
+        rest = self._learnt_from(self._guarded(meta, rest, test))
         seed = child_seed(self.random_state, self.name, name, "validation")
         train, held, note = self._cut(meta, rest, groups, y, seed)
         train = self._thinned(meta, y, train, child_seed(seed, "share"))
         inner: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
-        if self.inner:
-            inner = tuple(self._cuts(meta, rest, groups, y, self.inner, child_seed(seed, "inner")))
+        if self.inner:  # networks are trained on all of them at last, so that these too are a share
+            some = self._thinned(meta, y, rest, child_seed(seed, "share"))
+            inner = tuple(self._cuts(meta, some, groups, y, self.inner, child_seed(seed, "inner")))
             if len(inner) < 2:
                 raise ProtocolError(
                     f"Under the protocol {self.name!r}, fold {name} leaves too few {self._units()} for inner folds.",
@@ -361,6 +362,10 @@ class Protocol:
     def _key(self, meta: pd.DataFrame) -> str:
         """Return what a split inside the training part keeps together: what this one does; of several, the first."""
         return self.keys[0] if self.keys and self.keys[0] in meta.columns else "trial"
+
+    def _learnt_from(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of the rows outside the test part that training, validation and inner folds may have."""
+        return rows
 
     def _thinned(self, meta: pd.DataFrame, y: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
         """Return the rows of the share of training trials that is kept."""
@@ -812,10 +817,14 @@ class OfficialSplit(Protocol):
     def _deal(self, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, part: str, repeat: int) -> Iterator:
         yield "official", rows[self._part[rows] == self.test]
 
+    def _learnt_from(self, rows: np.ndarray) -> np.ndarray:
+        decided = self.test == "test" and (self._part[rows] == "validation").any()
+        return rows if decided else rows[self._part[rows] == "training"]
+
     def _cut(self, meta: pd.DataFrame, rows: np.ndarray, groups: np.ndarray, y: np.ndarray, seed: int) -> tuple:
         held = rows[self._part[rows] == "validation"]
-        if self.test == "validation" or not len(held):
-            return super()._cut(meta, rows[self._part[rows] == "training"], groups, y, seed)
+        if not len(held):
+            return super()._cut(meta, rows, groups, y, seed)
         return _sharing_no_key(groups, rows, held), held, ""
 
 

@@ -350,11 +350,11 @@ def permuted_counts(trials: dict, groups: np.ndarray, seed: int, n: int = _PERMU
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Correct p-values for multiple comparison after Holm."""
-    order = np.argsort(p_values)
-    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
-    corrected = np.empty(len(p_values))
-    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(p_values) else scaled
+    """Correct p-values for multiple comparison after Holm; NaN is of no test, counts as none and stays."""
+    corrected = np.array(p_values, dtype=float)
+    order = np.argsort(corrected)[: np.isfinite(corrected).sum()]  # NaN comes last
+    scaled = corrected[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return corrected.tolist()
 
 

@@ -866,8 +866,10 @@ def parse_study(content: Mapping[str, Any], budget: str = "full", where: str = "
         plan.setdefault("metric", "ccc")
     if isinstance(plan.get("methods"), dict):  # no number stands without the majority class beside it
         name, title = ("mean", "Mean rating") if rating else ("majority", "Majority class")
-        picked = _first_modality(plan)  # which of them is no matter
-        steps = [{"pick": {"modality": picked}}, name] if picked else [name]
+        pick = {"modality": _first_modality(plan)}  # which of them is no matter
+        if plan.get("missing_modality") == "keep":
+            pick["lacking"] = "zeros"
+        steps = [{"pick": pick}, name] if pick["modality"] else [name]
         plan["methods"] = {name: {"title": title, "steps": steps, "seeds": 1}, **plan["methods"]}
     try:
         return Study.model_validate(plan)

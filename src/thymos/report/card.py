@@ -43,6 +43,7 @@ def write_card(view: RunView) -> Path:
         "cell": view.cell,
         "chosen": sorted({text for text in view.fits["selection"] if text != "none"}),
         "gaps": list(_gaps(view)),
+        "grouped": bool(broken_down(view)),
         "uninspected": view.uninspected,
         "warnings": sorted({text for text in view.fits["warnings"] if text}),
         "hours": view.fits[["fit_seconds", "predict_seconds"]].to_numpy(float).sum() / 3600,

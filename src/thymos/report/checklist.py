@@ -71,21 +71,26 @@ def _complete(view: RunView) -> Iterator[Check]:
     full = view.study["budget"] == "full"
     said = f"budget {view.study['budget']}" + ("" if full else f": {view.study['reduces']}")
     yield Check("Nothing was made smaller to save time", _yes(full), said)
-    made = any("simulated" in caution.lower() for caution in view.data["cautions"])
-    yield Check("The data are real", _yes(not made), "simulated" if made else view.data["summary"])
+    yield Check("The data are real", _yes(not view.simulated), "simulated" if view.simulated else view.data["summary"])
 
 
 def _honest(view: RunView) -> Iterator[Check]:
     honest = view.honest
-    found = None if view.audit is None else [f for f in view.audit["findings"] if not f["leaky"]]
+    found = [f for f in (view.audit or {}).get("findings", []) if not f["leaky"]]
+    unknown = "not audited" if view.audit is None else "the audit itself failed" if view.audit.get("failed") else ""
     kept = "; ".join(f"{card.name}: {', '.join(card.keys)}" for card in honest)
-    for severity, asked, nothing in (
-        ("leak", "The audit finds no way from the test part into training", f"never on both sides: {kept}"),
-        ("shortcut", "No nuisance predicts the labels as well as the methods do", "none found"),
+    for severity, asked, nothing, gap in (
+        ("leak", "The audit finds no way from the test part into training", f"never on both sides: {kept}", unknown),
+        (
+            "shortcut",
+            "No nuisance predicts the labels as well as the methods do",
+            "none found",
+            unknown or ("" if len(view.probes) else "no nuisance could be looked at"),
+        ),
     ):
-        mine = None if found is None else [f["text"] for f in found if f["severity"] == severity]
-        answer = "not known" if mine is None else _yes(not mine)
-        yield Check(asked, answer, "not audited" if mine is None else " ".join(dict.fromkeys(mine)) or nothing)
+        mine = [f["text"] for f in found if f["severity"] == severity]
+        answer = "no" if mine else "not known" if gap else "yes"
+        yield Check(asked, answer, " ".join(dict.fromkeys(mine)) or gap or nothing)
     nothing_there = "probes without anything to see"  # is no gap of the search
     skipped = [t for t in (view.audit or {}).get("skipped", []) if not t.startswith(nothing_there)]
     if view.audit is not None:
@@ -136,12 +141,16 @@ def _measured(view: RunView) -> Iterator[Check]:
         "; ".join(f"{_count(n, 'seed')}: {', '.join(names.index)}" for n, names in seeds.groupby(seeds))
         + "".join(f"; {_count(n, 'seed')} under {name}" for name, n in view.fewer_seeds.items()),
     )
-    shown = view.summary[(view.summary["labels"] == "true") & (view.summary["level"] == view.level)].iloc[0]
-    subjects = shown["unit"] == "subject"
+    honest = {card.name for card in view.honest}
+    over = {key: names for key, names in view.units().items() if honest & {*names}}
+    enough = [unit == "subject" and n >= MIN_SUBJECTS for unit, n in over]
     yield Check(
         f"Intervals are over people, {MIN_SUBJECTS} or more",
-        _yes(subjects and shown["n_units"] >= MIN_SUBJECTS),
-        f"over {_count(int(shown['n_units']), shown['unit'])}",
+        _yes(all(enough)) if all(enough) or not any(enough) else "in part",
+        "; ".join(
+            f"over {_count(n, unit)}" + (f" under {', '.join(names)}" if len(over) > 1 else "")
+            for (unit, n), names in over.items()
+        ),
     )
     planned = view.study.get("comparisons") or {}
     pairs = sum(len(rivals) for rivals in planned.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -42,7 +43,7 @@ __all__ = [
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8a8f98",
 )  # fmt: skip
-_PARTS = {"train": SKY, "validation": ORANGE, "test": GREEN, "left out": "#e3e6ea"}
+_PARTS = {"train": SKY, "validation": ORANGE, "calibration": PURPLE, "test": GREEN, "left out": "#e3e6ea"}
 _NAMES_WIDE = 110  # letters that fit below an axis as wide as the page
 _COLUMNS = 300  # that can be told apart on it
 #: How figures look.
@@ -166,7 +167,8 @@ def results(view: RunView) -> str:
                     if same and claim["protocol"] == card.name and claim["method"] == method:
                         ax.plot(claim["value"], y, marker="|", ms=13, mew=2, color="black", zorder=4)
             _title(ax, card)
-            _metric_axis(ax, view, [view.cell(c.name, m) for c in cards for m in methods])
+            shown = [view.cell(c.name, m) for c in cards for m in methods]
+            _metric_axis(ax, view, [value for cell in shown for value in (cell.low, cell.value)])
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
         axes[0].set_yticks(range(len(methods)), [view.methods[m] for m in methods])
@@ -193,7 +195,7 @@ def inflation(view: RunView) -> str:
                 ax.plot(honest, y, "o", color=BLUE, ms=7, label="honest" if y == 0 else None)
                 ax.plot(leaky, y, "s", color=VERMILION, ms=6, label="LEAKY" if y == 0 else None)
             ax.set_title(title)
-            _metric_axis(ax, view, [])
+            _metric_axis(ax, view, table[[f"{side}_{kind}" for side in ("honest", "leaky") for kind in kinds]].stack())
             ax.set_xlabel(f"{view.metric_title} by {view.sample}")
             ax.grid(axis="x", color="#e6e8eb", lw=0.8)
             ax.set_axisbelow(True)
@@ -248,7 +250,7 @@ def split(view: RunView, card: ProtocolCard) -> str:
         ax.set_xlabel("recordings, by subject" if len(names) > 1 else "recordings of one subject")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.legend(ncols=4, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
+        ax.legend(ncols=len(_PARTS), frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
         return svg(fig)
 
 
@@ -399,14 +401,14 @@ def scatter(view: RunView, methods: list[str]) -> str:
         return svg(fig)
 
 
-def _metric_axis(ax: Any, view: RunView, cells: list) -> None:
+def _metric_axis(ax: Any, view: RunView, values: Iterable[float | None]) -> None:
     """Set the range of a metric: a share from 0 to 1, a correlation around 0, an error from 0 to the largest shown."""
     if not view.rating and view.metric != "kappa":
         ax.set_xlim(0, 1.02)
     elif view.metric == "rmse":
         ax.set_xlim(left=0)
     else:
-        ends = [x for cell in cells for x in (cell.low, cell.value) if x is not None and np.isfinite(x)]
+        ends = [value for value in values if value is not None and np.isfinite(value)]
         ax.set_xlim(min([-0.25, *ends]) - 0.03, 1.02)
         ax.axvline(0, color=GREY, lw=0.8)
 

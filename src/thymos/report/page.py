@@ -133,13 +133,13 @@ def verdict(view: RunView) -> list[str]:
             continue
         permuted = table["leaky_permuted"].dropna()
         gain = np.sort(direction(view.metric) * table["inflation"].to_numpy())
-        verb = "adds" if direction(view.metric) > 0 else "takes away"
+        verb, best, most = ("adds", "max", "most") if direction(view.metric) > 0 else ("takes away", "min", "least")
         lines.append(
             f"The leak {leaky} {verb} {_span(gain, add)}{points} "
-            f"{'to' if verb == 'adds' else 'from'} the {view.metric_title} under {honest}"
+            f"{'to' if verb == 'adds' else 'from'} the {view.metric_title} by {view.sample} under {honest}"
             + (
-                f"; with meaningless (permuted) labels it still shows up to {say(permuted.max())}, against "
-                f"{say(table['honest_permuted'].max())} at most under {honest}."
+                f"; with meaningless (permuted) labels it still shows {say(permuted.agg(best))} at {most}, against "
+                f"{say(table['honest_permuted'].agg(best))} under {honest}."
                 if len(permuted)
                 else "."
             )

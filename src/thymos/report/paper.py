@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from thymos.base.errors import InputError
@@ -15,7 +16,7 @@ from thymos.report.view import RunView, chance, number
 
 __all__ = ["write_paper"]
 
-_SPECIAL = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}"}
+_SPECIAL = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "<": r"\textless{}"}
 
 
 def write_paper(view: RunView, folder: Path) -> list[Path]:
@@ -78,7 +79,8 @@ def _tables(view: RunView) -> Iterator[tuple[str, pd.DataFrame, str]]:
                 "method": found["a"].map(view.methods),
                 "rival": found["b"].map(view.methods),
                 "difference": [
-                    f"{row.difference:+.3f} [{row.low:+.2f}, {row.high:+.2f}]" for row in found.itertuples(index=False)
+                    f"{row.difference:+.3f}" + (f" [{row.low:+.2f}, {row.high:+.2f}]" if np.isfinite(row.low) else "")
+                    for row in found.itertuples(index=False)
                 ],
                 "p": found["p"].map(chance),
                 "p after Holm": found["p_holm"].map(chance),
@@ -100,7 +102,7 @@ def _latex(table: pd.DataFrame, caption: str, label: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub("[&%_#${}]", lambda found: _SPECIAL[found[0]], text)
+    return re.sub("[&%_#${}<]", lambda found: _SPECIAL[found[0]], text)
 
 
 def _write(path: Path, text: str) -> Path:

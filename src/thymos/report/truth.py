@@ -60,7 +60,7 @@ def truth_rows(system: str, study: str, method: str, view: RunView) -> list[dict
         row: dict[str, Any] = {
             **{"system": system, "study": study, "title": view.study["title"], "protocol": card.name, "method": method},
             **{"method_title": view.methods[method], "metric": view.metric, "level": view.level},
-            **{"budget": view.study["budget"], "simulated": _simulated(view)},
+            **{"budget": view.study["budget"], "simulated": view.simulated},
             **{"honest": cell.value, "low": cell.low, "high": cell.high, "chance": cell.chance},
             **{"p": corrected[card.name].get(method, np.nan), **_fits(view, card, method)},
             **{"pairs": _pairs(view, card.name), **_claim(view, card.name, method)},
@@ -212,12 +212,8 @@ def write_truth(
         for name, system in systems.items()
     ]
     content = {"parts": parts, "num": number, "percent": percent, "budgets": sorted({row["budget"] for row in rows})}
+    content["ratings"] = list(RATING_METRICS)
     return write_page("truth.html", place / _PAGE, content)
-
-
-def _simulated(view: RunView) -> bool:
-    """Say whether the data of a run were made by the simulator; its cautions say so in any case."""
-    return any("simulated" in caution.lower() for caution in view.data["cautions"])
 
 
 def _link(run: Path, place: Path) -> str:
@@ -249,7 +245,8 @@ def _twin(view: RunView, honest: str) -> str | None:
 def _fits(view: RunView, card: ProtocolCard, method: str) -> dict[str, int]:
     """Return how many seeds there are, and how many folds without any fit."""
     mine = _true_fits(view, card.name, method)
-    return {"seeds": mine["seed"].nunique(), "missing": card.n_folds - mine["fold"].nunique()}
+    # fits of several dealings have folds of their own
+    return {"seeds": mine["seed"].nunique(), "missing": card.n_folds * card.repeats - mine["fold"].nunique()}
 
 
 def _true_fits(view: RunView, protocol: str, method: str) -> pd.DataFrame:
@@ -273,7 +270,9 @@ def _leak(view: RunView, honest: str, method: str) -> dict[str, Any]:
     mine = view.predictions[(view.predictions["method"] == method) & view.predictions["protocol"].isin([honest, twin])]
     # the two protocols as methods of one: paired by subject
     paired = mine.assign(method=mine["protocol"], protocol="both")
-    (row,) = compare_methods(paired, view.classes, view.metric, view.level, [(twin, honest)]).to_dict("records")
+    once = [name for name in (honest, twin) if view.fewer_seeds.get(name) == 1]
+    pair = [(twin, honest)]
+    (row,) = compare_methods(paired, view.classes, view.metric, view.level, pair, once=once).to_dict("records")
     leaky, mine_honest = view.cell(twin, method).value, cast(float, view.cell(honest, method).value)
     return {
         "leaky_protocol": twin,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from thymos.base.errors import DataError
 from thymos.evaluation.comparison import average_ranks, compare_methods
-from thymos.evaluation.make import takes_seed
+from thymos.evaluation.make import simulated_data, takes_seed
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import class_recalls, holm, inflation_report, summarise
 from thymos.evaluation.study import make_protocol, stored_study
@@ -162,6 +162,13 @@ class RunView:
         return not self.classes
 
     @property
+    def simulated(self) -> bool:
+        """Whether the data, or one side of pairs, were made by the simulator."""
+        other = (self.study.get("pairing") or {}).get("other")
+        names = [side["source"]["name"] for side in (self.study, other) if side]
+        return simulated_data(self.data.get("info", {}), *names)
+
+    @property
     def measured(self) -> str:
         """The metric shown first and its level, in words."""
         return f"{self.metric_title} by {self.level}"
@@ -230,7 +237,8 @@ class RunView:
         names = [name for name in self.methods if not self.is_baseline(name)]
         planned = [(a, b) for a, rivals in (self.study.get("comparisons") or {}).items() for b in rivals]
         mine = self.predictions[self.predictions["protocol"].isin(honest)]
-        there = set(mine["method"])  # some methods are run under leaky controls alone
+        # some methods are run under leaky controls alone, or have only fits with permuted labels so far
+        there = set(mine.loc[mine["labels"] == "true", "method"])
         pairs = [pair for pair in planned or itertools.combinations(names, 2) if set(pair) <= there]
         return compare_methods(mine, self.classes, metric, self.level, pairs, once=self.once)
 
@@ -271,7 +279,7 @@ class RunView:
     @cached_property
     def methods(self) -> dict[str, str]:
         """Names of the methods with results, and their titles, in the study's order."""
-        present = set(self.summary["method"])
+        present = set(self.summary.loc[self.summary["labels"] == "true", "method"])
         return {name: spec["title"] or name for name, spec in self.study["methods"].items() if name in present}
 
     @cached_property
@@ -324,13 +332,26 @@ class RunView:
         soft = ["mae"] if self.rating else ["macro_precision", "macro_recall", "roc_auc", "log_loss", "brier", "ece"]
         return table.join(fits.groupby(keys)[soft].mean())
 
+    def units(self, level: str = "") -> dict[tuple[str, int], list[str]]:
+        """Return what intervals are over, such as subject, and how many; with the protocols where they are."""
+        mine = self.summary[(self.summary["labels"] == "true") & (self.summary["level"] == (level or self.level))]
+        found: dict[tuple[str, int], list[str]] = {}
+        for name in self.protocols:
+            part = mine[mine["protocol"] == name]
+            if len(part):
+                most = part.loc[part["n_units"].idxmax()]
+                found.setdefault((most["unit"], int(most["n_units"])), []).append(name)
+        return found
+
     def caption(self, level: str = "") -> str:
         """Say what the numbers of the main table are."""
         level = level or self.level
         part = self.summary[(self.summary["labels"] == "true") & (self.summary["level"] == level)]
-        first = part.iloc[0]
-        over = f"{first['n_units']} {first['unit']}s"
-        few = "" if first["unit"] == "subject" else ", since there are fewer than 8 subjects"
+        units = self.units(level)
+        over = " and ".join(
+            f"{n} {unit}s" + (f" ({', '.join(names)})" if len(units) > 1 else "") for (unit, n), names in units.items()
+        )
+        few = "" if all(unit == "subject" for unit, _ in units) else ", since there are fewer than 8 subjects"
         count = int(part["n_seeds"].max())
         seeds = f"mean of {count} seeds where a method uses randomness" if count > 1 else "one seed"
         seeds += "".join(f", of {n} under {name}" for name, n in self.fewer_seeds.items())

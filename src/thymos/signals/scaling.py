@@ -129,6 +129,8 @@ class PickModality(ArrayTransformer):
     ----------
     modality : str, optional
         Its name. Samples that are one array, without a name, are passed on as they are.
+    lacking : {'error', 'zeros'}
+        What becomes of samples that lack it; zeros are for methods that look at no values, such as the commonest class.
 
     Attributes
     ----------
@@ -138,8 +140,9 @@ class PickModality(ArrayTransformer):
 
     learns = False
 
-    def __init__(self, modality: str | None = None):
+    def __init__(self, modality: str | None = None, lacking: str = "error"):
         self.modality = modality
+        self.lacking = lacking
 
     def fit(self, X: np.ndarray | Mapping[str, np.ndarray], y: object = None) -> PickModality:
         """Check that the modality is there; shape (n_samples, ...)."""
@@ -151,7 +154,7 @@ class PickModality(ArrayTransformer):
         Raises
         ------
         InputError
-            If there is no such modality, or samples lack it.
+            If there is no such modality, or samples lack it and may not.
         """
         return self._checked(self._picked(X))
 
@@ -167,10 +170,16 @@ class PickModality(ArrayTransformer):
                 f"There is no modality {self.modality!r}.{near(str(self.modality), X)}", f"one of {', '.join(X)}"
             )
         values = X[self.modality]
-        lacking = np.isnan(values.reshape(len(values), -1)).all(axis=1).sum() if values.dtype.kind == "f" else 0
-        if lacking:
+        if self.lacking not in ("error", "zeros"):
+            raise InputError(f"lacking={self.lacking!r} came.", fits="error or zeros")
+        if values.dtype.kind != "f":
+            return values
+        lacking = np.isnan(values.reshape(len(values), -1)).all(axis=1)
+        if lacking.any() and self.lacking == "zeros":
+            return np.where(lacking.reshape(-1, *[1] * (values.ndim - 1)), np.zeros((), values.dtype), values)
+        if lacking.any():
             raise InputError(
-                f"{lacking} of {len(values)} samples lack the modality {self.modality!r}.",
+                f"{lacking.sum()} of {len(values)} samples lack the modality {self.modality!r}.",
                 fits="samples that have it, or a method that takes what is there, such as hybrid_fusion",
                 do="set `missing_modality: drop`",
             )
