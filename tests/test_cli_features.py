@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -88,6 +89,17 @@ def test_modalities_features_and_windows_can_be_chosen(thymos, tmp_path):
         else:
             assert expected in str(thymos(*small, *wrong, raises=ThymosError).exception)
     assert "ends in .csv" in str(thymos(*small[:-2], tmp_path / "table.xlsx", raises=ThymosError).exception)
+
+
+def test_a_manifest_has_the_modalities_that_its_rows_name(thymos, tmp_path):
+    pd.DataFrame({"temperature": 30 + np.arange(80) / 100}).to_csv(tmp_path / "skin.csv", index=False)
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("path,subject,modality,sfreq,unit\nskin.csv,anna,temp,4,degC\n")
+    arguments = ("features", "manifest", manifest, "--out", tmp_path / "table.csv")
+    assert thymos(*arguments).exit_code == 0
+    assert pd.read_csv(tmp_path / "table.csv")["temp_mean"].tolist() == pytest.approx([273.15 + 30.395])
+    refused = thymos(*arguments, "--overwrite", "--modality", "eeg", raises=ThymosError)
+    assert str(refused.exception).endswith("expected: temp")
 
 
 def test_the_cache_is_listed_and_cleared(thymos):

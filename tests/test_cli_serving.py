@@ -148,6 +148,19 @@ def test_a_file_that_does_not_fit_leaves_the_others_and_shows_in_the_status(plac
     assert not (tmp_path / "p.csv").exists()
 
 
+def test_trials_of_one_name_from_two_manifests_are_not_taken_for_one(place, model, thymos, tmp_path):
+    write_file(tmp_path / "dora-0-calm.csv", "tense", 99)
+    other = tmp_path / "dora.csv"
+    pd.read_csv(place / "dora.csv").head(1).to_csv(other, index=False)
+    status, printed, said = thymos("predict", model, place / "dora.csv", other)
+    assert (status, printed) == (2, "")
+    for words in ("'dora-1-0'", str(place / "dora.csv"), str(other)):
+        assert words in said
+    labels = tmp_path / "labels.csv"
+    labels.write_text("trial,label\ndora-1-0,calm\ndora-1-1,tense\n")
+    assert thymos("calibrate", model, place / "dora.csv", other, "--labels", labels, "--out", tmp_path / "new")[0] == 2
+
+
 def test_recordings_of_a_corpus_can_be_predicted(place, model, thymos):
     command = ("predict", model, "--source", "simulated-eeg", "--subject", "s01", "--level", "trial")
     status, printed, said = thymos(*command)
@@ -263,6 +276,38 @@ def test_maps_of_what_a_model_uses_are_written(place, model, thymos, tmp_path):
     assert not (tmp_path / "no").exists()
     status, _, said = thymos("explain", model, *files, "--out", out)
     assert (status, "is there already" in said) == (2, True)
+
+
+def test_features_before_the_pipeline_are_named_as_they_were_computed(place, thymos, tmp_path):
+    """Which frequencies there are depends on rate and length of the windows."""
+    study = yaml.safe_load((place / "study.yaml").read_text())
+    study["features"] = [{"power_spectral_density": {"low": 4, "high": 8}}]
+    study["methods"] = {"lda": {"steps": ["flatten", "channel_scaler", "lda"]}}
+    (place / "density.yaml").write_text(yaml.safe_dump(study))
+    model, out = tmp_path / "m", tmp_path / "maps"
+    assert thymos("train", place / "density.yaml", "--method", "lda", "--no-cache", "--out", model)[0] == 0
+    status, _, said = thymos("explain", model, *sorted(place.glob("dora-*.csv")), "--out", out)
+    assert status == 0, said
+    assert set(pd.read_csv(out / "saliency.csv")["band"]) == {"4Hz", "5Hz", "6Hz", "7Hz", "8Hz", "all"}
+
+
+def test_what_stands_in_brackets_is_printed_as_it_is(place, thymos, tmp_path):
+    study = yaml.safe_load((place / "study.yaml").read_text()) | {"title": "Moods [bold][/x]"}
+    study["protocols"] = {
+        "loso [/x]": {"split": "loso"},
+        "deal [b]": {"split": "random_window", "twin_of": "loso [/x]"},
+    }
+    (place / "odd.yaml").write_text(yaml.safe_dump(study))
+    out = tmp_path / "[v2][/x]"
+    status, printed, said = thymos("run", place / "odd.yaml", "--out", out, "--no-cache", "--engine", "sequential")
+    assert status == 0, said
+    assert printed.startswith("Moods [bold][/x]  budget quick")
+    assert f"report: {out}/" in printed
+    status, printed, said = thymos("audit", place / "odd.yaml", "--no-cache")
+    assert "deal [b]" in printed, said
+    status, printed, said = thymos("train", place / "odd.yaml", "--method", "lda", "--out", out / "m", "--no-cache")
+    assert status == 0, said
+    assert printed.endswith(f"written: {out / 'm'}\n")
 
 
 def test_predictions_never_take_the_place_of_a_recording(place, model, thymos, tmp_path):

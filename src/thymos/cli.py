@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from thymos.serving.several import SeveralRecipe
     from thymos.sources.base import SourceRow
     from thymos.sources.check import Check
+    from thymos.sources.manifest import Manifest
 
 app = typer.Typer(
     add_completion=False,
@@ -57,11 +58,6 @@ def main() -> None:
     except ThymosError as error:
         print(f"thymos: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("thymos: stopped. Finished fits of a run are stored; the same command continues it.", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
     except Exception:  # a fault of ours; no status that means something else
         traceback.print_exc()
         print("thymos: this is a fault of Thymos, not of yours; please report it.", file=sys.stderr)
@@ -92,9 +88,10 @@ def doctor(data: Data = None) -> None:
     colours = {"ok": "green", "note": "yellow", "missing": "yellow", "wrong": "red"}
     for line in lines:
         state = f"[{colours[line.state]}]{line.state:7}[/]"
-        console.print(f"{state} {_escaped(line.what)}: {_escaped(line.said)}", highlight=False, soft_wrap=True)
+        words = f"{state} {_escaped(line.what)}: {_escaped(line.said)}"
+        console.print(words, highlight=False, soft_wrap=True, markup=True)
         if line.do:
-            console.print(f"        {_escaped(line.do)}", highlight=False, soft_wrap=True)
+            console.print(f"        {line.do}", highlight=False, soft_wrap=True)
     if any(line.state == "wrong" for line in lines):
         raise typer.Exit(1)
 
@@ -168,7 +165,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with recordings: ED
     made = start_study(folder)
     console = _console()
     for words in made.guessed:
-        console.print(f"  {words}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"  {words}", highlight=False, soft_wrap=True)
     console.print(f"written: {made.manifest} and {made.study}. What to do next:", highlight=False, soft_wrap=True)
     for words in (
         f"look at {made.manifest}: correct what was guessed wrong, fill in what is empty",
@@ -176,7 +173,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with recordings: ED
         f"thymos audit {made.study}",
         f"thymos run {made.study} --out {folder / 'run'}",
     ):
-        console.print(f"  {words}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"  {words}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -201,7 +198,7 @@ def check(
     reader = open_source(source, row, path, data, settings)
     console = _console()
     with console.status("reading") as status:
-        found = check_source(reader, source, row, status.update)
+        found = check_source(reader, source, row, lambda text: status.update(_escaped(text)))
     if as_json:
         print(json.dumps({**found.to_dict(), "path": str(path or data or "")}, indent=1))
     else:
@@ -264,7 +261,8 @@ def run(
     plan = narrowed(plan, protocol) if protocol else plan
     out = out or Path("runs") / plan.name
     console = _console()
-    console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget} (reduces: {plan.reduces})", highlight=False)
+    title = f"[bold]{_escaped(plan.title)}[/bold]  budget {plan.budget} (reduces: {_escaped(plan.reduces)})"
+    console.print(title, highlight=False, markup=True)
     console.print(f"target: {plan.target}", highlight=False)
     try:
         with _progress() as progress:
@@ -329,7 +327,8 @@ def reproduce(
             if study in elsewhere and not (folder / "study.json").is_file():
                 continue
             plan = load_study(study, budget)
-            console.print(f"[bold]{plan.title}[/bold]  budget {plan.budget}", highlight=False, soft_wrap=True)
+            title = f"[bold]{_escaped(plan.title)}[/bold]  budget {plan.budget}"
+            console.print(title, highlight=False, soft_wrap=True, markup=True)
             try:
                 with _progress() as progress:
                     outcome = run_study(plan, folder, data, place, progress, _cache(no_cache, data))
@@ -394,7 +393,7 @@ def audit(
     else:
         plan = load_study(study, budget)
     with console.status("auditing") as status:
-        found = audit_study(plan, data, results, status.update, _cache(no_cache, data))
+        found = audit_study(plan, data, results, lambda text: status.update(_escaped(text)), _cache(no_cache, data))
     _print_audit(found, plan)
     raise typer.Exit(0 if found.clean else 1)
 
@@ -414,7 +413,7 @@ def _print_audit(found: Audit, plan: Study) -> None:
         stamp = "[dim]as declared[/]" if row["leaky"] else marks[row["severity"]]
         where = " | ".join(filter(None, (row["protocol"] + (" (LEAKY)" if row["leaky"] else ""), row["folds"])))
         kind = f"  [bold]{row['kind']}[/]" if row["kind"] != row["severity"] else ""
-        console.print(f"{stamp}{kind}  {where}", highlight=False)
+        console.print(f"{stamp}{kind}  {_escaped(where)}", highlight=False, markup=True)
         for head, text in (("", row["text"]), ("evidence: ", row["examples"]), ("what to do: ", row["do"])):
             if text:
                 console.print(Padding(Text(head + text), (0, 0, 0, 4), expand=False))
@@ -424,9 +423,9 @@ def _print_audit(found: Audit, plan: Study) -> None:
         for cells in body:
             table.add_row(*cells)
         console.print(table)
-    console.print("Searched for: " + "; ".join(dict.fromkeys(found.searched)) + ".", highlight=False, markup=False)
+    console.print("Searched for: " + "; ".join(dict.fromkeys(found.searched)) + ".", highlight=False)
     for text in found.skipped:
-        console.print(f"Not searched: {text}.", highlight=False, markup=False)
+        console.print(f"Not searched: {text}.", highlight=False)
     n = {kind: sum(r["severity"] == kind and not r["leaky"] for r in rows) for kind in ("leak", "shortcut", "note")}
     console.print(
         f"{plan.name}: "
@@ -480,7 +479,7 @@ def train(
     made.save(out, overwrite, trust or ())
     console = _console()
     for words in _card_words(made.card):
-        console.print(words, highlight=False, soft_wrap=True, markup=False)
+        console.print(words, highlight=False, soft_wrap=True)
     console.print(f"written: {out}", highlight=False, soft_wrap=True)
 
 
@@ -627,13 +626,8 @@ def _recordings_of(
 ) -> Iterator[Recording]:
     """Yield the recordings of some files, or of a corpus; a file that cannot be read is noted among the failures."""
     from thymos.base.catalogue import catalogue
-    from thymos.base.errors import InputError, ThymosError
-    from thymos.serving.pictures import PictureRecipe
-    from thymos.serving.several import SeveralRecipe
+    from thymos.base.errors import InputError
     from thymos.sources.base import open_source
-    from thymos.sources.own_files import own_files
-    from thymos.sources.own_pictures import own_pictures
-    from thymos.sources.own_sounds import SOUNDS, UNREAD, own_sound
 
     if bool(files) == bool(source):
         raise InputError(
@@ -648,52 +642,60 @@ def _recordings_of(
     for path in files or []:
         places.setdefault(path.resolve(), []).append(path)
     notes += [(str(same[0]), "came more than once, predicted once") for same in places.values() if len(same) > 1]
-    files = [same[0] for same in places.values()]
-    if isinstance(model.recipe, SeveralRecipe):
-        for path in files:
-            yield from _of_manifest(path, model, failures)
-        return
-    if isinstance(model.recipe, PictureRecipe):
-        for path in files:
-            try:
-                yield from own_pictures(path, model.recipe.modality, model.recipe.shape[0] == 1, notes)
-            except ThymosError as error:
-                failures[str(path)] = str(error)
-        return
-    for path in files:
-        if path.suffix.lower() in (*SOUNDS, *UNREAD):
-            try:
-                recording, said = own_sound(path, model.recipe.modality)
-                notes += [(str(path), text) for text in said]
-                yield recording
-            except ThymosError as error:
-                failures[str(path)] = str(error)
-            continue
-        try:
+    manifest_of: dict[str, Path] = {}
+    for path, *_ in places.values():
+        for recording in _of_file(path, model, notes, failures):
+            trial = str(recording.meta["trial"])
+            first = manifest_of.setdefault(trial, path)
+            if first != path and recording.meta["source"] != "file":  # those are called by their paths
+                raise InputError(
+                    f"{first} and {path} both have a trial {trial!r}, which would be taken for one.",
+                    fits="manifests whose trials have names of their own",
+                    do="give one after the other, or change subjects or trials in one of them",
+                )
+            yield recording
+
+
+def _of_file(path: Path, model: Bundle, notes: list[tuple[str, str]], failures: dict[str, str]) -> Iterator[Recording]:
+    """Yield the recordings that a path stands for; what cannot be read is noted among the failures."""
+    from thymos.base.errors import ThymosError
+    from thymos.serving.pictures import PictureRecipe
+    from thymos.serving.several import SeveralRecipe
+    from thymos.sources.own_files import own_files
+    from thymos.sources.own_pictures import own_pictures
+    from thymos.sources.own_sounds import SOUNDS, UNREAD, own_sound
+
+    try:
+        if isinstance(model.recipe, SeveralRecipe):
+            yield from _of_manifest(path, model)
+        elif isinstance(model.recipe, PictureRecipe):
+            yield from own_pictures(path, model.recipe.modality, model.recipe.shape[0] == 1, notes)
+        elif path.suffix.lower() in (*SOUNDS, *UNREAD):
+            recording, said = own_sound(path, model.recipe.modality)
+            notes += [(str(path), text) for text in said]
+            yield recording
+        else:
             for own in own_files(path, model.recipe.modality, model.recipe.channels):
                 try:
                     yield from own.recordings()
                 except ThymosError as error:
                     failures[f"{own.path} {len(failures)}"] = str(error)
                 notes += [(str(path), text) for text in own.notes]
-        except ThymosError as error:
-            failures[str(path)] = str(error)
-
-
-def _of_manifest(path: Path, model: Bundle, failures: dict[str, str]) -> Iterator[Recording]:
-    """Yield the recordings of a manifest, whose rows of one trial are the modalities of one recording."""
-    from thymos.base.errors import InputError, ThymosError
-    from thymos.sources.manifest import Manifest
-
-    try:
-        if path.suffix.lower() not in (".csv", ".tsv"):
-            raise InputError(
-                f"{path} came for a model of {', '.join(cast('SeveralRecipe', model.recipe).modalities)}.",
-                fits="a manifest, in which rows of one trial with different modalities are one recording, or --source",
-            )
-        yield from Manifest(path, labels={}).recordings()
     except ThymosError as error:
         failures[str(path)] = str(error)
+
+
+def _of_manifest(path: Path, model: Bundle) -> Iterator[Recording]:
+    """Yield the recordings of a manifest, whose rows of one trial are the modalities of one recording."""
+    from thymos.base.errors import InputError
+    from thymos.sources.manifest import Manifest
+
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        raise InputError(
+            f"{path} came for a model of {', '.join(cast('SeveralRecipe', model.recipe).modalities)}.",
+            fits="a manifest, in which rows of one trial with different modalities are one recording, or --source",
+        )
+    yield from Manifest(path, labels={}).recordings()
 
 
 def _tried(name: str, call: Callable[..., Any], failures: dict[str, str], *arguments: Any) -> Any:
@@ -782,7 +784,7 @@ def _print_export(made: Mapping[str, Any]) -> None:
     console = _console()
 
     def say(words: str) -> None:
-        console.print(words, highlight=False, soft_wrap=True, markup=False)
+        console.print(words, highlight=False, soft_wrap=True)
 
     graph, what = made["graph"], "a probability" if made["classes"] else "a rating, in units of their spread"
     say(f"in the graph: {'; '.join(graph['inside'])}")
@@ -848,7 +850,7 @@ def calibrate(
         words = f"accuracy {found['accuracy']:.3f}, log_loss {found['log_loss']:.3f}"
         lines.append(f"the other {found['n']} labelled trials, {when}: {words}")
     for line in (*lines, facts["caution"], f"written: {out}"):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -888,9 +890,9 @@ def augment(
     console = _console()
     console.print(table)
     for one in found.methods:
-        console.print(f"{one.method} ({one.sampler})", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{one.method} ({one.sampler})", highlight=False, soft_wrap=True)
         for words in one.quality.words:
-            console.print(f"  {words}", highlight=False, soft_wrap=True, markup=False)
+            console.print(f"  {words}", highlight=False, soft_wrap=True)
     console.print(f"written: {page}", highlight=False, soft_wrap=True)
     for words in found.gaps.values():
         print(f"thymos: {words}", file=sys.stderr)
@@ -967,17 +969,18 @@ def explain(
         print(f"thymos: {words}", file=sys.stderr)
     if not parts:
         raise InputError("No recording is left to be explained.", fits="recordings that the model can predict")
-    samples, features = Samples.concatenate(parts), model.recipe.transformers()
+    samples = Samples.concatenate(parts)
+    names = samples.info.get("feature_names", ())
     options = given | ({} if target is None else {"target": target})
-    if features and len(features[0].names()) == samples.X.shape[1]:  # computed before the pipeline, which has no names
-        options.setdefault("bands", features[0].names())
+    if len(names) == samples.X.shape[1]:  # computed before the pipeline, which has no names
+        options.setdefault("bands", tuple(names))
     title = f"What {model.card.get('title', 'the model')} uses"
     options["calibration"] = model.calibration  # so that probabilities are those of `thymos predict`
     shown = write(model.pipeline, samples, model.classes, out, samples.y, method, title, prediction or (), **options)
     _print_notes(notes)
     console = _console()
     strongest = shown.strongest(n=5)[["map", "band", "channel", "value"]]
-    console.print(strongest.to_string(index=False), highlight=False, markup=False)
+    console.print(strongest.to_string(index=False), highlight=False)
     console.print(f"written: {out / 'saliency.html'}", highlight=False, soft_wrap=True)
     if failures:
         raise typer.Exit(1)
@@ -1084,7 +1087,6 @@ def features(
 
     row = cast("SourceRow", catalogue("source")[source])
     settings = _settings(parameters, row.load(), f"The source {source!r}", (row.file, "root"))
-    steps = _features_of(row.modalities, modality, feature)
     listed = out.with_name(f"{out.stem}.failures.csv")
     there = [str(path) for path in (out, listed) if path.exists()]
     if out.suffix not in {".csv", ".parquet"} or (there and not overwrite):
@@ -1094,6 +1096,8 @@ def features(
             do="give another --out" + (", or --overwrite" if there else ""),
         )
     reader = open_source(source, row, path, data, settings)
+    known = cast("Manifest", reader).modalities() if row.file else row.modalities
+    steps = _features_of(known, modality, feature)
     with whole_file(out, overwrite) as fresh:
         with _progress() as progress:
             table, failures = feature_table(reader.load().watched(progress), steps, window, step)
@@ -1244,7 +1248,7 @@ def _console():
     from rich.console import Console
 
     # a pipe or a log has no width of its own; 80 columns would fold every table
-    return Console(width=None if sys.stdout.isatty() else 160)
+    return Console(width=None if sys.stdout.isatty() else 160, markup=False)  # paths and titles may have brackets
 
 
 @contextmanager
@@ -1257,7 +1261,7 @@ def _progress() -> Iterator[Callable[[int, int, str], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)

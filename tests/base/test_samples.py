@@ -136,6 +136,26 @@ def test_saving_never_replaces_anything_but_saved_samples(make_samples, tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "x"], "temporary folders were left behind"
 
 
+def test_samples_of_several_modalities_replace_each_other_and_nothing_beside_them(make_samples, tmp_path, words):
+    samples = make_samples()
+    several = samples.replace(X={"eeg": samples.X, "bvp": samples.X[:, :1]})
+    several.save(tmp_path / "x")
+    several[:4].save(tmp_path / "x", overwrite=True)
+    assert len(Samples.load(tmp_path / "x")) == 4
+    samples.save(tmp_path / "x", overwrite=True)
+    several.save(tmp_path / "x", overwrite=True)
+    for strange in ("X/thesis.txt", "X/more/a.npy", "more/a.npy"):
+        place = tmp_path / "x" / strange
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("years of work")
+        with pytest.raises(InputError) as error:
+            several.save(tmp_path / "x", overwrite=True)
+        words(error.value, "beside saved samples")
+        place.unlink()
+        if place.parent.name == "more":
+            place.parent.rmdir()
+
+
 def test_a_failure_while_saving_leaves_the_old_samples(make_samples, tmp_path, monkeypatch):
     samples = make_samples()
     samples.save(tmp_path / "x")

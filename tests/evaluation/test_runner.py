@@ -460,7 +460,9 @@ def test_samples_that_lack_a_modality_are_audited_and_have_a_baseline(tmp_path, 
         samples = make_samples(*given)
         face, body = (np.array(samples.X[name], dtype=np.float32) for name in ("face", "body"))
         face[::5], body[1::5] = np.nan, np.nan
-        return samples.replace(X={"face": face, "body": body})
+        of_each = samples.info["modalities"]
+        info = {**samples.info, "modalities": {**of_each, "body": {**of_each["body"], "unmatched": 3}}}
+        return samples.replace(X={"face": face, "body": body}, info=info)
 
     monkeypatch.setattr(runner, "make_samples", lacking)
     monkeypatch.setattr(runner, "audit_run", AUDIT_RUN)
@@ -486,6 +488,8 @@ def test_samples_that_lack_a_modality_are_audited_and_have_a_baseline(tmp_path, 
         *facts["skipped"]
     }
     assert set(outcome.results.read("rows")["method"]) == {"majority", "fusion"}
+    left = "3 of the windows of body left out, since another modality has none of that moment."
+    assert left in outcome.results.read_facts("data")["cautions"]
 
 
 def test_the_data_card_lists_what_was_done_and_decided_before_the_split(tmp_path):

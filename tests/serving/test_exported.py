@@ -85,6 +85,25 @@ def test_the_time_of_a_window_is_that_of_a_recording_that_has_one(unmeasured, tm
         assert [len(call(None)) for call in unmeasured[-1].values()] == [1, 1]
 
 
+def test_where_noise_has_no_samples_recordings_are_asked_for(tmp_path, words):
+    """Of an amplitude that nobody knows it is silence, without a heart beat."""
+    pulse = {"channels": ["ECG"], "unit": "V"}
+    recipe = recipe_of(
+        {
+            **{"modality": "ecg", **pulse, "rates": [100.0], "spread": 0.0, "seconds": None},
+            **{"processed": {**pulse, "sfreq": 100.0}},
+            "features": [{"name": "heart_features", "parameters": {"kind": "ecg", "only": ["rmssd"]}}],
+        }
+    )
+    bundle = Bundle(None, recipe, ("a", "b"))
+    with pytest.raises(InputError) as error:
+        bundle.samples(noise_for(recipe))
+    words(error.value, "No recording has a window", "no prediction", "expected: recordings that have all values")
+    with pytest.raises(InputError) as error:
+        export_bundle(bundle, tmp_path / "onnx")
+    words(error.value, "noise", "give recordings")
+
+
 def test_without_a_model_in_eight_bits_the_rest_is_written_with_the_reason(faces, unmeasured, tmp_path, monkeypatch):
     from onnxruntime import quantization
 

@@ -5,7 +5,11 @@ import pytest
 
 from thymos.base.errors import InputError
 from thymos.base.recording import Frames, Recording, Signal
+from thymos.evaluation.final import train_method
+from thymos.evaluation.make import make_samples, make_source
+from thymos.evaluation.study import parse_study
 from thymos.serving.adapt import Recipe
+from thymos.serving.bundle import Bundle
 from thymos.serving.pictures import PictureRecipe, adapt_picture
 from thymos.serving.several import recipe_of
 
@@ -80,6 +84,36 @@ def test_processes_of_the_study_replace_the_search_for_faces(faces):
     recipe = {**PLAIN, "process": [{"name": "normalise_faces", "parameters": {"size": 24}}]}
     frames, _ = adapted(picture(3, 50, 70), recipe)
     assert frames.data.shape == (1, 1, 24, 24)
+
+
+PHOTOS = {"simulated-faces": {"photos": 40, "people": 10, "size": 32}}
+FILMS = {"simulated": {"subjects": 2, "trials": 4, "seconds": 6, "montage": "muse4", "size": 24, "frame_rate": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [(PHOTOS, {"label": "emotion", "classes": {"up": ["happiness"], "down": ["sadness", "anger"]}}),
+     (FILMS, {"label": "valence", "above": 5})],
+)  # fmt: skip
+def test_pictures_of_the_source_are_made_smaller_whole_as_in_training(source, target, faces):
+    """A face is cut out of what is not of the source that the model was trained on."""
+    faces()
+    study = parse_study({
+        **{"name": "small", "title": "Small", "source": source, "modality": "face", "images": {"size": 16}},
+        **{"target": target, "level": "trial", "protocols": {"trial": {"parameters": {"n_splits": 2}}}},
+        "methods": {"plain": {"steps": ["flatten", "lda"]}},
+    })  # fmt: skip
+    bundle, samples, notes = Bundle.of(train_method(study, "plain")), make_samples(study), []
+    recordings = [r for r in make_source(study, None).load() if r.meta["trial"] in set(samples.meta["trial"])]
+    table = bundle.predict(recordings, notes)
+    expected = bundle.probabilities(samples.X)
+    assert np.allclose(table[[f"p_{name}" for name in bundle.classes]].to_numpy(), expected, atol=1e-6)
+    assert table[["start", "stop"]].equals(samples.meta[["start", "stop"]]), "by which windows get their frames"
+    assert len(notes) == len(recordings)
+    assert all("has seen this picture" in text for _, text in notes)
+    stranger = Recording(recordings[0].signals, {**recordings[0].meta, "source": "file"})
+    with pytest.raises(InputError, match="No face was found"):
+        bundle.predict([stranger])
 
 
 def test_models_of_colours_are_given_three_channels():

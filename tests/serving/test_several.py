@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from thymos.base.errors import InputError
-from thymos.base.recording import Recording
+from thymos.base.recording import Recording, Signal
 from thymos.evaluation.final import train_method
 from thymos.evaluation.make import make_samples, make_source
 from thymos.evaluation.study import parse_study
 from thymos.serving.bundle import Bundle
-from thymos.serving.several import SeveralRecipe, recipe_of
+from thymos.serving.several import SeveralRecipe, recipe_of, side_by_side
+from thymos.signals.windows import window_blocks
 
 SOURCE = {"subjects": 2, "trials": 8, "seconds": 12, "montage": "muse4", "size": 24, "frame_rate": 0.5}
 STUDY = {
@@ -68,7 +69,10 @@ def test_recordings_are_predicted_as_the_samples_of_the_study_are(study, bundle,
     assert table["trial"].tolist() == samples.meta["trial"].tolist()
     assert np.allclose(table[["p_high", "p_low"]].to_numpy(), expected, atol=1e-6)
     assert len(bundle.by_trial(table)) == 16
-    assert {text.partition(" (")[0] for _, text in notes} == {"pulse: the model has seen this recording"}
+    assert {text.partition(" (")[0] for _, text in notes} == {
+        "face: the model has seen this picture",
+        "pulse: the model has seen this recording",
+    }
     several = bundle.samples(recordings)
     assert set(several.X) == {"face", "pulse"}
     assert np.array_equal(several.X["face"], samples.X["face"])
@@ -98,6 +102,18 @@ def test_a_modality_may_be_missing_where_the_study_says_so(bundle, recordings):
     notes.clear()
     assert not len(lenient.predict([without(recordings[0], "bvp")], notes))
     assert any("no prediction" in text for _, text in notes)
+
+
+def test_windows_without_a_partner_are_counted(bundle, recordings):
+    signals = {name: Signal(np.ones((1, 10 * n), np.float32), 10.0, ("a",)) for name, n in (("one", 8), ("two", 4))}
+    pulse, words = bundle.recipe.modalities["pulse"], []
+    recipe = SeveralRecipe(modalities=dict.fromkeys(signals, pulse), shapes=dict.fromkeys(signals, (1, 20)))
+    recording = Recording({"bvp": signals["one"], **signals}, recordings[0].meta)
+    (block,) = side_by_side(
+        recording, recipe, lambda name, mine, said: window_blocks([recording], 2.0, modality=name), words
+    )
+    assert len(block.meta) == 2
+    assert words == ["one: 2 windows have no other modality beside them: no prediction for them"]
 
 
 def test_what_cannot_be_predicted_is_said_in_words(bundle, recordings):

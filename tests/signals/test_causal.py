@@ -35,6 +35,12 @@ def test_resampled_pieces_are_the_whole_and_lag_behind_zero_phase_by_the_stated_
     assert np.allclose(*(part[:, : -edge or None] for part in inner), atol=1e-3)
 
 
+def test_an_empty_piece_before_all_others_changes_nothing(signal):
+    made = CausalResampler(256, 128)
+    assert made(signal[:, :0]).shape == (3, 0)
+    assert np.array_equal(made(signal), CausalResampler(256, 128)(signal))
+
+
 @pytest.mark.parametrize(
     "function",
     [

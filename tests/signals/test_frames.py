@@ -73,6 +73,12 @@ def test_signals_nothing_and_bad_sizes_are_said_in_words(words):
             collect_frames([recording("a", noise(1, 1, 2, 2))], size=size)
 
 
+def test_recordings_without_pictures_are_passed_over():
+    bare = Recording({"eeg": Signal(np.zeros((1, 4)), 4.0, ("Cz",))}, recording("b", noise(1, 1, 2, 2)).meta)
+    samples = collect_frames([bare, recording("a", noise(2, 1, 4, 4)), bare])
+    assert samples.meta["trial"].tolist() == ["a", "a"]
+
+
 def test_recordings_give_images():
     load = Recordings(lambda: iter([recording("a", noise(1, 3, 4, 4))]))
     assert load.images().X.shape == (1, 1, 4, 4)

@@ -34,6 +34,10 @@ def test_the_average_reference_leaves_no_common_part_and_named_ones_cancel(eeg):
     assert np.allclose(ears.data - ears.data[0], eeg.data - eeg.data[0], atol=1e-10), "differences stay"
     with pytest.raises(InputError, match="M1"):
         reference_signal(eeg, "M1")
+    with pytest.raises(InputError, match=r"Did you mean .*'F7'"):
+        reference_signal(eeg, ["F77"])
+    with pytest.raises(InputError, match="to no channel"):
+        reference_signal(eeg, [])
 
 
 def test_channels_that_are_flat_loud_or_alone_are_found_and_filled_in_from_the_others(eeg):

@@ -236,6 +236,17 @@ def test_a_table_has_a_row_for_each_recording_and_a_reason_for_each_failure(word
     words(error.value, "No recording has ecg")
 
 
+def test_a_row_holds_all_signals_whose_first_samples_are_a_little_apart():
+    pulse = Signal(np.ones((1, 640), np.float32), 32.0, ("BVP",), "", start=0.03)
+    table, _ = feature_table([recording(bvp=pulse)], {"eeg": Hjorth(), "bvp": Gaps()})
+    assert table["start"].tolist() == [0]
+    assert table["stop"].tolist() == [20.03]
+    table, _ = feature_table([recording(bvp=pulse)], {"bvp": Gaps(), "eeg": Hjorth()}, 2.0)
+    assert table["start"].tolist() == [round(0.03 + 2 * k, 6) for k in range(10)]
+    assert table["bvp_gap"].notna().sum() == 5
+    assert table["eeg_mobility_F4"].notna().all()
+
+
 class Absent(Gaps):
     """A feature whose library is not installed."""
 

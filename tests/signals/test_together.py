@@ -34,6 +34,29 @@ def test_windows_that_begin_together_are_joined():
     assert made.info["modalities"]["b"]["sfreq"] == 4.5
 
 
+def test_windows_of_clocks_that_differ_by_less_than_half_a_step_are_of_one_moment():
+    """A block that begins between two samples of a slow sensor, as on a wrist, leaves each its own first moment."""
+    a = windows({"t1": [0, 2, 4], "t2": [0]})
+    b = windows({"t1": [0.0156, 2.0156, 4.0156], "t2": [0.0156]}, value=0.5)
+    c = windows({"t2": [0.25], "t1": [4.25, 0.25, 2.25]}, value=0.75)
+    for missing in ("drop", "keep"):
+        made = together({"a": a, "b": b, "c": c}, missing)
+        assert made.meta[["trial", "start"]].to_numpy().tolist() == [["t1", 0], ["t1", 2], ["t1", 4], ["t2", 0]]
+        assert made.X["c"].ravel().tolist() == [11, 13, 15, 21]
+        assert not any("unmatched" in facts for facts in made.info["modalities"].values())
+
+
+def test_windows_that_drift_apart_have_one_partner_each_and_the_others_are_counted():
+    a = windows({"t1": 0.496 * np.arange(250)})  # every 62 samples at 125 Hz
+    b = windows({"t1": 0.5 * np.arange(248)}, value=100.0)
+    a.info["step"] = b.info["step"] = 0.5
+    made = together({"a": a, "b": b})
+    first, second = made.X["a"].ravel() - 10, made.X["b"].ravel() - 110
+    assert np.abs(first - second).max() < 0.25
+    assert len(set(first)) == len(set(second)) == len(made) >= 245
+    assert made.info["modalities"]["a"]["unmatched"] == 250 - len(made)
+
+
 def test_what_is_missing_is_kept_on_request():
     a = windows({"t1": [0, 2]}, mood="calm")
     b = windows({"t1": [2], "t3": [0]}, value=0.5, mood="tense")

@@ -164,8 +164,23 @@ def test_a_recording_that_cannot_be_read_is_red_and_the_others_count():
     one(found, "red", "f.dat: 3 values are missing. Expected: finite numbers.")
     assert found.counts["recordings"] == 4
     assert found.modalities["eeg"]["recordings"] == 3
-    assert "1 of 4 recordings do not have it" in lines(found, "yellow")
+    assert lines(found, "yellow") == ["of 1 of 4 recordings it cannot be read"]
     assert {line.do for line in found.lines if line.level == "red"} == {"repair it"}
+
+
+def test_recordings_that_do_not_have_a_signal_are_counted_apart_from_those_where_it_is_damaged():
+    def broken(signal):
+        raise DataError("f.dat: 3 values are missing.")
+
+    def change(number, recording):
+        bare = Recording({"pulse": eeg(number)}, recording.meta)
+        return {0: bare, 1: recording.map("eeg", broken)}.get(number, recording)
+
+    found = check_source(Fake(change, pulse=eeg), "fake", ROW)
+    assert {"1 of 4 recordings do not have it", "of 1 of 4 recordings it cannot be read"} <= {*lines(found, "yellow")}
+    damaged = check_source(Fake(lambda n, r: r.map("pulse", broken), pulse=eeg), "fake", ROW)
+    assert "pulse" not in damaged.modalities
+    assert lines(damaged, "yellow") == []
 
 
 def test_a_file_that_cannot_be_read_costs_its_subject_only():

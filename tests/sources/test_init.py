@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import mne
 import numpy as np
 import pandas as pd
 import pytest
@@ -198,6 +199,17 @@ def test_tables_are_listed_with_unit_and_rate_and_other_tables_are_not(fill):
     assert any("uV is assumed" in words for words in outcome.guessed)
 
 
+def test_parts_of_a_split_file_are_no_recordings_of_their_own(fill):
+    """A file whose name only looks like that of a part is one."""
+    folder = fill("ben_raw.fif", "ben_raw-7.fif")
+    raw = mne.io.RawArray(noise(1, 2000.0), mne.create_info(list(LABELS), SFREQ, "eeg"), verbose="ERROR")
+    raw.save(folder / "anna_raw.fif", split_size="2MB", buffer_size_sec=100, verbose="ERROR")
+    assert (folder / "anna_raw-1.fif").is_file()
+    outcome = start_study(folder)
+    assert rows(folder)["path"].tolist() == ["anna_raw.fif", "ben_raw-7.fif", "ben_raw.fif"]
+    assert "anna_raw-1.fif is a part of anna_raw.fif" in " ".join(outcome.guessed)
+
+
 def test_unreadable_files_are_left_out_and_said(fill, words):
     folder = fill(*names_of(("anna", "ben"), ("calm", "tense"), (1, 2)))
     file = folder / "anna_calm_1.edf"
@@ -206,6 +218,24 @@ def test_unreadable_files_are_left_out_and_said(fill, words):
     outcome = start_study(folder)
     assert len(rows(folder)) == 7
     assert any("left out" in w and "anna_calm_1.edf is cut off" in w for w in outcome.guessed)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_and_nothing_is_left(fill, folder_state, monkeypatch, words):
+    folder = fill("anna.edf", "ben.edf")
+    before = folder_state(folder)
+    monkeypatch.setattr("thymos.base.folders.os.access", lambda *given: False)
+    with pytest.raises(InputError) as error:
+        start_study(folder)
+    words(error.value, "does not allow it", "a folder one may write to")
+    monkeypatch.undo()
+
+    def full(*given, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)  # of the second file
+    with pytest.raises(OSError, match="No space"):
+        start_study(folder)
+    assert folder_state(folder) == before
 
 
 def test_nothing_is_overwritten_and_empty_folders_are_refused(fill, tmp_path, words):

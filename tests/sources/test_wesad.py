@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from thymos.base.errors import DataError, InputError, SourceNotFoundError
+from thymos.signals.statistics import WindowStatistics
+from thymos.signals.table import feature_table
+from thymos.signals.together import together
 from thymos.sources.wesad import SIGNALS, WESAD
 
 SECONDS = 12
@@ -59,6 +62,21 @@ def test_blocks_of_conditions_are_trials_on_one_clock(folder):
             assert signal.data.shape[1] == np.ceil(end * rate - 1e-9) - first
             here = raw[place][name][first : first + signal.data.shape[1]].T
             assert np.corrcoef(here.ravel(), signal.data.ravel())[0, 1] > 0.9999
+
+
+def test_modalities_of_a_block_are_of_one_moment_whatever_their_rate(folder):
+    """Chest, pulse and wrist have their first samples of a block at different times."""
+    recordings = WESAD(folder).load(["S2"])
+    table, _ = feature_table(recordings, {name: WindowStatistics() for name in ("ecg", "bvp", "wrist_temp")})
+    assert table["trial"].tolist() == ["S2-baseline-1", "S2-stress-1", "S2-meditation-1", "S2-meditation-2"]
+    assert table.notna().all(axis=None)
+    made = together({name: recordings.windows(1.0, modality=name) for name in ("ecg", "bvp", "wrist_temp")})
+    assert made.meta["trial"].str.removeprefix("S2-").tolist() == [
+        *["baseline-1"] * 2,
+        "stress-1",
+        "meditation-1",
+        *["meditation-2"] * 2,
+    ]
 
 
 def test_units_are_those_of_physics(folder):

@@ -23,8 +23,8 @@ def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, over
     ----------
     folder : path
     names : sequence of str
-        Names of the files of such a folder, or patterns of names. The first is in every one; a folder that holds
-        anything else is not replaced.
+        Names of the files of such a folder, or patterns of names, with the folder in it that they lie in
+        (``X/*.npy``). The first is in every one; a folder that holds anything else is not replaced.
     what : str
         What such a folder holds, in words.
     overwrite : bool
@@ -39,10 +39,10 @@ def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, over
     if folder.is_symlink():
         raise InputError(f"{folder} is a link.", "a folder", "name the folder that it leads to, or another one")
     if folder.exists() and overwrite and (folder / names[0]).is_file():
-        strange = [p.name for p in folder.iterdir() if p.is_dir() or not any(fnmatch(p.name, n) for n in names)]
-        if strange:
+        strange = next((p for p in folder.rglob("*") if not _is_named(p, folder, names)), None)
+        if strange is not None:
             raise InputError(
-                f"{folder} holds {strange[0]!r} beside {what}.",
+                f"{folder} holds {strange.relative_to(folder).as_posix()!r} beside {what}.",
                 f"nothing but {what}",
                 "move it away, or choose a new name",
             )
@@ -55,6 +55,14 @@ def check_place(folder: str | os.PathLike, names: Sequence[str], what: str, over
         )
     check_above(folder)
     return folder
+
+
+def _is_named(place: Path, folder: Path, names: Sequence[str]) -> bool:
+    """Whether what lies in a folder is called as a file of it, or is a folder of such files."""
+    name = place.relative_to(folder).as_posix()
+    if place.is_dir():
+        return not place.is_symlink() and any(pattern.startswith(f"{name}/") for pattern in names)
+    return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in names)
 
 
 def check_above(folder: Path) -> None:

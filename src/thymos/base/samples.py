@@ -25,7 +25,7 @@ __all__ = ["TRIAL_OF", "Samples", "add_synthetic", "of_modality", "source_trials
 TRIAL_OF = "trial of "
 
 _IDS = ("source", "subject", "session", "trial", "stimulus", "recording")
-_FILES = ("info.json", "meta.parquet", "*.npy")  # of saved samples
+_FILES = ("info.json", "meta.parquet", "*.npy", "X/*.npy")  # of saved samples
 _LEAST_TIMES = 16  # shorter time courses are sequences of features and have no spectrum
 _MMAP_BYTES = 64 * 2**20  # arrays above this are mapped rather than read
 _AND = " & "  # between several trials in source_trial; an ampersand of a name is written twice

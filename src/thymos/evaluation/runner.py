@@ -451,6 +451,7 @@ def _left_out(info: Mapping[str, Any]) -> list[str]:
     words = {
         "left_out": "of the samples{} left out before the split, since a value is missing.",
         "too_short": "of the recordings{} left out, being shorter than one sample.",
+        "unmatched": "of the windows{} left out, since another modality has none of that moment.",
     }
     return [
         f"{facts[key]} {text.format(name)}"

@@ -26,14 +26,14 @@ from thymos.base.probabilities import (
     trial_means,
     trial_probabilities,
 )
-from thymos.base.recording import Recording, Signal
+from thymos.base.recording import Frames, Recording, Signal
 from thymos.base.samples import Samples
 from thymos.base.writer import Block
 from thymos.serving.adapt import Recipe, adapt
 from thymos.serving.pictures import PictureRecipe, adapt_picture
 from thymos.serving.several import SeveralRecipe, recipe_of, samples_of, side_by_side
 from thymos.serving.store import decode, encode
-from thymos.signals.frames import frames_digest
+from thymos.signals.frames import frame_times, frames_digest
 from thymos.signals.processing import signal_digest
 from thymos.signals.stream import feature_blocks
 from thymos.signals.windows import IncompleteError, joined, window_blocks
@@ -145,17 +145,20 @@ class Bundle:
         Raises
         ------
         InputError
-            If a recording does not fit, or none is as long as a window.
+            If a recording does not fit, or none has a window in which everything has a value.
         """
         processes, features, blocks = self.recipe.processes(), self.recipe.transformers(), []
+        said: list[str] = []
         for recording in recordings:
             words: list[str] = []
             blocks += self._blocks(recording, processes, features, words)
+            said += words
             if notes is not None:
                 notes += [(str(recording.meta["trial"]), text) for text in words]
         if not blocks:
-            fits = "pictures" if self.recipe.seconds is None else f"recordings of {self.recipe.seconds:g} s or more"
-            raise InputError("No recording has a window.", fits)
+            long = "" if self.recipe.seconds is None else f"of {self.recipe.seconds:g} s or more "
+            fits = "pictures" if isinstance(self.recipe, PictureRecipe) else f"recordings {long}that have all values"
+            raise InputError(f"No recording has a window{f': {said[-1]}' if said else ''}.", fits)
         return samples_of(blocks) if isinstance(self.recipe, SeveralRecipe) else joined(blocks)
 
     def by_trial(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -304,7 +307,7 @@ class Bundle:
     def _digests(self, recording: Recording) -> list[str]:
         """Return the hashes by which a recording is known."""
         if isinstance(self.recipe, PictureRecipe):
-            return [frames_digest(adapt_picture(recording, self.recipe, self.recipe.processes())[0])]
+            return _of_each(adapt_picture(recording, self.recipe, self.recipe.processes())[0])
         recipes = self.recipe.modalities.values() if isinstance(self.recipe, SeveralRecipe) else [self.recipe]
         return [
             signal_digest(cast(Signal, adapt(recording, recipe)[0].signal(recipe.modality)))
@@ -464,14 +467,12 @@ class Bundle:
         """Return the pictures of one recording as samples."""
         frames, notes = adapt_picture(recording, recipe, processes)
         words += notes
-        seen = self.known.get(frames_digest(frames))
+        seen = next((self.known[digest] for digest in _of_each(frames) if digest in self.known), None)
         if seen:
             words.append(f"the model has seen this picture ({seen}): this prediction says nothing about new ones")
-        start = frames.start + (
-            np.arange(len(frames.data)) / frames.sfreq if frames.sfreq else np.zeros(len(frames.data))
-        )
+        start, stop = frame_times(frames)
         meta = pd.DataFrame([recording.meta] * len(frames.data))
-        return Block(frames.data, meta.assign(start=start, stop=start), {"modality": recipe.modality})
+        return Block(frames.data, meta.assign(start=start, stop=stop), {"modality": recipe.modality})
 
     def _windows(self, recording: Recording, processes: Any, features: Any, words: list[str]) -> list[pd.DataFrame]:
         """Return the tables of one recording; what there is to say about it is added to `words`."""
@@ -500,6 +501,11 @@ def key_of(recording: Recording, labels: Mapping[str, str]) -> str | None:
     """Return the name by which a recording has a label: its trial, or its own name with or without the folder."""
     name, trial = str(recording.meta.get("recording", recording.meta["trial"])), str(recording.meta["trial"])
     return next((key for key in (trial, name, Path(name).name) if key in labels), None)
+
+
+def _of_each(frames: Frames) -> list[str]:
+    """Return the hash of each picture; those of a film are known one by one."""
+    return [frames_digest(frames.replace(data=picture[None])) for picture in frames.data]
 
 
 def _by_trial(trials: np.ndarray, codes: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

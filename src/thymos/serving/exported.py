@@ -84,8 +84,14 @@ def export_bundle(
             do="deploy the folder itself (thymos predict), or train a model of one modality",
         )
     given = "recordings" if recordings is not None else "noise of the amplitude of training"
+    noise = recordings is None
     recordings = list(noise_for(bundle.recipe) if recordings is None else recordings)
-    X = _kept(bundle.samples(recordings).X)
+    try:
+        X = _kept(bundle.samples(recordings).X)
+    except InputError as error:
+        if not noise:
+            raise
+        raise InputError(f"Of noise there are no samples. {error.came}", error.fits, "give recordings") from None
     require("onnxruntime", "onnx")
     with whole_folder(folder, FILES, KIND, overwrite) as fresh:
         properties = {"thymos": thymos.__version__, "bundle": bundle.digest, "level": bundle.level}

@@ -32,6 +32,8 @@ class PictureRecipe(Strict):
         Channels, height and width of a sample.
     process : tuple of Step
         Applied to each recording alone.
+    whole : tuple of str
+        Sources whose pictures are brought to that size whole, as those of training were.
     seconds : None
         A picture has no length; as :class:`~thymos.serving.adapt.Recipe` has it.
     """
@@ -39,6 +41,7 @@ class PictureRecipe(Strict):
     modality: str
     shape: tuple[Literal[1, 3], _Side, _Side]
     process: tuple[Step, ...] = ()
+    whole: tuple[str, ...] = ()
     seconds: None = None
 
     def processes(self) -> list[Process]:
@@ -53,8 +56,8 @@ class PictureRecipe(Strict):
 def adapt_picture(recording: Recording, recipe: PictureRecipe, processes: list[Process]) -> tuple[Frames, list[str]]:
     """Return pictures as the training pictures were, and what was done to them, in words.
 
-    Pictures of exactly the size of training are taken whole, as crops of faces. In any other the largest face is looked
-    for, cut out and brought to that size, unless a process of the recipe does so itself.
+    Pictures of the sources of training, and those of exactly the size of training, are taken whole. In any other the
+    largest face is looked for, cut out and brought to that size, unless a process of the recipe does so itself.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def adapt_picture(recording: Recording, recipe: PictureRecipe, processes: list[P
             for process in processes:
                 recording = process.apply(recording)
             frames = cast(Frames, recording.signal(recipe.modality))
-        elif came != (height, width):
+        elif came != (height, width) and recording.meta["source"] not in recipe.whole:
             frames = _faces(frames, recipe, notes)
         data = to_grey(frames.data) if channels == 1 else frames.data
         data = data.repeat(3, axis=1) if channels == 3 and data.shape[1] == 1 else data

@@ -123,6 +123,11 @@ def side_by_side(
     except InputError as error:
         words.append(f"{error.came} No prediction")
         return []
+    words += [
+        f"{name}: {facts['unmatched']} windows have no other modality beside them: no prediction for them"
+        for name, facts in made.info["modalities"].items()
+        if "unmatched" in facts
+    ]
     words += [f"without {name}, which is not there" for name in gone]
     there = cast("dict[str, np.ndarray]", made.X)
     X = {name: there.get(name, _nothing(len(made), recipe.shapes[name])) for name in recipe.modalities}

@@ -19,7 +19,7 @@ from scipy.special import entr
 from thymos.base.bands import check_bands
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
-from thymos.signals.spectral import band_variance
+from thymos.signals.spectral import FLOOR, band_variance
 from thymos.signals.statistics import window_statistics
 from thymos.signals.transformer import ArrayTransformer
 from thymos.signals.windows import sliding_windows
@@ -34,7 +34,6 @@ _SIDE = 12  # 12 x 12 is what the 144 numbers behind ``covmat`` are folded to
 _MICRO = 1e6  # the public table is in microvolts
 _DISTINCT = (0, 1, 2)  # of the five real parts of a 5-point transform; the others repeat them
 _LOW, _HIGH = 1.0, 45.0  # Hz; mains are beyond, with the whole main lobe of the Hann window
-_FLOOR = 1e-20  # V^2, as in differential entropy
 _NOISE = 1e-14  # V^2, of the order of the converter's rounding; makes every covariance regular
 
 #: A statistic of the whole window, of its second half less the first, of the quarters, and of pairs of quarters.
@@ -343,7 +342,7 @@ def _entropy(x: np.ndarray) -> np.ndarray:
 
 def _clean(x: np.ndarray, sfreq: float, bands: str | Mapping[str, tuple[float, float]]) -> np.ndarray:
     shape = window_statistics(x)[..., 2:4, :, 0]  # skewness and kurtosis
-    power = np.maximum(band_variance(x, sfreq, bands)[..., 0], _FLOOR)
+    power = np.maximum(band_variance(x, sfreq, bands)[..., 0], FLOOR)
     entropy = 0.5 * np.log(2 * np.pi * np.e * power)
     share = np.log(power / power.sum(axis=-2, keepdims=True))
     by_channel = np.concatenate([*_families(x), shape, _magnitudes(x, sfreq), entropy, share], axis=-2)

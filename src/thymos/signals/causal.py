@@ -79,6 +79,8 @@ class CausalResampler:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the next piece at the new rate, shape (..., n); n may be 0. float32 if it came as float32."""
         x = np.asarray(x)
+        if not x.shape[-1]:
+            return x.astype(floating(x))
         reach = (len(self._filter) - 1) // self.up
         if self._kept is None:  # as if the first sample had always been there
             self._kept, self._first = np.repeat(x[..., :1], reach, axis=-1).astype(np.float64), -reach

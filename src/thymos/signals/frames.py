@@ -13,7 +13,7 @@ from thymos.base.optional import require
 from thymos.base.recording import Frames, Recording
 from thymos.base.samples import Samples
 
-__all__ = ["collect_frames", "frames_digest", "resize_frames", "to_grey"]
+__all__ = ["collect_frames", "frame_times", "frames_digest", "resize_frames", "to_grey"]
 
 _LUMA = np.array([299, 587, 114], dtype=np.uint32)  # ITU-R BT.601, in thousandths
 
@@ -31,7 +31,7 @@ def collect_frames(
     recordings : iterable of Recording
         Read once.
     modality : str
-        Which one holds :class:`~thymos.base.recording.Frames`.
+        Which one holds :class:`~thymos.base.recording.Frames`; recordings that do not have it are passed over.
     size : int or (int, int), optional
         Side, or height and width, to which every picture is brought, bilinear; its own by default.
     grey : bool
@@ -49,8 +49,11 @@ def collect_frames(
         If there are no pictures, they differ in shape and no `size` is given, or a size does not fit.
     """
     target = None if size is None else _sides(size)
-    blocks, metas, starts, stops, counts, shape = [], [], [], [], [], None
+    blocks, metas, starts, stops, counts, shape, without = [], [], [], [], [], None, None
     for recording in recordings:
+        if modality not in recording.signals:  # as of a film that was lost
+            without = without or recording
+            continue
         frames = recording.signal(modality)
         if not isinstance(frames, Frames):
             raise InputError(
@@ -67,12 +70,14 @@ def collect_frames(
                 fits=f"(channels, height, width) = {shape}, as the first one",
                 do="give a size, or ask for grey values" if target is None else "ask for grey values",
             )
-        start = frames.start + np.arange(len(data)) / frames.sfreq if frames.sfreq else np.zeros(len(data))
+        start, stop = frame_times(frames)
         blocks.append(data)
         metas.append(recording.meta)
         starts.append(start)
-        stops.append(start + (1 / frames.sfreq if frames.sfreq else 0.0))
+        stops.append(stop)
         counts.append(len(data))
+    if not counts and without is not None:
+        without.signal(modality)  # says which ones there are
     if not sum(counts):
         raise InputError("There are no pictures.", fits="at least one recording with pictures")
     meta = pd.DataFrame(metas).loc[np.repeat(np.arange(len(metas)), counts)]
@@ -118,6 +123,14 @@ def resize_frames(data: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     for at in np.ndindex(data.shape[:2]):
         made[at] = image.fromarray(data[at]).resize(size[::-1], image.Resampling.BILINEAR)
     return made
+
+
+def frame_times(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Return when each frame of a film begins and ends, in seconds; 0 for photographs."""
+    if not frames.sfreq:
+        return np.zeros(len(frames.data)), np.zeros(len(frames.data))
+    start = frames.start + np.arange(len(frames.data)) / frames.sfreq
+    return start, start + 1 / frames.sfreq
 
 
 def frames_digest(frames: Frames) -> str:

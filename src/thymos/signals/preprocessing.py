@@ -73,8 +73,9 @@ def reference_signal(signal: Signal, to: str | Sequence[str] = "average") -> Sig
     names = list(signal.ch_names) if to == "average" else [to] if isinstance(to, str) else list(to)
     missing = [name for name in names if name not in signal.ch_names]
     if missing or not names:
+        hint = near(missing[0], signal.ch_names) if missing else ""
         raise InputError(
-            f"The reference {', '.join(missing) or 'to no channel'} was asked for.{near(missing[:1], signal.ch_names)}",
+            f"The reference {', '.join(missing) or 'to no channel'} was asked for.{hint}",
             fits=f"average, or some of {', '.join(signal.ch_names)}",
         )
     raw = to_mne(signal).set_eeg_reference(names, ch_type="eeg", verbose="ERROR")

@@ -11,6 +11,7 @@ import pandas as pd
 from thymos.base.errors import InputError, MissingExtraError, ThymosError, UnfitError
 from thymos.base.recording import Recording
 from thymos.signals.stream import check_steps, featurise
+from thymos.signals.together import aligned
 
 __all__ = ["FAILURES", "feature_table"]
 
@@ -40,7 +41,8 @@ def feature_table(
     table : DataFrame
         Metadata, ``start`` and ``stop`` in seconds on the recording's clock, and a column for each feature, named
         ``modality_feature``, with ``_channel`` behind it where there are several. What has no value is missing; a
-        recording of which nothing could be computed keeps a row.
+        recording of which nothing could be computed keeps a row. Windows of two modalities stand in one row if they
+        begin less than half a step apart.
     failures : DataFrame
         Trial, modality and reason wherever a recording cannot be used, or a window of it has no feature at all.
 
@@ -51,27 +53,26 @@ def feature_table(
     """
     for made in steps.values():
         check_steps([made])
+    between = seconds if step is None else step
+    reach = np.inf if between is None else between / 2
     rows, failures, there = [], [], set()
     for recording in recordings:
-        parts = [pd.DataFrame(columns=["stop"], dtype=float)]
+        parts = {}
         for modality in (name for name in steps if name in recording.signals):
             there.add(modality)
             try:
-                part, reason = _part(recording, modality, steps[modality], seconds, step)
-                parts.append(part)
+                parts[modality], reason = _part(recording, modality, steps[modality], seconds, step)
             except (MissingExtraError, UnfitError):
                 raise
             except ThymosError as error:
                 reason = error.came
             if reason:
                 failures.append((recording.meta["trial"], modality, reason))
-        made = pd.concat(parts, axis=1)
-        stop = made.pop("stop")
-        stop = stop.max(axis=1) if isinstance(stop, pd.DataFrame) else stop
-        made = made if len(made) else made.reindex([np.nan])
-        meta = {key: value for key, value in recording.meta.items() if key not in {"start", "stop"}}
-        head = pd.DataFrame({**meta, "start": made.index, "stop": stop.reindex(made.index).to_numpy()})
-        rows.append((head, made.reset_index(drop=True)))
+        made = _side_by_side(parts, reach)
+        places = made[["start", "stop"]]
+        meta = {key: value for key, value in recording.meta.items() if key not in places}
+        head = pd.DataFrame({**meta, **places})
+        rows.append((head, made.drop(columns=["start", "stop"])))
     missing = [name for name in steps if name not in there]
     if missing or not steps:
         raise InputError(
@@ -83,10 +84,21 @@ def feature_table(
     return table[[*first, *(name for name in table if name not in first)]], pd.DataFrame(failures, columns=FAILURES)
 
 
+def _side_by_side(parts: Mapping[str, pd.DataFrame], reach: float) -> pd.DataFrame:
+    """Return the tables of the modalities of one recording as one, a row for each moment; one at least."""
+    at = aligned({name: part.assign(trial="") for name, part in parts.items()}, reach)
+    found = [part.reindex(at[name]).reset_index(drop=True) for name, part in parts.items()]  # there is no row -1
+    if not any(len(part) for part in found):
+        found.append(pd.DataFrame({"start": [np.nan], "stop": [np.nan]}))
+    start, stop = (pd.concat([part.pop(name) for part in found], axis=1) for name in ("start", "stop"))
+    made = pd.concat([start.bfill(axis=1).iloc[:, 0], stop.max(axis=1).rename("stop"), *found], axis=1)
+    return made.sort_values("start", ignore_index=True)
+
+
 def _part(
     recording: Recording, modality: str, made: Any, seconds: float | None, step: float | None
 ) -> tuple[pd.DataFrame, str]:
-    """Return the features of one modality by the start of their window, and why a window has none."""
+    """Return the features of one modality with start and stop of their window, and why a window has none."""
     found = featurise(recording, [made], seconds, step, modality)
     if found.X.shape[-1] > 1:
         raise UnfitError(
@@ -100,8 +112,8 @@ def _part(
         for name in found.names
         for channel in found.channels
     ]
-    table = pd.DataFrame(found.X.reshape(-1, len(names)), columns=names, index=np.round(found.start, 6))
-    table.insert(0, "stop", found.stop)
+    table = pd.DataFrame(found.X.reshape(-1, len(names)), columns=names)
+    table = table.assign(start=np.round(found.start, 6), stop=found.stop)
     if not len(found.X):
         return table, f"{recording.signal(modality).duration:g} s, shorter than a window"
     empty = np.isnan(found.X).all(axis=tuple(range(1, found.X.ndim))).sum()

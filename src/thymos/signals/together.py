@@ -11,9 +11,9 @@ import pandas as pd
 from thymos.base.errors import InputError
 from thymos.base.samples import Samples
 
-__all__ = ["together"]
+__all__ = ["aligned", "together"]
 
-_PER_SECOND = 1000  # starts that differ by less than a millisecond are the same
+_PER_SECOND = 1000  # starts of one modality that differ by less than a millisecond are the same
 
 
 def together(parts: Mapping[str, Samples], missing: str = "drop") -> Samples:
@@ -22,8 +22,9 @@ def together(parts: Mapping[str, Samples], missing: str = "drop") -> Samples:
     Parameters
     ----------
     parts : mapping of str to Samples
-        Name of the modality and its windows, ``X`` of shape (n_samples, ...), all of the same length and step;
-        pictures, uint8 of shape (n_pictures, n_channels, height, width), are taken as frames, of which each window is
+        Name of the modality and its windows, ``X`` of shape (n_samples, ...), all of the same length and step. Windows
+        of a trial are of one moment if each begins nearest to the other and less than half a step lies between.
+        Pictures, uint8 of shape (n_pictures, n_channels, height, width), are taken as frames, of which each window is
         given the one nearest to its middle within its trial. One modality at least has windows.
     missing : {'drop', 'keep'}
         What becomes of windows that some modality lacks: left out, or kept with NaN in all values of it, pictures as
@@ -33,7 +34,7 @@ def together(parts: Mapping[str, Samples], missing: str = "drop") -> Samples:
     -------
     Samples
         ``X`` maps each name to an array; metadata are those of the first modality that has the window; ``info`` holds
-        that of each under ``modalities``.
+        that of each under ``modalities``, with the number of its windows that were left out as ``unmatched``, if any.
 
     Raises
     ------
@@ -48,14 +49,11 @@ def together(parts: Mapping[str, Samples], missing: str = "drop") -> Samples:
         raise InputError(
             f"The modalities {', '.join(parts)} are pictures only.", fits="a signal among them, whose windows count"
         )
-    moments = {name: _moments(part.meta) for name, part in windows.items()}
-    for name, own in moments.items():
-        if not own.is_unique:
+    for name, part in windows.items():
+        if not _moments(part.meta).is_unique:
             raise InputError(f"Two windows of {name!r} begin at the same time of a trial.", fits="one window each")
-    order = next(iter(moments.values()))
-    for own in moments.values():
-        order = order.append(own[~own.isin(order)]) if missing == "keep" else order[order.isin(own)]
-    rows = {name: own.get_indexer(order) for name, own in moments.items()}
+    steps = [part.info.get("step") or (part.meta["stop"] - part.meta["start"]).min() for part in windows.values()]
+    rows = aligned({name: part.meta for name, part in windows.items()}, np.nanmin(steps) / 2, missing)
     meta = _metadata(windows, rows)
     for name in pictures:
         rows[name] = _nearest(parts[name].meta, meta)
@@ -70,7 +68,69 @@ def together(parts: Mapping[str, Samples], missing: str = "drop") -> Samples:
         )
     X = {name: _taken(part.X, rows[name]) for name, part in parts.items()}
     info = {name: part.info for name, part in parts.items()}
+    for name, part in windows.items() if missing == "drop" else ():
+        if len(part) > len(meta):
+            info[name] = {**part.info, "unmatched": len(part) - len(meta)}
     return Samples(X, None, meta, {"modalities": info})
+
+
+def aligned(places: Mapping[str, pd.DataFrame], reach: float, missing: str = "keep") -> dict[str, np.ndarray]:
+    """Find the windows that are of one moment.
+
+    Two are where each is the nearest to the other of all in the trial: sensors have samples at different times, so a
+    moment begins a little earlier in one than in the other.
+
+    Parameters
+    ----------
+    places : mapping of str to DataFrame
+        Name of the modality and ``trial`` and ``start`` of its windows.
+    reach : float
+        Seconds between two starts that are too many.
+    missing : {'drop', 'keep'}
+        Whether moments are given that some modality lacks.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_moments,)
+        The row of each modality, -1 where it has none; moments in the order of the first, then of the next.
+    """
+    order: Any = None
+    rows: dict[str, np.ndarray] = {}
+    for name, table in places.items():
+        own = table[["trial", "start"]].astype({"trial": str})
+        at = np.empty(0, int) if order is None else _partners(order, own, reach)
+        if order is None or missing == "keep":
+            alone = np.setdiff1d(np.arange(len(own)), at)
+            order = pd.concat([order, own.iloc[alone]])
+            rows = {key: np.append(value, np.full(len(alone), -1)) for key, value in rows.items()}
+            rows[name] = np.append(at, alone)
+        else:
+            order = order[at >= 0]
+            rows = {key: value[at >= 0] for key, value in {**rows, name: at}.items()}
+    return rows
+
+
+def _partners(one: pd.DataFrame, other: pd.DataFrame, reach: float) -> np.ndarray:
+    """Return for each row of one table that of the other with the nearest start in its trial; -1 where none is near."""
+    starts = [table["start"].to_numpy(float) for table in (one, other)]
+    of_other = other.groupby("trial").indices
+    found = np.full(len(one), -1)
+    for trial, mine in one.groupby("trial").indices.items():
+        if trial not in of_other:
+            continue
+        places = [at[np.argsort(times[at])] for times, at in zip(starts, (mine, of_other[trial]), strict=True)]
+        first, second = (times[at] for times, at in zip(starts, places, strict=True))
+        there = _closest(second, first)
+        near = (_closest(first, second)[there] == np.arange(len(first))) & (np.abs(second[there] - first) < reach)
+        found[places[0]] = np.where(near, places[1][there], -1)
+    return found
+
+
+def _closest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return which of some times, in order, is nearest to each wanted one; of two, the earlier."""
+    after = np.searchsorted(times, wanted).clip(1, len(times))
+    before, after = after - 1, np.minimum(after, len(times) - 1)
+    return np.where(np.abs(times[before] - wanted) <= np.abs(times[after] - wanted), before, after)
 
 
 def _moments(meta: pd.DataFrame) -> pd.MultiIndex:
@@ -100,9 +160,7 @@ def _nearest(frames: pd.DataFrame, meta: pd.DataFrame) -> np.ndarray:
             continue
         mine = mine[np.argsort(middle[mine], kind="stable")]
         wanted = (start[at] + stop[at]) / 2
-        after = np.searchsorted(middle[mine], wanted).clip(1, len(mine)) if len(mine) > 1 else np.ones(len(at), int)
-        before, after = mine[after - 1], mine[np.minimum(after, len(mine) - 1)]
-        near = np.where(np.abs(middle[before] - wanted) <= np.abs(middle[after] - wanted), before, after)
+        near = mine[_closest(middle[mine], wanted)]
         inside = (middle[near] >= start[at]) & (middle[near] <= stop[at])
         found[at] = np.where(inside, near, -1)
     return found

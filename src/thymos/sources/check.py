@@ -114,6 +114,7 @@ class _Seen:
     """What has been seen of one modality."""
 
     recordings: int = 0
+    damaged: int = 0  # further ones, that cannot be read
     channels: Counter = field(default_factory=Counter)
     rates: Counter = field(default_factory=Counter)
     sizes: Counter = field(default_factory=Counter)
@@ -182,9 +183,10 @@ def check_source(
     if is_simulated(source):
         check.add("yellow", "simulated", "these data were simulated; nothing measured on them is about people")
     _inventory(check, source, row, meta, subjects)
-    _signals(check, meta, seen)
+    read = {modality: record for modality, record in seen.items() if record.recordings}
+    _signals(check, meta, read)
     _labels(check, row, meta)
-    _duplicates(check, meta, seen)
+    _duplicates(check, meta, read)
     if not errors:  # a check of the reader's own reads the files again and would stop at the first bad one
         try:
             notes = source.check()
@@ -271,6 +273,7 @@ def _look(recording: Recording, number: int, seen: dict[str, _Seen]) -> list[Thy
             raise
         except ThymosError as error:
             errors.append(error)
+            seen[modality].damaged += 1
             continue
         record = seen[modality]
         record.recordings += 1
@@ -382,8 +385,10 @@ def _signals(check: Check, meta: pd.DataFrame, seen: dict[str, _Seen]) -> None:
                 modality,
                 f"{record.recordings} pictures, {_some([f'{s} ({n})' for s, n in record.sizes.most_common()])}",
             )
-        if record.recordings < len(meta):
-            n = len(meta) - record.recordings
+        if record.damaged:
+            check.add("yellow", modality, f"of {record.damaged} of {len(meta)} recordings it cannot be read")
+        n = len(meta) - record.recordings - record.damaged
+        if n:
             check.add("yellow", modality, f"{n} of {len(meta)} recordings do not have it")
         for what, found in (("rates", record.rates), ("sets of channels", record.channels), ("sizes", record.sizes)):
             if len(found) > 1:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from thymos.base.bands import BANDS
 from thymos.base.errors import DataError, InputError
+from thymos.base.folders import check_above, whole_file
 from thymos.sources.signal_files import FORMATS, TABLES, Event, Header, read_header
 
 __all__ = ["Outcome", "find_signals", "guess_names", "start_study"]
@@ -77,7 +78,7 @@ def start_study(folder: str | Path) -> Outcome:
     Raises
     ------
     InputError
-        If there is no such folder, or one of the two files is there already.
+        If there is no such folder, it cannot be written to, or one of the two files is there already.
     DataError
         If the folder holds no recording that can be read.
     """
@@ -91,12 +92,14 @@ def start_study(folder: str | Path) -> Outcome:
                 fits=f"a folder without {_MANIFEST} and {_STUDY}",
                 do="edit that file, or rename it and run thymos init again",
             )
+    check_above(folder / _MANIFEST)
     headers, words = find_signals(folder)
     names = guess_names([header.path.relative_to(folder) for header in headers])
     table, more = _rows(folder, headers, names)
     study, remarks = _study(folder, headers, table)
-    table.to_csv(folder / _MANIFEST, index=False)
-    (folder / _STUDY).write_text(study, encoding="utf-8")
+    with whole_file(folder / _MANIFEST) as manifest, whole_file(folder / _STUDY) as plan:
+        table.to_csv(manifest, index=False)
+        plan.write_text(study, encoding="utf-8")
     return Outcome(folder / _MANIFEST, folder / _STUDY, (*words, *names.words, *more, *remarks))
 
 
@@ -128,6 +131,10 @@ def find_signals(folder: Path) -> tuple[list[Header], list[str]]:
             fits=f"files with the endings {', '.join(FORMATS)}; tables with names of electrodes in their first line",
             do="point at the folder with the recordings, or export them as EDF",
         )
+    whole_of = {part.resolve(): header.path for header in headers for part in header.parts[1:]}
+    parts = [header.path for header in headers if header.path.resolve() in whole_of]
+    headers = [header for header in headers if header.path not in parts]  # those are read with the first one
+    words += [f"left out: {path.name} is a part of {whole_of[path.resolve()].name}" for path in parts]
     formats = Counter(header.path.suffix.lower() for header in headers)
     found = ", ".join(f"{n} {suffix}" for suffix, n in formats.items())
     return headers, [f"{len(headers)} recordings: {found}", *words]

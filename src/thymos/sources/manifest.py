@@ -120,6 +120,16 @@ class Manifest(Source):
         """
         return sorted({row.subject for row in self._rows})
 
+    def modalities(self) -> tuple[str, ...]:
+        """Return the modalities that rows name, in their order.
+
+        Raises
+        ------
+        DataError
+            If the manifest is wrong.
+        """
+        return tuple(dict.fromkeys(row.modality for row in self._rows))
+
     def recordings(self, subjects: Iterable[str] | None = None) -> Iterator[Recording]:
         """Yield one recording for each stretch, in the order of the manifest.
 
@@ -153,7 +163,7 @@ class Manifest(Source):
                 found[text].append(recording.meta["trial"])
             if recording.meta.get("interpolated"):
                 found[f"interpolated: {recording.meta['interpolated']}"].append(stretches[0].header.path.name)
-        notes = [Note(_several(places), text) for text, places in found.items()]
+        notes = [Note(some(dict.fromkeys(places), 1), text) for text, places in found.items()]
         return [*notes, *(Note(self.path.name, text) for text in (*self._rate_notes(), *self._design_notes()))]
 
     @cached_property
@@ -582,8 +592,3 @@ def _amplitude_notes(recording: Recording) -> Iterator[str]:
 
 def _microvolts(volts: float) -> str:
     return f"about 1e{round(np.log10(volts * 1e6)):+d} uV" if volts > 0 else "0"
-
-
-def _several(places: list[str]) -> str:
-    places = list(dict.fromkeys(places))
-    return places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from thymos.base.errors import DataError
 from thymos.base.recording import Frames, Lazy, Recording
+from thymos.sources.base import some
 from thymos.sources.images import SUFFIXES
 from thymos.sources.safe.files import Tree
 from thymos.sources.safe.media import read_image
@@ -15,7 +16,6 @@ from thymos.sources.safe.media import read_image
 __all__ = ["own_pictures"]
 
 _LARGEST = 2**26  # bytes of a file
-_NAMED = 5  # files that are passed over by name
 
 
 def own_pictures(
@@ -49,8 +49,8 @@ def own_pictures(
         raise DataError(f"{path} {'is' if alone else 'holds'} no photograph.", fits=f"files {', '.join(SUFFIXES)}")
     others = [] if alone else sorted({*tree.names()} - {*names})
     if others and notes is not None:
-        some = ", ".join(others[:_NAMED]) + (" ..." if len(others) > _NAMED else "")
-        notes.append((str(path), f"passed over, none of {', '.join(SUFFIXES)}: {len(others)} of its files ({some})"))
+        which = f"{len(others)} of its files ({some(others)})"
+        notes.append((str(path), f"passed over, none of {', '.join(SUFFIXES)}: {which}"))
     for name in names:
         where = str(path) if alone else tree.where(name)
         meta = dict.fromkeys(("source", "subject", "session", "stimulus"), "-")

@@ -129,6 +129,8 @@ class Header:
         What is remarkable.
     stamps : ndarray, shape (n_times,), optional
         Time stamps in seconds from the first one; csv only.
+    parts : tuple of Path
+        All files that its samples lie in; FIF only.
     """
 
     path: Path
@@ -142,6 +144,7 @@ class Header:
     events: tuple[Event, ...] = ()
     notes: tuple[str, ...] = ()
     stamps: np.ndarray | None = None
+    parts: tuple[Path, ...] = ()
 
     @property
     def table(self) -> bool:
@@ -349,6 +352,7 @@ def _mne_header(path: Path) -> Header:
         tuple(e.onset for e in events if _BREAKS.match(e.text) and e.onset > 0),
         tuple(e for e in events if not _BREAKS.match(e.text)),
         tuple(notes),
+        parts=tuple(map(Path, raw.filenames)) if path.suffix.lower() == ".fif" else (),
     )
 
 
