@@ -172,6 +172,14 @@ ROWS = (
     ),
     Row(
         "gene-pruning",
+        "FER-2013, half of the weights left",
+        "gene-pruning-fer.quick",
+        "gene",
+        "official",
+        unit="photograph",
+    ),
+    Row(
+        "gene-pruning",
         "RAVDESS: voices of new actors, half of the weights left",
         "gene-pruning-ravdess.quick",
         "gene",
@@ -223,10 +231,13 @@ is known: with a fifth of the connections it reaches {gene-pruning-digits gene r
 {gene-pruning-waves dense recording window}). So do simpler rules: the largest weights at once reach
 {gene-pruning-digits magnitude recording window} and {gene-pruning-waves magnitude recording window}, and no rule that
 goes by size, gradient or chance is told from it (p {gene-pruning-digits: recording gene magnitude} against this one
-on digits); random scores in its own place are worse. On real voices of new actors (RAVDESS, chance
+on digits); random scores in its own place are worse. On photographs (FER-2013) half of the channels' weights leave
+{gene-pruning-fer gene official} of {gene-pruning-fer dense official}, which is not told from nothing lost (p
+{gene-pruning-fer: official gene dense}), nor regulation from size (p {gene-pruning-fer: official gene gradual}) or from
+a network that was small from the beginning (p {gene-pruning-fer: official gene small}). On real voices of new actors (RAVDESS, chance
 {gene-pruning-ravdess gene published trial balanced_accuracy chance}) half of the channels' weights cost something, as
 they do under simpler rules: {gene-pruning-ravdess gene published trial balanced_accuracy} are left of
-{gene-pruning-ravdess dense published trial balanced_accuracy}, far from the 90 % that are claimed. There,
+{gene-pruning-ravdess dense published trial balanced_accuracy}, far from the 90 % that are claimed. On both,
 half of the parameters that really go save far less time than the claimed 35 % ([pruning](pruning.md)).
 """,
     "lstm-gru": """

@@ -673,7 +673,7 @@ def test_what_is_left_of_pruned_sequences_is_stored():
     stored = pd.read_csv(ROOT / "results" / "gene-pruning-waves.quick.csv", dtype={"labels": str})
     table = stored.query("labels == 'true' and level == 'window' and metric == 'accuracy'").set_index("method")
     about = json.loads((ROOT / "results" / "gene-pruning-waves.quick.json").read_text())["recording"]
-    shown, sizes = rows_of("pruning.md", 3), about["parameters"]
+    shown, sizes = rows_of("pruning.md", 3, "Sequences"), about["parameters"]
     names = {
         **{"dense": "dense", "gene": "gene", "gene, dynamics off": "gene_no_memory", "RigL": "rigl", "SET": "set"},
         **{"gene, rewiring off": "gene_no_rewiring", "gene, random scores": "gene_random_scores", "random": "random"},
@@ -721,6 +721,89 @@ def test_what_is_left_of_pruned_networks_is_stored():
     words = f"ahead by {min(points):.1f} to {max(points):.1f} points, with p {min(chances):.2f} to {max(chances):.2f}"
     assert words in page
     assert all(pairs[name]["p_holm"] == 1 for name in ("dense", "gradual", "gene_no_memory", "gene_no_rewiring"))
+
+
+#: Rows of the table on pruned photographs, and methods with half and with a fifth of the parameters.
+PHOTOGRAPHS = {
+    **{"dense, nothing gone": ("dense", ""), "gene": ("gene", "gene_fifth"), "random": ("random", "random_fifth")},
+    **{"largest gradually": ("gradual", "gradual_fifth"), "largest at once": ("magnitude", "magnitude_fifth")},
+    **{
+        "RigL": ("rigl", "rigl_fifth"),
+        "SET": ("set", "set_fifth"),
+        "small from the beginning": ("small", "small_fifth"),
+    },
+    **{"gene, dynamics off": ("gene_no_memory", ""), "gene, rewiring off": ("gene_no_rewiring", "")},
+    **{"gene, random scores": ("gene_random_scores", ""), "gene, single connections": ("gene_connections", "")},
+}
+
+
+def test_what_is_left_of_pruned_photographs_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "gene-pruning-fer.quick.csv", dtype={"labels": str})
+    table = stored.query("labels == 'true' and level == 'trial' and metric == 'accuracy'").set_index("method")
+    shown = rows_of("pruning.md", 3, "Photographs")
+    for title, methods in PHOTOGRAPHS.items():
+        for cell, method in zip(shown[title], methods, strict=True):
+            row = table.loc[method] if method else None
+            expected = "-" if row is None else f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            assert cell == expected, title
+    assert {name for pair in PHOTOGRAPHS.values() for name in pair if name} == {*table.index} - {"majority"}
+    about = stored_as("gene-pruning-fer.quick")["official"]
+    page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
+    pairs = {(row["a"], row["b"]): row for row in about["compared"]}
+    assert len(pairs) == 17
+    half, fifth = pairs["gene", "dense"], pairs["gene_fifth", "dense"]
+    span = "{:.3f} [{:.3f}, {:.3f}]"
+    cost = [span.format(*(-row[key] for key in ("difference", "high", "low"))) for row in (half, fifth)]
+    assert f"Half of the parameters cost {cost[0]} with regulation" in page
+    assert f"from nothing (p {half['p_holm']:.2f} after Holm for 17 comparisons)" in page
+    assert f"four fifths cost {cost[1]} (p {fifth['p']:.3f}, {fifth['p_holm']:.2f} after Holm)" in page
+    sets, rigl, chance = (pairs["gene", name] for name in ("set", "rigl", "gene_random_scores"))
+    assert f"ahead of SET by {sets['difference']:.3f} and of RigL by {rigl['difference']:.3f} with half" in page
+    assert f"in its own place by {chance['difference']:.3f} (p 0.0017 each after Holm)" in page
+    assert {row["p_holm"] for row in (sets, rigl, chance)} == {0.0017}
+    near = [pairs["gene", name] for name in ("gradual", "magnitude", "random", "small")]
+    apart, ps = [row["difference"] for row in near], [row["p_holm"] for row in near]
+    assert f"{min(apart):.3f} to {max(apart):.3f} apart (p {min(ps):.2f} to {max(ps):.0f})" in page
+    own = [pairs["gene", name] for name in ("gene_no_memory", "gene_no_rewiring")]
+    lost, chances = ([row[key] for row in own] for key in ("difference", "p_holm"))
+    assert "it loses {:.3f} and {:.3f} (p {:.2f}, {:.2f})".format(*lost, *chances) in page
+    small, other = pairs["gene_fifth", "small_fifth"], pairs["gene_fifth", "set_fifth"]
+    assert f"({-small['difference']:.3f} better, p {small['p_holm']:.0f})" in page
+    assert f"only SET is told apart ({other['difference']:.3f}, p {other['p_holm']:.4f})" in page
+    assert [b for (a, b), row in pairs.items() if a == "gene_fifth" and row["p_holm"] < 0.05] == ["set_fifth"]
+    for share, low, high in (("half", 83, 90), ("fifth", 34, 37)):
+        place = share == "fifth"
+        sizes = [about["parameters"][pair[place]] for pair in PHOTOGRAPHS.values() if pair[place] not in ("", "dense")]
+        assert (min(sizes) // 1000, -(-max(sizes) // 1000)) == (low, high)
+    assert f"{about['parameters']['dense']:,}".replace(",", " ") in page
+
+
+def test_what_smaller_networks_of_photographs_save_is_stored():
+    stored = pd.read_csv(ROOT / "results" / "gene-pruning-fer.speed.csv").set_index("method")
+    shown = rows_of("pruning.md", 6, "What smaller networks")
+    names = {
+        **{"dense": "dense", "gene, half": "gene", "largest gradually, half": "gradual", "small, half": "small"},
+        **{"gene, a fifth": "gene_fifth", "largest at once, a fifth": "magnitude_fifth"},
+        **{"small, a fifth": "small_fifth"},
+    }
+    for title, method in names.items():
+        assert shown[title] == costs_of(stored.loc[method], 1)
+    less = {method: f"{100 * (1 - stored.loc[method, 'time_64']):.0f} %" for method in names.values()}
+    page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
+    assert f"{less['gene']} less after regulation, {less['gradual']} after gradual pruning, {less['small']} for" in page
+    assert f"{less['gene_fifth']} less after regulation and {less['magnitude_fifth']} less where" in page
+
+
+def costs_of(row, digits):
+    """Return the cells of a table of costs."""
+    return [
+        *(
+            f"{row['operations'] / 1e6:.{digits}f} million",
+            f"{row['bytes'] / 1e3:.0f} kB",
+            f"{row['memory'] / 1e6:.0f} MB",
+        ),
+        *(f"{row['p50_1']:.2f} ms ({row['time_1']:.2f})", f"{row['p50_64']:.0f} ms ({row['time_64']:.2f})"),
+    ]
 
 
 #: Rows of the table on pruned voices, and methods.
@@ -789,15 +872,7 @@ def test_what_pruned_voices_save_is_stored():
     assert set(shown) >= set(kept)
     assert len(kept) == len(table) == 5
     for title, method in kept.items():
-        row = table.loc[method]
-        assert shown[title] == [
-            *(
-                f"{row['operations'] / 1e6:.0f} million",
-                f"{row['bytes'] / 1e3:.0f} kB",
-                f"{row['memory'] / 1e6:.0f} MB",
-            ),
-            *(f"{row['p50_1']:.2f} ms ({row['time_1']:.2f})", f"{row['p50_64']:.0f} ms ({row['time_64']:.2f})"),
-        ]
+        assert shown[title] == costs_of(table.loc[method], 0)
     page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
     less = {method: f"{100 * (1 - table.loc[method, 'time_64']):.0f} %" for method in ("gene", "gradual", "gene_fifth")}
     one = f"{100 * (1 - table.loc['gene', 'time_1']):.0f} %"
