@@ -1,4 +1,4 @@
-"""Write the tables of the five systems into README.md and docs/systems.md from stored results, and what follows.
+"""Write tables of stored results into README.md and pages: of the five systems, and of exported models.
 
 Run: python docs/write_tables.py. Between the two marks of a page everything is replaced.
 """
@@ -234,7 +234,8 @@ goes by size, gradient or chance is told from it (p {gene-pruning-digits: record
 on digits); random scores in its own place are worse. On photographs (FER-2013) half of the channels' weights leave
 {gene-pruning-fer gene official} of {gene-pruning-fer dense official}, which is not told from nothing lost (p
 {gene-pruning-fer: official gene dense}), nor regulation from size (p {gene-pruning-fer: official gene gradual}) or from
-a network that was small from the beginning (p {gene-pruning-fer: official gene small}). On real voices of new actors (RAVDESS, chance
+a network that was small from the beginning (p {gene-pruning-fer: official gene small}). On real voices of new actors
+(RAVDESS, chance
 {gene-pruning-ravdess gene published trial balanced_accuracy chance}) half of the channels' weights cost something, as
 they do under simpler rules: {gene-pruning-ravdess gene published trial balanced_accuracy} are left of
 {gene-pruning-ravdess dense published trial balanced_accuracy}, far from the 90 % that are claimed. On both,
@@ -327,11 +328,27 @@ def verdicts() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def exported() -> str:
+    """Return what every model of the catalogue costs as trained and as ONNX, in Markdown."""
+    table = pd.read_csv(ROOT / "results" / "exported.csv")
+    lines = [
+        "| model | difference | trained, ms (99 %) | ONNX, ms (99 %) | faster | 64 at once |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in table[table["reason"].isna()].to_dict("records"):
+        times = [f"{row[f'{kind}_p50_1']:.2f} ({row[f'{kind}_p99_1']:.2f})" for kind in ("trained", "exported")]
+        faster = [f"{row[f'ratio_{batch}']:.1f} times" for batch in (1, 64)]
+        cells = ["`{model}`".format(**row), "{difference:.0e}".format(**row), *times, *faster]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 #: What stands between which marks of which pages.
 PARTS = (
     ("README.md", "systems", made),
     ("docs/systems.md", "systems", made),
     ("docs/systems.md", "verdicts", verdicts),
+    ("docs/deploy.md", "exported", exported),
 )
 
 

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 import yaml
 from scipy.stats import binomtest
+from sklearn.base import is_classifier
 
 from thymos.evaluation.statistics import holm
 from thymos.evaluation.study import Study, parse_study
+from thymos.models.catalogue import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -1316,3 +1318,17 @@ def test_what_one_group_after_the_other_shows_is_stored():
     page = " ".join((ROOT / "docs" / "speech.md").read_text().split())
     assert f"better by {gain.min():.2f} to {gain.max():.2f} than" in page
     assert rows.groupby("method")["plasticity"].count().to_dict() == {"dense": 3, "gene": 1, "gradual": 2, "set": 3}
+
+
+def test_what_exported_models_differ_by_is_stored():
+    table = pd.read_csv(ROOT / "results" / "exported.csv")
+    made = table[table["reason"].isna()]
+    page = " ".join((ROOT / "docs" / "deploy.md").read_text().split())
+    assert f"of {len(table)} models {len(made)} are equal" in page
+    assert f"and {len(table) - len(made)} have no counterpart" in page
+    rated = made["model"].isin([name for name in made["model"] if not is_classifier(MODELS[name].load()())])
+    ratings, probabilities = made.loc[rated, "difference"].max(), made.loc[~rated, "difference"].max()
+    assert f"by {ratings:.0e} of a rating's spread or {probabilities:.0e} of a probability at most" in page
+    assert made.loc[made["ratio_1"] <= 1, "model"].tolist() == ["fbcnet"]
+    assert f"{(made['ratio_64'] > 1).sum()} of {len(made)} for 64" in page
+    assert set(table["model"]) == set(MODELS)
