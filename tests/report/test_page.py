@@ -128,6 +128,13 @@ def test_the_page_says_everything_a_reader_needs(view):
     assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", text.lower())
 
 
+def test_a_run_of_a_version_that_stored_less_of_the_audit_has_its_page(view, monkeypatch):
+    older = {key: value for key, value in view.audit.items() if key != "failed"}
+    assert older != view.audit
+    monkeypatch.setattr(view, "audit", older)
+    assert "In the honest protocols nothing was found" in write_report(view).read_text()
+
+
 def test_every_number_of_the_table_is_the_stored_one(view):
     text = write_report(view).read_text()
     for protocol in view.protocols:
