@@ -174,7 +174,8 @@ def test_of_rows_that_come_twice_the_one_with_the_larger_budget_is_shown(looked_
     write_truth(tmp_path / "part", system, {}, {}, {}, [*two, {**rows[0], "budget": "quick"}])
     assert pd.read_csv(tmp_path / "part" / TABLE)["budget"].tolist() == ["quick"], "no study is half of another budget"
     bare = [{key: value for key, value in row.items() if not key.startswith(("gain_", "rival_"))} for row in rows]
-    pd.DataFrame(bare).drop(columns="elsewhere").to_csv(tmp_path / "bare.csv", index=False)
+    bare = pd.DataFrame(bare).drop(columns=["elsewhere", "claim_metric"], errors="ignore")
+    bare.assign(claimed=0.9).to_csv(tmp_path / "bare.csv", index=False)
     assert write_truth(tmp_path / "bare", system, {}, {}, {}, read_truth(tmp_path / "bare.csv")).is_file()
 
 

@@ -109,7 +109,7 @@ def read_truth(path: str | Path) -> list[dict[str, Any]]:
         there = {str(key): value for key, value in row.items() if not pd.isna(value)}
         # the page shows these with what belongs to them
         nothing: dict[str, Any] = dict.fromkeys(("gain_low", "gain_high"), np.nan) if "gain" in there else {}
-        nothing |= {"claim": ""} if "claimed" in there else {}
+        nothing |= {"claim": "", "claim_metric": ""} if "claimed" in there else {}
         nothing |= {"rival_title": there["rival"], "rival_value": np.nan} if "rival" in there else {}
         rows.append({**dict.fromkeys(_NUMBERS, np.nan), "pairs": "", "elsewhere": True} | nothing | there)
     return rows
