@@ -1248,6 +1248,21 @@ def test_the_muse_recordings_of_the_pages_are_those_stored():
                 words += f" ({row['seed_sd']:.3f})" if row["n_seeds"] > 1 else ""
                 assert cell == words
             assert cells[3] == f"{table.loc['random_window', MUSE[title], 'permuted']['value']:.2f}"
+    chances = [
+        table.loc[(protocol, slice(None), "true"), "chance"] for protocol in ("recording", "loso", "random_window")
+    ]
+    for shown in (of_page, of_readme):
+        assert shown["chance level"][:3] == [f"{mine.min():.2f} to {mine.max():.2f}" for mine in chances]
+    compared = {protocol: part["compared"] for protocol, part in stored_as("lstm-gru-muse.quick").items()}
+    once, time = (
+        [abs(next(r["difference"] for r in compared[p] if r["a"] == name)) for p in ("recording", "loso")]
+        for name in ("lstm_single", "lstm_time")
+    )
+    page = " ".join((ROOT / "docs" / "lstm-gru.md").read_text().split())
+    words = "{:.3f} apart for a new recording and {:.3f} for a new person, over time {:.3f} and {:.3f}"
+    assert words.format(*once, *time) in page
+    ps = [row["p_holm"] for part in compared.values() for row in part]
+    assert f"(p {min(ps):.2f} to {max(ps):.0f})" in page
 
 
 def test_what_is_heard_in_voices_is_stored():
