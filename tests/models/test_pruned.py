@@ -99,6 +99,25 @@ def test_half_of_the_weights_is_what_is_left_without_the_channels(method):
     assert np.mean([np.mean(u["live"]) for u in made.units_]) > 0.6, "half of the channels would be a quarter of it"
 
 
+@pytest.mark.parametrize("of", ["units", "weights"])
+@pytest.mark.parametrize("method", METHODS)
+def test_channels_are_left_in_multiples_as_near_to_the_share_as_these_allow(method, of):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 255, (60, 1, 16, 16)).astype(np.uint8), np.arange(60) % 2
+    inner = FaceCNN(width=18, max_epochs=6, device="cpu", random_state=0)
+    options = {"granularity": "channel", "density_of": of, "random_state": 0}
+    made = PrunedClassifier(inner, method, 0.5, multiple=8, **options).fit(X, y)
+    numbers = [(np.sum(u["live"]), len(u["live"])) for u in made.units_]
+    assert all(live % min(8, n // 2) == 0 or live == n for live, n in numbers), numbers
+    assert made.regulation_[-1]["share"] == pytest.approx(0.5, abs=0.03)
+    assert any(live < n for live, n in numbers)
+    left = smaller(made, X)
+    x = torch.from_numpy(made.estimator_.arrange(X[:8]))
+    assert torch.allclose(left(x), made.estimator_.module_(x), atol=1e-5)
+    free = PrunedClassifier(inner, method, 0.5, **options).fit(X, y)
+    assert any(np.sum(u["live"]) % 2 for u in free.units_), "any number would have done"
+
+
 def test_methods_share_an_equal_training_before(data, tmp_path, monkeypatch):
     X, y, held = data
     with kept_in(tmp_path):

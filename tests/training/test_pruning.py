@@ -326,6 +326,50 @@ def test_channels_and_connections_of_one_network_are_as_large_as_their_layers_ma
     assert torch.allclose(single, network[2].weight.abs() / typical), "what is left of a layer looks larger"
 
 
+def in_blocks(pruner, sizes=(16, 24, 3)):
+    """Return a net of dense layers whose channels, of layers of different sizes, are left in multiples."""
+    torch.manual_seed(0)
+    layers = [nn.Linear(i, o, bias=False) for i, o in itertools.pairwise((5, *sizes))]
+    net = Net(pruner, shapes=[tuple(layer.weight.shape) for layer in layers])
+    made = [
+        Channels((Place(f"{k}.weight", 0, tuple(range(n))),), (Place(f"{k + 1}.weight", 1, tuple(range(n))),), n)
+        for k, n in enumerate(sizes[:-1])
+    ]
+    net.module_.units = nn.ModuleList(channel_units(made))
+    net.pruner.on_train_begin(net)
+    return net
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_channels_stay_in_blocks_and_what_goes_gradually_never_comes_back(name):
+    net, course = in_blocks(PRUNERS[name](multiple=8)), []
+    for _ in range(EPOCHS):
+        net.history.append({})
+        net.pruner.on_epoch_begin(net)
+        net.optimizer_.zero_grad()
+        sum((w**2).sum() for w in net.weights).backward()
+        net.pruner.on_grad_computed(net)
+        net.optimizer_.step()
+        course.append([units.live.clone() for units in net.units])
+    assert [int(mask.sum()) % 8 for mask in course[-1]] == [0, 0]
+    assert sum(int(mask.sum()) for mask in course[-1]) in (16, 24), "as near to half of 40 as blocks allow"
+    if name == "gradual":
+        assert all((old | ~new).all() for a, b in itertools.pairwise(course) for old, new in zip(a, b, strict=True))
+        assert len({tuple(int(m.sum()) for m in masks) for masks in course}) > 2, "all at once"
+    if name == "gene":
+        before = course[settled_at(FIRST, LAST, EPOCHS) - 1]
+        assert any(int(mask.sum()) % 8 for mask in before), "regulation goes by single channels"
+
+
+def test_what_there_may_be_at_most_and_at_least_is_kept_where_blocks_do_not_fit():
+    pruner = PRUNERS["gradual"](multiple=8)
+    units = in_blocks(pruner, (21, 4, 3)).units
+    assert [pruner._whole(units[0], count, 21) for count in (1, 11, 13, 18, 19, 30)] == [8, 8, 16, 16, 21, 21]
+    assert pruner._whole(units[0], 14, most=11) == 11
+    assert pruner._whole(units[0], 2, most=21, least=9) == 16
+    assert [pruner._whole(units[1], count, 4) for count in (1, 2, 4)] == [2, 2, 4], "halves of so few"
+
+
 def test_no_layer_is_emptied():
     targets = [torch.full((6, 10), 3.0), torch.full((4, 6), 1e-4)]
     for name in ("gene", "magnitude", "gradual", "no memory"):

@@ -37,6 +37,7 @@ _REBORN = 0.6  # protein of a unit that comes back
 _SETTLE = 5  # epochs with a fixed threshold after the last target
 _BAND = 0.17  # share that the gate may lag behind the target, as hysteresis makes it (methods B3.5)
 _TIE = 1e-3  # what a score adds where proteins are equal
+_NEAR = 0.01  # share by which whole blocks may miss the target
 _HALVINGS = 12  # of the interval in which a share of units is looked for
 _GENES = Expression()
 _ABOVE = 2.0  # importance over threshold from which all units begin
@@ -62,6 +63,9 @@ class Pruner(Callback):
     of : {'units', 'weights'}
         What shares are shares of. Channels of wide layers have more weights than others, and a layer loses with its own
         channels and with those of the layer before it: half of the channels are a quarter of the weights.
+    multiple : int
+        Channels are left in multiples of it, in layers of fewer than two in halves: vector units take so many at a
+        time, and what does not fill them takes as long. Decided wherever a method decides for good.
 
     Attributes
     ----------
@@ -73,9 +77,11 @@ class Pruner(Callback):
 
     hears = False  # whether gradients of every batch are listened to
 
-    def __init__(self, density: float, epochs: int, first: int, last: int, seed: int = 0, of: str = "units"):
+    def __init__(
+        self, density: float, epochs: int, first: int, last: int, seed: int = 0, of: str = "units", multiple: int = 1
+    ):
         self.density, self.epochs, self.seed, self.of = density, epochs, seed, of
-        self.first, self.last = first, last
+        self.first, self.last, self.multiple = first, last, multiple
 
     def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.units_, self.network_ = list(net.module_.units), net.module_.network
@@ -156,7 +162,7 @@ class Pruner(Callback):
         self.came_back_ += sum(int((units.live & ~old).sum()) for units, old in zip(self.units_, before, strict=True))
 
     def _count(self) -> int:
-        return sum(int(units.live.sum()) for units in self.units_)
+        return sum(self._left())
 
     def _sizes(self) -> list[torch.Tensor]:
         """Return the size of each unit; relative to its layer if there are channels, since layers differ in scale."""
@@ -178,9 +184,55 @@ class Pruner(Callback):
             low, high = (middle, high) if self.share < share else (low, middle)
         choose((low + high) / 2)
 
-    def _keep_best(self, scores: Sequence[torch.Tensor], share: float) -> None:
-        """Leave so large a share live, units with the highest scores, and a few in each layer."""
-        self._reach(share, lambda of_units: self._keep_units(scores, of_units))
+    def _keep_best(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int] | None = None) -> None:
+        """Leave so large a share live, units with the highest scores, and a few in each layer.
+
+        In multiples where `most` says how many units of each layer there may be.
+        """
+        if most is None or self.multiple == 1:
+            self._reach(share, lambda of_units: self._keep_units(scores, of_units))
+            return
+
+        def choose(of_units: float) -> None:
+            self._keep_units(scores, of_units)
+            for units, mine, limit in zip(self.units_, scores, most, strict=True):
+                _keep(units, mine, self._whole(units, int(units.live.sum()), limit, self._floor(units)))
+
+        self._reach(share, choose)
+        self._even_out(scores, share, most)
+
+    def _whole(self, units: Units, count: float, most: int, least: int = 1) -> int:
+        """Return the multiple that is nearest to a count of units, or the most that there may be."""
+        block = self._block(units)
+        near = block * max(math.ceil(least / block), round(count / block))
+        return most if near >= most or most - count < abs(near - count) else near
+
+    def _block(self, units: Units) -> int:
+        return max(1, min(self.multiple, units.n // 2)) if units.makers else 1
+
+    def _even_out(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int]) -> None:
+        """Give layers a block more or less, one after the other, while that brings the share nearer to the target.
+
+        A block of wide layers is several hundredths of all weights.
+        """
+        while self.multiple > 1 and abs(self.share - share) > _NEAR:
+            best, found = abs(self.share - share), None
+            for units, mine, limit in zip(self.units_, scores, most, strict=True):
+                if not units.makers:
+                    continue
+                live, now = units.live.clone(), int(units.live.sum())
+                for count in (now - self._block(units), now + self._block(units)):
+                    count = self._whole(units, count, limit, self._floor(units))
+                    _keep(units, mine, count)
+                    if abs(self.share - share) < best:
+                        best, found = abs(self.share - share), (units, mine, count)
+                units.live.copy_(live)
+            if found is None:
+                return
+            _keep(*found)
+
+    def _left(self) -> list[int]:
+        return [int(units.live.sum()) for units in self.units_]
 
     def _keep_units(self, scores: Sequence[torch.Tensor], share: float) -> None:
         wanted = max(1, round(share * sum(units.n for units in self.units_)))
@@ -245,8 +297,8 @@ class GenePruner(Pruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed, of
-        As :class:`Pruner`.
+    density, epochs, first, last, seed, of, multiple
+        As :class:`Pruner`; in multiples in the end, while regulation goes on by single units before.
     alpha, beta : float
         Weight of sensitivity and of youth in the importance.
     expression : Expression, optional
@@ -278,8 +330,9 @@ class GenePruner(Pruner):
         threshold: str = "schedule",
         scores: str = "importance",
         of: str = "units",
+        multiple: int = 1,
     ):
-        super().__init__(density, epochs, first, last, seed, of)
+        super().__init__(density, epochs, first, last, seed, of, multiple)
         self.alpha, self.beta, self.expression = alpha, beta, expression
         self.rewiring, self.sigma, self.threshold, self.scores = rewiring, sigma, threshold, scores
 
@@ -313,17 +366,22 @@ class GenePruner(Pruner):
                 self._cut(scores, most)
         if epoch < self.last and self.rewiring:
             self._rewire(scores, epoch, before)
-        if epoch == end and (self.threshold == "schedule") and abs(self.share - self.density) > 0.01:
-            self._cut(scores, self.density)
+        if epoch < end:
+            return
+        target = self.density if self.threshold == "schedule" else self.share
+        if self.multiple > 1:
+            self._cut(scores, target, [units.n for units in self.units_])
+        elif abs(self.share - target) > 0.01:
+            self._cut(scores, target)
 
-    def _cut(self, scores: Sequence[torch.Tensor], share: float) -> None:
-        """Leave a share live, those with most protein."""
+    def _cut(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int] | None = None) -> None:
+        """Leave a share live, those with most protein; in multiples where `most` says how many there may be."""
         # live ones first, above all those that have just come back: what is silenced comes back only where too few are
         # left; proteins that are 0 or 1, as they are without dynamics, leave the choice to the scores
         u = [(score / max(cast(float, self.tau_), 1e-12)).tanh() for score in scores]
         ranks = [2.0 * mine.live * (1.0 + (mine.age < _OLD)) for mine in self.units_]
         best = [mine.p + rank + _TIE * more for mine, rank, more in zip(self.units_, ranks, u, strict=True)]
-        self._keep_best(best, share)
+        self._keep_best(best, share, most)
 
     def _score(self, units: Units) -> torch.Tensor:
         if self.scores == "random":
@@ -449,7 +507,7 @@ class OneShotPruner(Pruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed, of
+    density, epochs, first, last, seed, of, multiple
         As :class:`Pruner`.
     by : {'magnitude', 'random'}
     """
@@ -463,22 +521,21 @@ class OneShotPruner(Pruner):
         if self._settled:
             return
         if self.by == "magnitude":
-            self._keep_best(
-                [s.masked_fill(~u.live, -1.0) for s, u in zip(self._sizes(), self.units_, strict=True)], self.density
-            )
+            sizes = [s.masked_fill(~u.live, -1.0) for s, u in zip(self._sizes(), self.units_, strict=True)]
+            self._keep_best(sizes, self.density, self._left())
             return
         drawn = [
             torch.rand(units.live.shape, generator=self.rng_).to(units.p).masked_fill(~units.live, -1.0)
             for units in self.units_
         ]
-
-        left = [int(units.live.sum()) for units in self.units_]
+        left = self._left()
 
         def choose(share: float) -> None:
             for units, scores, most in zip(self.units_, drawn, left, strict=True):
-                _keep(units, scores, min(most, max(1, round(share * units.n))))
+                _keep(units, scores, self._whole(units, share * units.n, most))
 
         self._reach(self.density, choose)
+        self._even_out(drawn, self.density, left)
 
 
 class GradualPruner(Pruner):
@@ -489,7 +546,7 @@ class GradualPruner(Pruner):
         if self.first <= epoch <= self.last:
             sizes = [s.masked_fill(~u.live, -1.0) for s, u in zip(self._sizes(), self.units_, strict=True)]
             target = live_target(epoch, self.first, self.last, self.density, self.began_)
-            self._keep_best(sizes, min(target, self.share))
+            self._keep_best(sizes, min(target, self.share), self._left())
 
 
 class SETPruner(Pruner):
@@ -497,7 +554,7 @@ class SETPruner(Pruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed, of
+    density, epochs, first, last, seed, of, multiple
         As :class:`Pruner`.
     share_changed : float
         Of the live units of each layer, after each epoch.
@@ -520,14 +577,15 @@ class SETPruner(Pruner):
         scores = [
             mine.to(units.p).masked_fill(~units.live, -1.0) for mine, units in zip(scores, self.units_, strict=True)
         ]
-        left = [int(units.live.sum()) for units in self.units_]
+        left = self._left()
 
         def choose(share: float) -> None:
             densities = layer_densities(shapes, share)
             for units, mine, most, density in zip(self.units_, scores, left, densities, strict=True):
-                _keep(units, mine, min(most, max(1, round(density * units.n))))
+                _keep(units, mine, self._whole(units, density * units.n, most))
 
         self._reach(self.density, choose)
+        self._even_out(scores, self.density, left)
 
     def between(self, epoch: int) -> None:
         """Exchange units, except after the last epochs."""
@@ -553,7 +611,7 @@ class RigLPruner(SETPruner):
 
     Parameters
     ----------
-    density, epochs, first, last, seed, of, share_changed, trained
+    density, epochs, first, last, seed, of, multiple, share_changed, trained
         As :class:`SETPruner`; the share falls to 0 as half a cosine.
     every : int
         Steps between two exchanges.
