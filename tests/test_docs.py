@@ -1263,6 +1263,15 @@ def test_the_muse_recordings_of_the_pages_are_those_stored():
     assert words.format(*once, *time) in page
     ps = [row["p_holm"] for part in compared.values() for row in part]
     assert f"(p {min(ps):.2f} to {max(ps):.0f})" in page
+    live = stored_as("lstm-gru-muse.quick.inspected")["real_time"]
+    one = {row["method"]: row for row in live["latency"]}
+    names = ("lstm_single", "gru_single", "lstm_time", "gru_time")
+    half, most = ([f"{one[name][q]:.1f}" for name in names] for q in ("ms_q0.5", "ms_q0.95"))
+    words = "takes {} ms with the LSTM and {} ms with the GRU of one step, {} and {} ms over time (medians;"
+    assert f"{words.format(*half)} one in twenty takes longer than {', '.join(most[:3])} and {most[3]} ms" in page
+    decided = {row["seconds"]: [row["lstm_single"], row["gru_single"]] for row in live["evidence"]}
+    assert all(f"{share:.2f}" == "0.81" for share in decided[max(decided)])
+    assert "after 15 seconds in {:.2f} and {:.2f}".format(*decided[15.0]) in page
 
 
 def test_what_is_heard_in_voices_is_stored():
