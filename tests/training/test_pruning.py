@@ -340,9 +340,9 @@ def in_blocks(pruner, sizes=(16, 24, 3)):
     return net
 
 
-@pytest.mark.parametrize("name", PRUNERS)
-def test_channels_stay_in_blocks_and_what_goes_gradually_never_comes_back(name):
-    net, course = in_blocks(PRUNERS[name](multiple=8)), []
+def drill(net):
+    """Train, and return which units were live in each epoch."""
+    course = []
     for _ in range(EPOCHS):
         net.history.append({})
         net.pruner.on_epoch_begin(net)
@@ -351,6 +351,13 @@ def test_channels_stay_in_blocks_and_what_goes_gradually_never_comes_back(name):
         net.pruner.on_grad_computed(net)
         net.optimizer_.step()
         course.append([units.live.clone() for units in net.units])
+    return course
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_channels_stay_in_blocks_and_what_goes_gradually_never_comes_back(name):
+    net = in_blocks(PRUNERS[name](multiple=8))
+    course = drill(net)
     assert [int(mask.sum()) % 8 for mask in course[-1]] == [0, 0]
     assert sum(int(mask.sum()) for mask in course[-1]) in (16, 24), "as near to half of 40 as blocks allow"
     if name == "gradual":
@@ -365,9 +372,39 @@ def test_what_there_may_be_at_most_and_at_least_is_kept_where_blocks_do_not_fit(
     pruner = PRUNERS["gradual"](multiple=8)
     units = in_blocks(pruner, (21, 4, 3)).units
     assert [pruner._whole(units[0], count, 21) for count in (1, 11, 13, 18, 19, 30)] == [8, 8, 16, 16, 21, 21]
-    assert pruner._whole(units[0], 14, most=11) == 11
+    assert pruner._whole(units[0], 14, most=11) == 8, "what may not come back is left out"
+    assert pruner._whole(units[0], 14, most=3) == 3, "less than a block was left before"
     assert pruner._whole(units[0], 2, most=21, least=9) == 16
     assert [pruner._whole(units[1], count, 4) for count in (1, 2, 4)] == [2, 2, 4], "halves of so few"
+    odd = {n: in_blocks(PRUNERS["gradual"](multiple=16), (n, 9, 3)).pruner for n in (15, 18, 31, 32, 40)}
+    assert {n: pruner._block(pruner.units_[0]) for n, pruner in odd.items()} == {15: 4, 18: 8, 31: 8, 32: 16, 40: 16}
+
+
+@pytest.mark.parametrize("name", ["magnitude", "gradual", "gene"])
+def test_so_small_a_share_that_hardly_anything_is_left_empties_no_layer(name):
+    made = {"magnitude": OneShotPruner, "gradual": GradualPruner, "gene": GenePruner}[name]
+    for sizes in ((6, 6, 6, 2), (21, 15, 7, 3)):
+        net = in_blocks(made(0.1, EPOCHS, FIRST, LAST), sizes)
+        drill(net)
+        assert [int(units.live.sum()) for units in net.units] == [math.ceil(0.1 * n) for n in sizes[:-1]]
+
+
+@pytest.mark.parametrize("multiple", [1, 8])
+@pytest.mark.parametrize("name", ["magnitude", "random", "gradual", "set", "rigl"])
+def test_what_another_training_left_nothing_of_does_not_come_back_and_the_rest_is_made_to_fit(name, multiple):
+    net = in_blocks(PRUNERS[name](multiple=multiple), (40, 40, 3))
+    for units, left in zip(net.units, (4, 36), strict=True):
+        units.live.copy_(torch.arange(40) < left)
+    net.pruner.on_train_begin(net)
+    before = [units.live.clone() for units in net.units]
+    if name in ("magnitude", "random", "gradual"):
+        before = [torch.arange(40) < left for left in (4, 36)]
+        for masks in drill(net):
+            assert all((old | ~new).all() for old, new in zip(before, masks, strict=True))
+            before = masks
+    counts = [int(mask.sum()) for mask in before]
+    assert counts[0] in (1, 2, 3, 4)
+    assert counts[1] % multiple == 0
 
 
 def test_no_layer_is_emptied():

@@ -64,8 +64,9 @@ class Pruner(Callback):
         What shares are shares of. Channels of wide layers have more weights than others, and a layer loses with its own
         channels and with those of the layer before it: half of the channels are a quarter of the weights.
     multiple : int
-        Channels are left in multiples of it, in layers of fewer than two in halves: vector units take so many at a
-        time, and what does not fill them takes as long. Decided wherever a method decides for good.
+        Channels are left in multiples of it: vector units take so many at a time, and what does not fill them takes as
+        long. Where a layer has fewer than two such blocks, of the largest power of two of which there are two. Decided
+        wherever a method decides for good.
 
     Attributes
     ----------
@@ -155,8 +156,10 @@ class Pruner(Callback):
 
     @property
     def _settled(self) -> bool:
-        """Whether another training has left as many as are wanted."""
-        return self._count() < sum(units.n for units in self.units_) and self.share <= self.density + 0.01
+        """Whether another training has left as many as are wanted, in multiples."""
+        left = self._left()
+        whole = all(self._whole(units, live, live) == live for units, live in zip(self.units_, left, strict=True))
+        return whole and sum(left) < sum(units.n for units in self.units_) and self.share <= self.density + 0.01
 
     def _count_returns(self, before: Sequence[torch.Tensor]) -> None:
         self.came_back_ += sum(int((units.live & ~old).sum()) for units, old in zip(self.units_, before, strict=True))
@@ -184,40 +187,43 @@ class Pruner(Callback):
             low, high = (middle, high) if self.share < share else (low, middle)
         choose((low + high) / 2)
 
-    def _keep_best(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int] | None = None) -> None:
+    def _keep_best(self, scores: Sequence[torch.Tensor], share: float, limits: Sequence[int] | None = None) -> None:
         """Leave so large a share live, units with the highest scores, and a few in each layer.
 
-        In multiples where `most` says how many units of each layer there may be.
+        In multiples where `limits` says how many units of each layer there may be.
         """
-        if most is None or self.multiple == 1:
-            self._reach(share, lambda of_units: self._keep_units(scores, of_units))
-            return
+        most = [units.n for units in self.units_] if limits is None else limits
 
         def choose(of_units: float) -> None:
-            self._keep_units(scores, of_units)
-            for units, mine, limit in zip(self.units_, scores, most, strict=True):
-                _keep(units, mine, self._whole(units, int(units.live.sum()), limit, self._floor(units)))
+            self._keep_units(scores, of_units, most)
+            if self.multiple > 1 and limits is not None:
+                for units, mine, limit in zip(self.units_, scores, most, strict=True):
+                    _keep(units, mine, self._whole(units, int(units.live.sum()), limit, self._floor(units)))
 
         self._reach(share, choose)
-        self._even_out(scores, share, most)
+        if limits is not None:
+            self._even_out(scores, share, limits)
 
     def _whole(self, units: Units, count: float, most: int, least: int = 1) -> int:
-        """Return the multiple that is nearest to a count of units, or the most that there may be."""
+        """Return the multiple that is nearest to a count of units; the whole layer may stay too."""
         block = self._block(units)
         near = block * max(math.ceil(least / block), round(count / block))
-        return most if near >= most or most - count < abs(near - count) else near
+        top = most if most == units.n or most < block else most - most % block
+        return top if near >= top or top - count < abs(near - count) else near
 
     def _block(self, units: Units) -> int:
-        return max(1, min(self.multiple, units.n // 2)) if units.makers else 1
+        if not units.makers or units.n >= 2 * self.multiple:
+            return self.multiple if units.makers else 1
+        return 2 ** max(0, units.n.bit_length() - 2)
 
-    def _even_out(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int]) -> None:
+    def _even_out(self, scores: Sequence[torch.Tensor], share: float, limits: Sequence[int]) -> None:
         """Give layers a block more or less, one after the other, while that brings the share nearer to the target.
 
         A block of wide layers is several hundredths of all weights.
         """
         while self.multiple > 1 and abs(self.share - share) > _NEAR:
             best, found = abs(self.share - share), None
-            for units, mine, limit in zip(self.units_, scores, most, strict=True):
+            for units, mine, limit in zip(self.units_, scores, limits, strict=True):
                 if not units.makers:
                     continue
                 live, now = units.live.clone(), int(units.live.sum())
@@ -234,19 +240,14 @@ class Pruner(Callback):
     def _left(self) -> list[int]:
         return [int(units.live.sum()) for units in self.units_]
 
-    def _keep_units(self, scores: Sequence[torch.Tensor], share: float) -> None:
-        wanted = max(1, round(share * sum(units.n for units in self.units_)))
-        pooled = torch.cat([self._with_floor(s, u).flatten() for s, u in zip(scores, self.units_, strict=True)])
+    def _keep_units(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int]) -> None:
+        floors = [min(self._floor(units), limit) for units, limit in zip(self.units_, most, strict=True)]
+        wanted = min(sum(most), max(sum(floors), round(share * sum(units.n for units in self.units_))))
+        pooled = torch.cat([_raised(mine, floor).flatten() for mine, floor in zip(scores, floors, strict=True)])
         chosen = torch.zeros_like(pooled, dtype=torch.bool)
         chosen[torch.topk(pooled, wanted).indices] = True
         for units, mine in zip(self.units_, chosen.split([u.n for u in self.units_]), strict=True):
             units.live.copy_(mine.reshape(units.live.shape))
-
-    def _with_floor(self, scores: torch.Tensor, units: Units) -> torch.Tensor:
-        """Return scores of a layer in which the best, as many as have to stay, are above all others."""
-        raised = scores.flatten().clone()
-        raised[torch.topk(raised, self._floor(units)).indices] = math.inf
-        return raised.reshape(scores.shape)
 
     def _floor(self, units: Units) -> int:
         return max(1, math.ceil(min(self.density, _FLOOR["channel" if units.makers else "connection"]) * units.n))
@@ -374,14 +375,14 @@ class GenePruner(Pruner):
         elif abs(self.share - target) > 0.01:
             self._cut(scores, target)
 
-    def _cut(self, scores: Sequence[torch.Tensor], share: float, most: Sequence[int] | None = None) -> None:
-        """Leave a share live, those with most protein; in multiples where `most` says how many there may be."""
+    def _cut(self, scores: Sequence[torch.Tensor], share: float, limits: Sequence[int] | None = None) -> None:
+        """Leave a share live, those with most protein; in multiples where `limits` says how many there may be."""
         # live ones first, above all those that have just come back: what is silenced comes back only where too few are
         # left; proteins that are 0 or 1, as they are without dynamics, leave the choice to the scores
         u = [(score / max(cast(float, self.tau_), 1e-12)).tanh() for score in scores]
         ranks = [2.0 * mine.live * (1.0 + (mine.age < _OLD)) for mine in self.units_]
         best = [mine.p + rank + _TIE * more for mine, rank, more in zip(self.units_, ranks, u, strict=True)]
-        self._keep_best(best, share, most)
+        self._keep_best(best, share, limits)
 
     def _score(self, units: Units) -> torch.Tensor:
         if self.scores == "random":
@@ -673,6 +674,13 @@ def layer_densities(shapes: Sequence[tuple[int, ...]], density: float) -> list[f
         if not full:
             return [1.0 if k in dense else factor * raw[k] for k in range(len(shapes))]
         dense |= full
+
+
+def _raised(scores: torch.Tensor, floor: int) -> torch.Tensor:
+    """Return scores of a layer in which the best, as many as have to stay, are above all others."""
+    raised = scores.flatten().clone()
+    raised[torch.topk(raised, floor).indices] = math.inf
+    return raised.reshape(scores.shape)
 
 
 def _keep(units: Units, scores: torch.Tensor, count: int) -> None:
