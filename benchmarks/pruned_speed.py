@@ -90,14 +90,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--out", type=Path, default=Path("results/pruned-speed.csv"))
     given = parser.parse_args()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     view = RunView(given.run)
-    table = view.inspections["regulation"]
+    table = view.inspections.get("regulation", pd.DataFrame(columns=["kind"]))
+    table = table[table["kind"] == "channel"]
+    if table.empty or "dense" not in view.methods:
+        parser.error(f"{given.run} has no method `dense`, or no inspection `regulation` of channels that are gone")
+    table = table[table["protocol"] == table["protocol"].iloc[0]]
     X = samples_like(view)
     rows, calls = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for method, spec in view.study["methods"].items():
             step = spec["steps"][-1]
-            mine = table[(table["method"] == method) & (table["kind"] == "channel")]
+            mine = table[table["method"] == method]
             for seed in sorted(mine["seed"].unique()) if len(mine) else [0]:
                 if not len(mine) and not method.startswith(("dense", "small")):
                     print(f"left out: {method}, whose channels the inspection `regulation` has not")

@@ -80,8 +80,14 @@ def main() -> None:
     parser.add_argument("--people", action="store_true", help="store what is reached for each person too")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
+    if options.planned and options.against:
+        parser.error("--planned and --against came together: one says which pairs, or the other")
+    options.out.mkdir(parents=True, exist_ok=True)
     for run in options.runs:
         view = RunView(run)
+        unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
+        if unknown:
+            parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
         name = f"{run.name}.{view.study['budget']}"
         summary = view.summary[view.summary["metric"].isin(options.metrics or [view.metric])]
         (options.out / f"{name}.csv").write_text(summary.to_csv(index=False, float_format="%.6g"))
@@ -91,12 +97,9 @@ def main() -> None:
             (options.out / f"{name}.auc.csv").write_text(ranked(view).to_csv(index=False, float_format="%.6g"))
         if options.people:
             (options.out / f"{name}.people.csv").write_text(by_person(view).to_csv(index=False, float_format="%.4g"))
-        unknown = {*options.but, *([options.against] if options.against else [])} - set(view.methods)
-        if unknown:
-            parser.error(f"{run} has no method {', '.join(sorted(unknown))}")
         stored = {}
         for protocol in view.protocols:
-            mine = summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
+            mine = view.summary.query("protocol == @protocol and level == @view.level and labels == 'true'")
             mine = mine[mine["metric"] == view.metric]
             rivals = [name for name in view.methods if name in set(mine["method"]) - {"majority", *options.but}]
             if view.protocols[protocol].leaky or len(rivals) < 2 or options.against not in (None, *rivals):
@@ -107,6 +110,9 @@ def main() -> None:
             if options.planned:
                 planned = view.study["comparisons"].items()
                 wanted = [(a, b) for a, others in planned for b in others if {a, b} <= set(rivals)]
+                if not wanted:
+                    print(f"\n{name}, {protocol}: nothing was planned to be compared")
+                    continue
             predictions = view.predictions[view.predictions["protocol"] == protocol]
             pairs = compare_methods(predictions, view.classes, view.metric, view.level, wanted, once=view.once)
             pairs = pairs.drop(columns=["protocol", "detectable"])
