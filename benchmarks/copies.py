@@ -15,13 +15,16 @@ from thymos.signals.likeness import alike_pictures
 from thymos.sources.fer2013 import FER2013
 
 ALIKE = {"exact": 1.0, "near": 0.99}
+OUT = Path("results/copies.json")
 
 
 def main() -> None:
     """Print and store the numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    samples = FER2013(parser.parse_args().data / "fer2013").load().images()
+    given = parser.parse_args()
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    samples = FER2013(given.data / "fer2013").load().images()
     part, stored = samples.meta["part"].to_numpy(str), {"photographs": len(samples)}
     for kind, least in ALIKE.items():
         group = alike_pictures(samples.X, least)
@@ -31,7 +34,7 @@ def main() -> None:
             inside = np.isin(group, both)
             stored[kind][f"{a} and {b}"] = {p: int((inside & (part == p)).sum()) for p in (a, b)}
     print(json.dumps(stored, indent=1))
-    Path("results/copies.json").write_text(json.dumps(stored, indent=1) + "\n")
+    OUT.write_text(json.dumps(stored, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Each member is trained for one epoch on noise in the shape that it is used for, 
 of 32 channels and 1 s at 128 Hz, differential entropy of such windows, in a table or as (band, electrode) images over
 time, a heart rate of 80 s at 1 Hz, photographs of 48 x 48. Exported and trained model are compared on 1000 samples.
 Then one sample, from the raw window on, features included, is predicted by both in turns, one thread. Memory is what a
-process of its own grows by. Results, written as they come, with the reason where there are none: results/exported.csv.
+process of its own grows by. Results, with the reason where there are none: results/exported.csv; as they come they are
+written to results/exported.part.csv, which takes its place at the end.
 """
 
 from __future__ import annotations
@@ -133,15 +134,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--repeats", type=int, default=300)
-    parser.add_argument("--out", type=Path, default=Path("results/exported.csv"))
+    parser.add_argument(
+        "--out", type=Path, help="results/exported.csv if not given; with --only then nothing is stored"
+    )
     given = parser.parse_args()
-    rows = []
+    out, rows = given.out or (None if given.only else Path("results/exported.csv")), []
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in given.only or list(MODELS):
             rows.append(row_of(name, Path(folder), given.repeats))
-            print({k: v if isinstance(v, str) else f"{v:.3g}" for k, v in rows[-1].items()}, flush=True)
-            if not given.only:
-                pd.DataFrame(rows).to_csv(given.out, index=False, float_format="%.4g")
+            numbers = {k: v for k, v in rows[-1].items() if not (v is None or isinstance(v, str))}
+            print(rows[-1] | {k: f"{v:.3g}" for k, v in numbers.items()}, flush=True)
+            if out:
+                pd.DataFrame(rows).to_csv(out.with_suffix(".part.csv"), index=False, float_format="%.4g")
+    if out:
+        os.replace(out.with_suffix(".part.csv"), out)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from thymos.signals.spectral import differential_entropy
 from thymos.signals.statistics import hjorth
 
 SFREQ, TRIALS, REPEATS, SEED = 128, 40, 3, 0
+OUT = Path("results/features.json")
 
 
 def subject() -> tuple[np.ndarray, list[str]]:
@@ -111,6 +112,7 @@ def extra_memory(function, x: np.ndarray) -> float:
 
 
 def main() -> None:
+    OUT.parent.mkdir(parents=True, exist_ok=True)
     x, names = subject()
     stored = {"command": "python benchmarks/features.py", "seed": SEED, "shape": x.shape}
     print(
@@ -148,7 +150,7 @@ def main() -> None:
             print(f"             largest relative difference {error:.1e}")
         stored[name]["extra_memory"] = memory = extra_memory(ours, x)
         print(f"             peak extra memory {memory:.2f} of the input")
-    Path("results/features.json").write_text(json.dumps(stored, indent=1) + "\n")
+    OUT.write_text(json.dumps(stored, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from thymos.sources.simulate.eeg import SimulatedEEG
 from thymos.training.pipeline import make_pipeline
 
 SEED, CLASSES, SHOTS = 2, ["high", "low"], (0, 2, 4, 8, 16)
+OUT = Path("results/few_shot.json")
 
 
 def by_trial(predictions: pd.DataFrame, tested: set[str]) -> tuple[float, float]:
@@ -40,6 +41,7 @@ def by_trial(predictions: pd.DataFrame, tested: set[str]) -> tuple[float, float]
 
 def main() -> None:
     """Measure, print and store."""
+    OUT.parent.mkdir(parents=True, exist_ok=True)
     source = SimulatedEEG(subjects=24, trials=40, seconds=8.0, effect=3.0, random_state=SEED)
     samples = source.load().features(DifferentialEntropy(), seconds=1.0)
     samples = samples.replace(y=np.where(samples.meta["valence"] > 5, "high", "low"))
@@ -66,7 +68,7 @@ def main() -> None:
         stored[str(shots)] = row
         words = ", ".join(f"{k} {v['mean']:.3f} ({v['change']:+.3f} +- {v['error']:.3f})" for k, v in row.items())
         print(f"{shots:3} trials: {words}", flush=True)
-    Path("results/few_shot.json").write_text(json.dumps(stored, indent=1) + "\n")
+    OUT.write_text(json.dumps(stored, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/gru-long.json"))
     options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     args = {key: value for key, value in vars(options).items() if key != "out"}
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +92,6 @@ def main() -> None:
     }
 
     def save() -> None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")
 
     nearest = KNeighborsClassifier(1).fit(X, y)

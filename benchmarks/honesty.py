@@ -9,7 +9,8 @@ what it can find; the `fresh` (`honesty_fresh.py`: two other variants, ten clean
 case is what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor
 is given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
 probes nuisances. A case counts as found if anything but a note is found, and as `named` if that is not the shortcut
-probe alone, where the kind is no shortcut. Rates have exact 95 % intervals over cases; seeds of a case are averaged.
+probe alone, where the kind is no shortcut. Rates have 95 % intervals over cases; seeds of a case are averaged, so that
+they are approximate: counts need not be whole numbers.
 Results: results/honesty-SET.csv (every case) and results/honesty-SET.json, which --again makes of the former.
 """
 
@@ -85,7 +86,7 @@ def row_of(case: Case, seed: int) -> dict[str, Any]:
 
 
 def rate(part: pd.DataFrame, column: str = "found") -> dict[str, float]:
-    """Return a share with its interval after Clopper and Pearson over cases, whose seeds are averaged."""
+    """Return a share with its approximate interval, Clopper and Pearson's over cases, whose seeds are averaged."""
     cases = part.groupby(["kind", "strength", "variant"], dropna=False)[column].mean()
     k, n = float(cases.sum()), len(cases)
     low, high = beta.ppf(0.025, k, n - k + 1) if k > 0 else 0.0, beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
@@ -119,21 +120,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", choices=[*SETS], default="fresh")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--kind", nargs="*", default=[*KINDS, "clean"])
+    parser.add_argument("--kind", nargs="+", choices=[*KINDS, "clean"], metavar="NAME", help="all if not given")
     parser.add_argument("--again", action="store_true", help="sum up the stored cases, and audit none")
     parser.add_argument("--out", type=Path, default=Path("results"))
     given = parser.parse_args()
+    if given.again and given.kind:
+        parser.error("--again sums up all stored cases: give no --kind")
+    given.out.mkdir(parents=True, exist_ok=True)
+    kinds = given.kind or [*KINDS, "clean"]
     cases, place = SETS[given.cases], given.out / f"honesty-{given.cases}"
     rows = []
     for seed in range(0 if given.again else given.seeds):
         for case in (*cases.leaks(seed), *cases.clean(seed)):
-            if case.kind in given.kind:
+            if case.kind in kinds:
                 rows.append(row_of(case, seed))
                 print({key: value for key, value in rows[-1].items() if key != "variant"}, flush=True)
     table = pd.read_csv(place.with_suffix(".csv")) if given.again else pd.DataFrame(rows)
     found = summed(table)
     print(json.dumps({key: found[key] for key in found if key not in ("missed", "accused")}, indent=1))
-    if set(given.kind) >= {*KINDS, "clean"}:
+    if set(kinds) >= {*KINDS, "clean"}:
         if rows:
             table.to_csv(place.with_suffix(".csv"), index=False, float_format="%.3g")
         place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

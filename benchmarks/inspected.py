@@ -3,9 +3,10 @@
 Run: thymos run lel-demo --out runs/lel-demo
      python benchmarks/inspected.py runs/lel-demo
 
-Means are taken over folds for each subject, then over subjects; Lipschitz constants are pooled over the windows at
-which they were measured. Stability is that of the report: the mean absolute change of the validation loss from one
-epoch to the next, and the standard deviation over fits of the loss of their last epochs.
+Means of scores are taken over folds for each subject, then over subjects. Weights and likeness of branches, neighbours
+in an embedding, latencies, Lipschitz constants and radii are pooled over all rows. Stability is that of the report:
+the mean absolute change of the validation loss from one epoch to the next, and the standard deviation over fits of the
+loss of their last epochs.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     for run in options.runs:
         view = RunView(run)
         found = {n: SUMMARIES[n](t, view.level) for n, t in view.inspections.items() if n in SUMMARIES}

@@ -119,12 +119,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--one", nargs=2, metavar=("SIZE", "DESIGN"), help=argparse.SUPPRESS)
-    parser.add_argument("--out", default="results/lel-step.json")
+    parser.add_argument("--out", type=Path, default=Path("results/lel-step.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.one:
         print(json.dumps(measure(*options.one)))
         return
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     table: dict[str, dict] = {}
     for size in SIZES:
         found: dict[str, list[dict]] = {"thymos": [], "written": [], "official": []}
@@ -153,7 +154,7 @@ def main() -> None:
         f"FACED, all subjects, 3 folds, 100 epochs, one thread: {steps} steps, {hours['thymos']:.0f} h (extrapolated)"
     )
     table["faced_extrapolated"] = {"steps": steps, **{f"{d}_hours": h for d, h in hours.items()}}
-    Path(options.out).write_text(json.dumps(table, indent=1) + "\n")
+    options.out.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -178,6 +178,7 @@ def main() -> None:
         name, side, load = options.child
         child(name, int(side), options.data, bool(int(load)))
         return
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     result = {"command": "python benchmarks/loading.py", "machine": machine(), "repeats": options.repeats}
     for name, (folder, *_) in CORPORA.items():
         if not (options.data / folder).is_dir():
@@ -190,7 +191,6 @@ def main() -> None:
             f"{made['plain']['peak_mib']} MiB; ratio {made['ratio']}",
             flush=True,
         )
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

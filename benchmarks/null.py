@@ -6,12 +6,13 @@ by LDA with samples that a masked-electrode GAN added and by personal architectu
 new people by one searched architecture with and without them. A claim is what a report calls one: p < 0.05 when
 labels are permuted between the trials of each subject. Honest protocols should claim in 5 % of seeds or less;
 `random_window` shows what the leak makes of nothing. Every protocol of a seed is written to a csv as soon as it is
-done; a second call adds what is missing.
+done; a second call adds what is missing. Each method has a table of its own, results/null.csv that of LDA and
+results/null-METHOD.csv those of the others.
 
-    python benchmarks/null.py --seeds 200 --out results/null.csv
-    python benchmarks/null.py --method lel --seeds 10 --out results/null-lel.csv
-    python benchmarks/null.py --method search_gan --seeds 10 --out results/null-search_gan.csv
-    python benchmarks/null.py --method eegnas_gan --seeds 10 --out results/null-eegnas_gan.csv
+    python benchmarks/null.py --seeds 200
+    python benchmarks/null.py --method lel --seeds 10
+    python benchmarks/null.py --method search_gan --seeds 10
+    python benchmarks/null.py --method eegnas_gan --seeds 10
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ METHODS = {
     **dict.fromkeys(("gan", "search", "search_gan"), ("stimulus", "trial")),  # a fit takes up to a minute
     **dict.fromkeys(("eegnas", "eegnas_gan"), ("loso",)),
 }
+#: Name of each method's table.
+TABLES = {method: "null.csv" if method == "lda" else f"null-{method}.csv" for method in METHODS}
 
 
 def pipeline(method: str, seed: int) -> Pipeline:
@@ -98,7 +101,17 @@ def one_seed(seed: int, method: str, name: str) -> pd.DataFrame:
         tables.append(made.assign(protocol=name, method=method, labels="true", fold=fold.name, seed=0))
     table = summarise(pd.concat(tables, ignore_index=True), CLASSES, ("balanced_accuracy",))
     columns = ["protocol", "level", "value", "low", "high", "chance", "chance_high", "p", "n_units"]
-    return table[columns].assign(seed=seed)
+    return table[columns].assign(seed=seed, method=method)
+
+
+def measured(path: Path, method: str) -> pd.DataFrame:
+    """Return the rows that are there, which are to be of the method."""
+    table = pd.read_csv(path) if path.is_file() else pd.DataFrame({"seed": [], "protocol": [], "method": []})
+    if "method" not in table:  # of older tables only the name says it
+        table["method"] = next((name for name, own in TABLES.items() if own == path.name), method)
+    if others := set(table["method"]) - {method}:
+        raise SystemExit(f"{path} holds rows of {', '.join(sorted(others))}, not of {method}: give another --out")
+    return table
 
 
 def report(table: pd.DataFrame, method: str) -> None:
@@ -120,15 +133,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--method", choices=METHODS, default="lda")
-    parser.add_argument("--out", type=Path, default=Path("results/null.csv"))
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    table = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame({"seed": [], "protocol": []})
+    out = arguments.out or Path("results") / TABLES[arguments.method]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table = measured(out, arguments.method)
     done = set(zip(table["seed"].astype(int), table["protocol"], strict=True))
     every = itertools.product(range(arguments.seeds), METHODS[arguments.method])
     for seed, protocol in (key for key in every if key not in done):
         table = pd.concat([table, one_seed(seed, arguments.method, protocol)], ignore_index=True)
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        table.sort_values(["seed"], kind="stable").to_csv(arguments.out, index=False, float_format="%.6g")
+        table.sort_values(["seed"], kind="stable").to_csv(out, index=False, float_format="%.6g")
     report(table[table["seed"] < arguments.seeds], arguments.method)
 
 

@@ -29,6 +29,7 @@ from thymos.sources.simulate.physiology import Physiology
 SEED, SUBJECTS, SECONDS, MOVEMENTS = 0, 30, 60.0, 3
 SMALLEST = 0.01e-6  # S
 METHODS = ("thymos", "neurokit")
+OUT = Path("results/physiology.json")
 
 
 def f1(found: np.ndarray, true: np.ndarray, name: str) -> float:
@@ -155,6 +156,7 @@ def real(folder: Path) -> dict:
 
 
 def main() -> None:
+    OUT.parent.mkdir(parents=True, exist_ok=True)
     find_beats(np.random.default_rng(SEED).standard_normal(6400), 64.0, "bvp", "neurokit")  # pay for the import first
     stored = {"command": "python benchmarks/physiology.py", "seed": SEED, "bodies": SUBJECTS, **simulated()}
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data/hku956")
@@ -162,7 +164,7 @@ def main() -> None:
         stored["hku956"] = real(folder)
     else:
         print(f"HKU956 is not at {folder}")
-    Path("results/physiology.json").write_text(json.dumps(stored, indent=1, default=float) + "\n")
+    OUT.write_text(json.dumps(stored, indent=1, default=float) + "\n")
 
 
 if __name__ == "__main__":

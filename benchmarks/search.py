@@ -3,9 +3,10 @@
 Run: python benchmarks/search.py [--subjects 32] [--repeats 3]
 
 Random features in the layout of DEAP (32 electrodes, four bands); what a step costs does not depend on their values.
-Each step of a search is one of the architecture and one of the weights; one thread, CPU seconds, alternating runs,
-medians. The steps at the small size are those of the study's budget ``quick``, those of the full size its defaults with
-the steps of a fold of 32 people. Results: results/search.json.
+Each step of a search is one of the architecture and one of the weights; one thread, CPU seconds. The steps at the small
+size are those of the study's budget ``quick``, alternating runs, medians; those of the full size its defaults with the
+steps of a fold of 32 people. Steps of the full size and of the generator are one run each after a first. Results:
+results/search.json.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
+    folder = Path(__file__).parent.parent / "results"
+    folder.mkdir(exist_ok=True)
     found: dict[str, dict] = {}
     for batch in (8, 32):
         small = EEGSearchSpace(width=4, cells=2)
@@ -142,8 +145,6 @@ def main() -> None:
     found["search over training, full"] = {"ratio": (population + personal) / last}
     for name, values in found.items():
         print(name, {key: round(value, 3) for key, value in values.items()})
-    folder = Path(__file__).parent.parent / "results"
-    folder.mkdir(exist_ok=True)
     (folder / "search.json").write_text(json.dumps(found, indent=1) + "\n")
 
 

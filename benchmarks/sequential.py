@@ -19,7 +19,7 @@ overlap      units live after A alone and after B alone, over those live after e
 
 Pruning by size (`gradual`) never takes a unit back, so that nothing can change after A.
 
-One thread. Results: results/sequential.json.
+One thread. Results: results/sequential.json; until the last row it is results/sequential.part.json that is written.
 """
 
 from __future__ import annotations
@@ -129,6 +129,19 @@ def measured(name: str, seed: int) -> dict[str, Any]:
     return row
 
 
+def stored(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is stored of the rows there are: not every method may have some."""
+    rows = sorted(rows, key=lambda row: (row["seed"], [*METHODS].index(row["method"])))
+    forgotten = {}
+    for name in METHODS:
+        if mine := [row["forgetting_of_people"] for row in rows if row["method"] == name]:
+            people = np.concatenate(mine)
+            drawn = bootstrap((people,), np.mean, rng=0).confidence_interval
+            forgotten[name] = {"mean": people.mean(), "low": drawn.low, "high": drawn.high}
+            forgotten[name] |= {"n_people": len(people), "n_seeds": len(mine)}
+    return {"epochs": EPOCHS, "forgetting": forgotten, "rows": rows}
+
+
 def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -136,20 +149,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/sequential.json"))
     parser.add_argument("--only", nargs="+", choices=METHODS, default=[*METHODS])
     given = parser.parse_args()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    part = given.out.with_suffix(".part.json")
     rest = set(METHODS) - set(given.only) if given.out.is_file() else set()
     rows = [row for row in json.loads(given.out.read_text())["rows"] if row["method"] in rest] if rest else []
     for seed in range(given.seeds):
         for name in given.only:
             rows.append(measured(name, seed))
             print(json.dumps(rows[-1]), flush=True)
-    rows.sort(key=lambda row: (row["seed"], [*METHODS].index(row["method"])))
-    forgotten = {}
-    for name in METHODS:
-        people = np.concatenate([row["forgetting_of_people"] for row in rows if row["method"] == name])
-        drawn = bootstrap((people,), np.mean, rng=0).confidence_interval
-        forgotten[name] = {"mean": people.mean(), "low": drawn.low, "high": drawn.high, "n_people": len(people)}
-    stored = {"epochs": EPOCHS, "forgetting": forgotten, "rows": rows}
-    given.out.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(stored(rows), indent=1) + "\n", encoding="utf-8")
+    os.replace(part, given.out)
 
 
 if __name__ == "__main__":

@@ -455,6 +455,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/simulator.json"))
     arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)
     kept = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
     kept |= {"command": "python benchmarks/simulator.py", "data": "simulated", "threads": arguments.threads}
@@ -464,7 +465,6 @@ def main() -> None:
         kept[name] = {"seconds": round(time.perf_counter() - begin, 1), "result": result}
         met = [part["met"] for part in (result if isinstance(result, list) else [result])]
         print(f"{name:<16}{kept[name]['seconds']:>7} s   {'met' if all(met) else 'NOT MET'}", flush=True)
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(kept, indent=1, default=lambda value: value.item()) + "\n")
 
 

@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("results/speech.json"))
     given = parser.parse_args()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     files = sorted(path for path in given.data.rglob("03-01-*") if path.suffix in SOUNDS)
     if not files:
         parser.error(f"no utterance of RAVDESS lies below {given.data}")

@@ -21,8 +21,20 @@ from pathlib import Path
 
 LIMIT = 2 * 2**30  # bytes of memory of its own; pages of mapped files can be dropped at any time and do not count
 
+#: The process that measures may have had more: what getrusage says survives the start of another.
+PEAK = """
+import resource, sys
+def peak():
+    try:
+        with open("/proc/self/status") as lines:
+            return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+"""
+
 CHILD = """
-import json, os, resource, sys, time
+{peak}
+import json, os, time
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 resource.setrlimit(resource.RLIMIT_DATA, ({limit}, {limit}))
 from thymos.base.cache import Cache
@@ -43,35 +55,47 @@ else:
     run("features", lambda: recordings.features(*steps, seconds=4.0, cache=cache))
     run("features, from the cache", lambda: recordings.features(*steps, seconds=4.0, cache=cache))
     run("windows", lambda: recordings.windows(4.0, cache=cache))
-result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+result["peak"] = peak()
 print(json.dumps(result))
 """
 
 
 def child(folder: Path, cache: Path, memory: bool) -> subprocess.CompletedProcess:
-    code = CHILD.format(limit=LIMIT, folder=str(folder), cache=str(cache), memory=memory)
+    code = CHILD.format(peak=PEAK, limit=LIMIT, folder=str(folder), cache=str(cache), memory=memory)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def refusal(done: subprocess.CompletedProcess) -> str:
+    """Return what a process said that was to run out of memory; another error ends the measurement."""
+    if done.returncode == 0:
+        return "went through: no limit"
+    errors = [line for line in done.stderr.splitlines() if "MemoryError" in line]
+    if not errors:
+        sys.exit(done.stderr or f"ended with {done.returncode}")
+    return errors[-1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--subjects", type=int, default=15)
+    parser.add_argument("--subjects", type=int, help="of the data that are written, 15 if not given")
     parser.add_argument("--out", type=Path, default=Path("results/streaming.json"))
     given = parser.parse_args()
+    if given.subjects and given.folder and (given.folder / "seed").is_dir():
+        parser.error(f"{given.folder / 'seed'} holds data already: --subjects is of those that are written")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         if not (folder / "seed").is_dir():
             from thymos.sources.simulate.seed import write_seed
 
             begin = time.perf_counter()
-            write_seed(folder, random_state=0, subjects=given.subjects, scale=1.0)
+            write_seed(folder, random_state=0, subjects=given.subjects or 15, scale=1.0)
             print(f"written in {time.perf_counter() - begin:.0f} s")
         size = sum(p.stat().st_size for p in (folder / "seed").rglob("*") if p.is_file())
         print(f"corpus {size / 1e9:.2f} GB in {folder}; memory limited to {LIMIT / 1e9:.2f} GB")
         whole = child(folder / "seed", Path(temporary) / "cache", memory=True)
-        errors = [line for line in whole.stderr.splitlines() if "Error" in line] or ["went through: no limit"]
-        reason = errors[-1]
+        reason = refusal(whole)
         print(f"windows in memory: {reason}")
         streamed = child(folder / "seed", Path(temporary) / "cache", memory=False)
         if streamed.returncode:

@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("results/voice_and_face.json"))
     options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     result = {"command": "python benchmarks/voice_and_face.py", "seed": SEED}
     if (options.data / "ravdess").is_dir():
         result["ravdess"] = real_voices(options.data / "ravdess")

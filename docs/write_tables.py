@@ -335,7 +335,9 @@ def exported() -> str:
         "| model | difference | trained, ms (99 %) | ONNX, ms (99 %) | faster | 64 at once |",
         "|---|---|---|---|---|---|",
     ]
-    for row in table[table["reason"].isna()].to_dict("records"):
+    if "reason" in table:  # no model may have failed
+        table = table[table["reason"].isna()]
+    for row in table.to_dict("records"):
         times = [f"{row[f'{kind}_p50_1']:.2f} ({row[f'{kind}_p99_1']:.2f})" for kind in ("trained", "exported")]
         faster = [f"{row[f'ratio_{batch}']:.1f} times" for batch in (1, 64)]
         cells = ["`{model}`".format(**row), "{difference:.0e}".format(**row), *times, *faster]
