@@ -143,6 +143,12 @@ def test_what_leaks_or_is_not_there_is_refused_before_anything_is_read(monkeypat
         with pytest.raises(InputError) as error:
             train_method(study(), **arguments)
         words(error.value, *expected)
+    small = parse_study(
+        {**STUDY, "budgets": {"tiny": {"reduces": "one", "changes": {"methods": {"net": None}}}}}, "tiny"
+    )
+    with pytest.raises(InputError) as error:
+        train_method(small, "net")
+    words(error.value, "The budget 'tiny' leaves out 'net'", "lda")
 
 
 def test_a_validation_part_that_shares_a_trial_with_training_is_refused(monkeypatch):

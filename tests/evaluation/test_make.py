@@ -171,6 +171,13 @@ def test_a_grid_is_read_by_step_and_parameter(words):
     words(error.value, "lda has no parameter 'shrinkag'", "'shrinkage'")
 
 
+def test_a_study_names_no_place_of_a_corpus(tmp_path, words):
+    plan = parse_study({**PLAN, "source": {"images": {"root": str(tmp_path)}}})
+    with pytest.raises(InputError) as error:
+        make_module.make_source(plan, tmp_path)
+    words(error.value, "root=", "'images'", "--data")
+
+
 def test_a_path_in_a_study_is_relative_to_the_study_and_no_part_of_its_digest(tmp_path):
     content = {**PLAN, "source": {"manifest": {"path": "mine.csv"}}}
     studies = []

@@ -25,6 +25,7 @@ from thymos.models.catalogue import MODELS
 from thymos.report.page import write_report
 from thymos.report.view import RunView
 from thymos.signals.scaling import Flatten
+from thymos.signals.spectral import DifferentialEntropy
 from thymos.training import stacked
 from thymos.training.pipeline import make_pipeline
 from thymos.training.states import load_state, save_state
@@ -409,6 +410,24 @@ def test_cross_validate_gives_tidy_rows(make_samples):
     assert len(overall) == 10
     assert overall["accuracy"].mean() > 0.9
     assert not table["leaky"].any()
+
+
+def test_samples_of_another_rate_and_numbers_that_are_none_are_said(make_samples, words):
+    samples = make_samples(subjects=2, trials=10, effect=1.0).target("feeling")
+    wrong = samples.replace(info={**samples.info, "sfreq": 256.0})
+    made = make_pipeline(DifferentialEntropy(sfreq=128.0), Flatten(), MODELS["lda"].load()())
+    with pytest.raises(InputError) as error:
+        cross_validate(made, wrong, TrialSplit())
+    words(error.value, "sfreq=128 came for samples of 256 Hz", "sfreq=256")
+    X = samples.X.copy()
+    X[[3, 7], 0, 1] = np.nan
+    with pytest.raises(InputError) as error:
+        cross_validate(make_pipeline(Flatten(), MODELS["lda"].load()()), samples.replace(X=X), TrialSplit())
+    words(error.value, f"2 of {len(X)} samples", "the first is sample 3", "finite numbers")
+    with pytest.raises(InputError) as error:
+        samples.target("felling")
+    assert "notes" not in str(error.value)
+    assert "marks" not in str(error.value)
 
 
 def test_a_fit_that_was_killed_between_its_tables_does_not_count(done, tmp_path):

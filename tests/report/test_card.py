@@ -37,6 +37,13 @@ def test_a_card_holds_results_data_and_time_and_its_tables_are_whole(view):
         assert caution.strip() in text
 
 
+def test_how_to_run_it_again_names_shipped_studies_and_files_of_others(view, monkeypatch):
+    monkeypatch.setitem(view.study, "name", "mine")
+    assert "thymos run FILE.yaml --budget" in write_card(view).read_text()
+    monkeypatch.setitem(view.study, "name", "lel-demo")
+    assert "thymos run lel-demo --budget" in write_card(view).read_text()
+
+
 def test_energy_is_said_where_it_was_metered(view):
     view.audit = None
     first = {**view.sittings[0], "joules": 3.6e6}

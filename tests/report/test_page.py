@@ -205,6 +205,28 @@ def test_the_verdict_sets_claim_leak_honesty_and_chance_side_by_side(view):
     assert " at most, against " in leak
 
 
+def test_a_leak_that_takes_away_adds_nothing(view, monkeypatch):
+    table = view.inflation.assign(inflation=[-0.02, *[0.05] * (len(view.inflation) - 1)])
+    monkeypatch.setattr(view, "inflation", table[[not view.is_baseline(m) for m in table["method"]]])
+    view.inflation.iloc[0, view.inflation.columns.get_loc("inflation")] = -0.02
+    (leak,) = (line for line in verdict(view) if line.startswith("The leak"))
+    assert "changes -2.0" in leak.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
+    assert "in accuracy by window" in leak
+
+
+def test_letters_that_a_font_lacks_are_left_to_the_browser(recwarn):
+    fig = figures.Figure(figsize=(2, 1))
+    fig.subplots().set_title("\u674e\u96f7")
+    assert "\u674e\u96f7" in figures.svg(fig)
+    assert not len(recwarn)
+
+
+def test_captions_name_what_is_drawn_alone(view, monkeypatch):
+    assert "Black tick" in write_report(view).read_text()
+    monkeypatch.setitem(view.study, "claims", [])
+    assert "Black tick" not in write_report(view).read_text()
+
+
 def test_a_method_with_fits_of_permuted_labels_alone_waits_for_its_results(view, monkeypatch):
     mine = (view.predictions["method"] == "lstm") & (view.predictions["labels"] == "true")
     early = RunView(view.results.folder)

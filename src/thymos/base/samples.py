@@ -19,6 +19,8 @@ from thymos.base.folders import whole_folder
 from thymos.base.recording import META_COLUMNS
 from thymos.base.writer import FORMAT, SamplesWriter, array_file
 
+_OWN_COLUMNS = ("recording", "marks", "notes", "synthetic", "source_trial")  # what the toolkit itself notes
+
 __all__ = ["TRIAL_OF", "Samples", "add_synthetic", "of_modality", "source_trials"]
 
 #: What names of columns of pairs begin with that say where the sample of a modality comes from.
@@ -137,7 +139,7 @@ class Samples:
         if column not in self.meta.columns:
             raise InputError(
                 f"There is no label {column!r} in the metadata.{near(column, self.meta.columns)}",
-                fits=f"one of {', '.join(c for c in self.meta.columns if c not in META_COLUMNS)}",
+                fits=f"one of {', '.join(c for c in self.meta.columns if c not in (*META_COLUMNS, *_OWN_COLUMNS))}",
             )
         missing = int(self.meta[column].isna().sum())
         if missing:

@@ -117,6 +117,11 @@ def train_method(
         Of the source, the protocol or the method.
     """
     say = progress or (lambda done, total, text: None)
+    if f"methods.{method}" in study.reduced:
+        raise InputError(
+            f"The budget {study.budget!r} leaves out {method!r}.",
+            fits=f"another budget, such as full, or one of {', '.join(study.methods)}",
+        )
     if method not in study.methods:
         raise InputError(
             f"The study has no method {method!r}.{near(method, study.methods)}", f"one of {', '.join(study.methods)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -225,6 +226,31 @@ def _for_users(estimator: Any, samples: Samples, fold: Fold, predicted: np.ndarr
     return predicted
 
 
+def _check_rates(estimator: Any, samples: Samples) -> None:
+    """Refuse a step that takes the samples for signals of another rate: all its bands would be wrong."""
+    rate = samples.info.get("sfreq")
+    steps = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    for name, value in steps.items():
+        if name.split("__")[-1] == "sfreq" and isinstance(rate, Real) and isinstance(value, Real) and value != rate:
+            raise InputError(
+                f"{name}={value:g} came for samples of {rate:g} Hz.",
+                fits=f"the rate of the samples, {name}={rate:g}, or info['sfreq'] as it is",
+            )
+
+
+def _about_gaps(samples: Samples, error: ValueError) -> Exception:
+    """Return what to say of an error that is due to numbers that are none, or the error itself."""
+    X = samples.X if isinstance(samples.X, np.ndarray) and samples.X.dtype.kind == "f" else np.empty((0, 0))
+    bad = [k for k, sample in enumerate(X) if not np.isfinite(sample).all()]
+    if not bad or not any(word in str(error) for word in ("NaN", "infinity", "finite")):
+        return error
+    return InputError(
+        f"{len(bad)} of {len(X)} samples hold values that are no finite numbers; the first is sample {bad[0]}.",
+        fits="finite numbers",
+        do="leave these samples out: samples[np.isfinite(samples.X).all(axis=tuple(range(1, samples.X.ndim)))]",
+    )
+
+
 def discrete(samples: Samples) -> Samples:
     """Return samples whose labels are classes; whole numbers stored as floats become integers.
 
@@ -336,6 +362,7 @@ def cross_validate(
     samples = samples.target(target) if target else samples
     split = discrete if rule is None else rule.to
     samples = rated(samples) if is_regressor(estimator) else split(samples)
+    _check_rates(estimator, samples)
     classes = [] if is_regressor(estimator) else [str(c) for c in np.unique(settled(samples).y)]
     tables = []
     for fold in protocol.folds(samples.meta, samples.y):
@@ -343,7 +370,10 @@ def cross_validate(
             check_split(samples.meta, fold, (*protocol.keys, "trial"), protocol.guard)
         for seed in seeds:
             seeded = seed_estimator(estimator, child_seed(seed, protocol.name, fold.name))
-            result = fit_fold(seeded, samples, fold, classes, list(ParameterGrid(dict(grid))) if grid else ())
+            try:
+                result = fit_fold(seeded, samples, fold, classes, list(ParameterGrid(dict(grid))) if grid else ())
+            except ValueError as error:
+                raise _about_gaps(samples, error) from error
             head = {"protocol": protocol.name, "leaky": protocol.leaky, "fold": fold.name, "seed": seed}
             tables.append(rows_of(result.predictions, classes).assign(**head, **result.facts))
     return pd.concat(tables, ignore_index=True)

@@ -61,6 +61,11 @@ def make_source(study: Study | Side, data: str | Path | None = None) -> Any:
     source_class = row.load()
     parameters = dict(study.source.parameters)
     if getattr(row, "folder", ""):
+        if "root" in parameters:
+            raise InputError(
+                f"root={parameters['root']!r} came for the source {study.source.name!r}.",
+                fits=f"a study that names no place, and a folder that holds {row.folder}/ as --data or THYMOS_DATA",
+            )
         parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
     place = getattr(row, "file", "")
     if isinstance(parameters.get(place), str):  # a path in a study is relative to the study

@@ -350,11 +350,13 @@ class Protocol:
             )
         missing = sorted(set(y[test]) - set(y[train]), key=str) if y.dtype.kind != "f" else []
         if missing:
+            numbers = bool(pd.to_numeric(pd.Series(y), errors="coerce").notna().all())
             raise ProtocolError(
                 f"Under the protocol {self.name!r}, fold {name} tests the class {str(missing[0])!r}, "
                 "which is not in its training part.",
                 fits=f"every class in the training part, so at least two {self._units()} of each",
-                do="choose fewer splits, another protocol, or another target",
+                do="choose fewer splits, another protocol, or another target"
+                + ("; ratings are split in two by target: {above: ...}, or predicted as rating: true" * numbers),
             )
         shots = self._few(meta, y, test, name)
         return Fold(name, train, held, np.setdiff1d(test, shots), note, repeat, inner, shots, self._key(meta))
@@ -667,7 +669,7 @@ class RecordingSplit(Protocol):
     """Recordings, stratified, every class in the training and the test part."""
 
     name = "recording"
-    question = "can a new recording of a known user be recognised?"
+    question = "can a new recording be recognised, of a known user where people have several?"
     keys = ("recording",)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thymos.evaluation.domains import domain_gaps
-from thymos.evaluation.study import stored_study
+from thymos.evaluation.study import shipped_studies, stored_study
 from thymos.report.checklist import broken_down, checklist
 from thymos.report.page import verdict, write_page
 from thymos.report.view import RunView, chance, number
@@ -34,6 +34,7 @@ def write_card(view: RunView) -> Path:
     content = {
         "view": view,
         "study": study,
+        "shipped": study["name"] in shipped_studies(),
         "data": view.data,
         "target": stored_study(view.results).target,
         "verdict": verdict(view),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -247,7 +248,8 @@ def split(view: RunView, card: ProtocolCard) -> str:
         names = list(dict.fromkeys(recordings["subject"]))
         if len(names) <= 24 and sum(map(len, names)) <= _NAMES_WIDE:
             ax.set_xticks((starts[1:] + starts[:-1]) / 2, names)
-        ax.set_xlabel("recordings, by subject" if len(names) > 1 else "recordings of one subject")
+        others = "; of the others likewise" if card.within and len(folds) > len(shown) else ""
+        ax.set_xlabel("recordings, by subject" if len(names) > 1 else f"recordings of {names[0]}{others}")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.legend(ncols=len(_PARTS), frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, borderpad=0)
@@ -367,10 +369,10 @@ def calibration(view: RunView, methods: list[str]) -> str:
             _title(ax, card)
             ax.set_xlim(0.9 / len(view.classes), 1.01)
             ax.set_ylim(0, 1.02)
-            ax.set_xlabel("confidence of the window's prediction")
             if ax.get_legend_handles_labels()[0]:
                 ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
         axes[0].set_ylabel("share that is right")
+        fig.supxlabel("confidence of the window's prediction", fontsize=9)
         return svg(fig)
 
 
@@ -422,6 +424,16 @@ def _title(ax: Any, card: ProtocolCard) -> None:
 def svg(fig: Figure) -> str:
     """Return a figure as SVG text, the same for the same figure."""
     text = io.StringIO()
-    FigureCanvasSVG(fig).print_svg(text, metadata={"Date": None})  # savefig draws twice for the same file
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        FigureCanvasSVG(fig).print_svg(text, metadata={"Date": None})  # savefig draws twice for the same file
+    for one in said:
+        if "missing from font" not in str(one.message):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if any("missing from font" in str(one.message) for one in said):  # a browser knows more letters
+        text = io.StringIO()
+        with mpl.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            FigureCanvasSVG(fig).print_svg(text, metadata={"Date": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :]

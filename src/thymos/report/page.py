@@ -134,9 +134,11 @@ def verdict(view: RunView) -> list[str]:
         permuted = table["leaky_permuted"].dropna()
         gain = np.sort(direction(view.metric) * table["inflation"].to_numpy())
         verb, best, most = ("adds", "max", "most") if direction(view.metric) > 0 else ("takes away", "min", "least")
+        what = f"{'to' if verb == 'adds' else 'from'} the {view.metric_title}"
+        if gain[0] < 0:  # some method is worse with the leak
+            verb, what, gain = "changes", f"in {view.metric_title}", direction(view.metric) * gain
         lines.append(
-            f"The leak {leaky} {verb} {_span(gain, add)}{points} "
-            f"{'to' if verb == 'adds' else 'from'} the {view.metric_title} by {view.sample} under {honest}"
+            f"The leak {leaky} {verb} {_span(gain, add)}{points} {what} by {view.sample} under {honest}"
             + (
                 f"; with meaningless (permuted) labels it still shows {say(permuted.agg(best))} at {most}, against "
                 f"{say(table['honest_permuted'].agg(best))} under {honest}."
