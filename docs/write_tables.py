@@ -238,8 +238,9 @@ a network that was small from the beginning (p {gene-pruning-fer: official gene 
 (RAVDESS, chance
 {gene-pruning-ravdess gene published trial balanced_accuracy chance}) half of the channels' weights cost something, as
 they do under simpler rules: {gene-pruning-ravdess gene published trial balanced_accuracy} are left of
-{gene-pruning-ravdess dense published trial balanced_accuracy}, far from the 90 % that are claimed. On both,
-half of the parameters that really go save far less time than the claimed 35 % ([pruning](pruning.md)).
+{gene-pruning-ravdess dense published trial balanced_accuracy}, far from the 90 % that are claimed. Half of
+the parameters that really go save the claimed 35 % of the time where channels are left in multiples of what a vector
+unit takes (photographs), and far less where any number may stay (voices; [pruning](pruning.md)).
 """,
     "lstm-gru": """
 The claims are of film emotions, in a table of two people that is not measured here. On recordings of mental states by

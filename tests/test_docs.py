@@ -759,21 +759,32 @@ def test_what_is_left_of_pruned_photographs_is_stored():
     assert f"Half of the parameters cost {cost[0]} with regulation" in page
     assert f"from nothing (p {half['p_holm']:.2f} after Holm for 17 comparisons)" in page
     assert f"four fifths cost {cost[1]} (p {fifth['p']:.3f}, {fifth['p_holm']:.2f} after Holm)" in page
+    told = {pair for pair, row in pairs.items() if row["p_holm"] < 0.05}
+    assert told == {("gene", "gene_random_scores"), ("gene_fifth", "set_fifth"), ("gene_fifth", "rigl_fifth")}
     sets, rigl, chance = (pairs["gene", name] for name in ("set", "rigl", "gene_random_scores"))
-    assert f"ahead of SET by {sets['difference']:.3f} and of RigL by {rigl['difference']:.3f} with half" in page
-    assert f"in its own place by {chance['difference']:.3f} (p 0.0017 each after Holm)" in page
-    assert {row["p_holm"] for row in (sets, rigl, chance)} == {0.0017}
-    near = [pairs["gene", name] for name in ("gradual", "magnitude", "random", "small")]
-    apart, ps = [row["difference"] for row in near], [row["p_holm"] for row in near]
-    assert f"{min(apart):.3f} to {max(apart):.3f} apart (p {min(ps):.2f} to {max(ps):.0f})" in page
-    own = [pairs["gene", name] for name in ("gene_no_memory", "gene_no_rewiring")]
-    lost, chances = ([row[key] for row in own] for key in ("difference", "p_holm"))
-    assert "it loses {:.3f} and {:.3f} (p {:.2f}, {:.2f})".format(*lost, *chances) in page
-    small, other = pairs["gene_fifth", "small_fifth"], pairs["gene_fifth", "set_fifth"]
-    assert f"({-small['difference']:.3f} better, p {small['p_holm']:.0f})" in page
-    assert f"only SET is told apart ({other['difference']:.3f}, p {other['p_holm']:.4f})" in page
-    assert [b for (a, b), row in pairs.items() if a == "gene_fifth" and row["p_holm"] < 0.05] == ["set_fifth"]
-    for share, low, high in (("half", 83, 90), ("fifth", 34, 37)):
+    assert f"place alone, by {chance['difference']:.3f} (p {chance['p_holm']:.3f} after Holm)" in page
+    words = "from SET it is {:.3f} apart and from RigL {:.3f} (p {:.2f} and {:.0f})"
+    assert words.format(*(row[key] for key in ("difference", "p_holm") for row in (sets, rigl))) in page
+    near = [abs(pairs["gene", name]["difference"]) for name in ("gradual", "magnitude", "random", "small")]
+    assert f"the beginning it is {min(near):.3f} to {max(near):.3f} apart" in page
+    own = [-pairs["gene", name]["difference"] for name in ("gene_no_memory", "gene_no_rewiring")]
+    assert "or its returns it is {:.3f} and {:.3f} better (p 1 each)".format(*own) in page
+    rest = ("gradual", "magnitude", "random", "small", "gene_no_memory", "gene_no_rewiring")
+    assert {pairs["gene", name]["p_holm"] for name in rest} == {1.0}
+    sets, rigl = (pairs["gene_fifth", name] for name in ("set_fifth", "rigl_fifth"))
+    words = "ahead of SET by {:.3f} and of RigL by {:.3f} (p {:.4f} and {:.4f})"
+    assert words.format(*(row[key] for key in ("difference", "p_holm") for row in (sets, rigl))) in page
+    others = ("gradual_fifth", "magnitude_fifth", "random_fifth", "small_fifth")
+    near = [abs(pairs["gene_fifth", name]["difference"]) for name in others]
+    assert f"and {min(near):.3f} to {max(near):.3f} apart from the others" in page
+    free = pd.read_csv(ROOT / "results" / "gene-pruning-fer-any.quick.csv", dtype={"labels": str})
+    free = free.query("labels == 'true' and level == 'trial' and metric == 'accuracy'").set_index("method")["value"]
+    four = [f"{free[name]:.3f}" for name in ("gene", "gradual", "gene_fifth", "gradual_fifth")]
+    assert f"Accuracies were {four[0]} and {four[1]} with half left, {four[2]} and {four[3]} with a fifth" in page
+    gained = (table["value"] - free)[["gene", "gradual", "gene_fifth", "gradual_fifth"]]
+    words = "there blocks cost {:.3f} and {:.3f}, here they gain {:.3f} and {:.3f}"
+    assert words.format(*(gained * [-1, -1, 1, 1])) in page
+    for share, low, high in (("half", 83, 90), ("fifth", 34, 39)):
         place = share == "fifth"
         sizes = [about["parameters"][pair[place]] for pair in PHOTOGRAPHS.values() if pair[place] not in ("", "dense")]
         assert (min(sizes) // 1000, -(-max(sizes) // 1000)) == (low, high)
@@ -792,8 +803,15 @@ def test_what_smaller_networks_of_photographs_save_is_stored():
         assert shown[title] == costs_of(stored.loc[method], 1)
     less = {method: f"{100 * (1 - stored.loc[method, 'time_64']):.0f} %" for method in names.values()}
     page = " ".join((ROOT / "docs" / "pruning.md").read_text().split())
-    assert f"{less['gene']} less after regulation, {less['gradual']} after gradual pruning, {less['small']} for" in page
-    assert f"{less['gene_fifth']} less after regulation and {less['magnitude_fifth']} less where" in page
+    assert f"{less['gene']} less after regulation, {less['gradual']} after gradual pruning; one photograph" in page
+    assert f"one photograph takes {100 * (1 - stored.loc['gene', 'time_1']):.0f} % less" in page
+    assert f"A fifth of the parameters takes {less['gene_fifth']} less" in page
+    assert f"the larger one saves {less['small']} for" in page
+    free = pd.read_csv(ROOT / "results" / "gene-pruning-fer-any.speed.csv").set_index("method")
+    saved = [f"{100 * (1 - free.loc[name, 'time_64']):.0f} %" for name in ("gene", "gradual")]
+    done = [f"{free.loc[name, 'operations'] / 1e6:.1f}" for name in ("gene", "gradual")]
+    assert f"saved {saved[0]} after regulation and {saved[1]} after gradual pruning" in page
+    assert f"operations, {done[0]} and {done[1]} million" in page
 
 
 def costs_of(row, digits):
