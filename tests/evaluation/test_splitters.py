@@ -344,6 +344,10 @@ def test_what_cannot_be_split_is_said_in_words(make_samples, words):
     with pytest.raises(ProtocolError) as error:
         LeaveOneSubjectOut().folds(one.meta, one.y)
     words(error.value, "fold s1 tests the class 'rare'", "training part")
+    assert "rating" not in str(error.value)
+    with pytest.raises(ProtocolError) as error:
+        LeaveOneSubjectOut().folds(one.meta, np.where(one.y == "rare", 9, 1))
+    words(error.value, "tests the class '9'", "above:", "rating: true")
     with pytest.raises(ProtocolError) as error:
         SubjectStimulusSplit(2).folds(one.meta, one.y)
     words(error.value, "one stimulus of class 'rare'", "at least two stimuli of every class")
