@@ -166,7 +166,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with recordings: ED
     console = _console()
     for words in made.guessed:
         console.print(f"  {words}", highlight=False, soft_wrap=True)
-    console.print(f"written: {made.manifest} and {made.study}. What to do next:", highlight=False, soft_wrap=True)
+    written = made.study if made.kept else f"{made.manifest} and {made.study}"
+    console.print(f"written: {written}. What to do next:", highlight=False, soft_wrap=True)
     for words in (
         f"look at {made.manifest}: correct what was guessed wrong, fill in what is empty",
         f"thymos check manifest {made.manifest}",

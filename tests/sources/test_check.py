@@ -197,22 +197,50 @@ def test_a_file_that_cannot_be_read_costs_its_subject_only():
 
 
 def test_a_damaged_rest_before_the_trial_is_red():
-    def broken():
-        raise DataError("the rest is damaged")
+    def broken(number):
+        raise DataError(f"the rest of {number} is damaged")
 
     def change(number, recording):
-        return Recording(recording.signals, recording.meta, baseline=Lazy({"eeg": broken}))
+        return Recording(recording.signals, recording.meta, baseline=Lazy({"eeg": partial(broken, number)}))
 
-    assert lines(check_source(Fake(change), "fake", ROW), "red") == ["the rest is damaged"] * 4
+    red = lines(check_source(Fake(change), "fake", ROW), "red")
+    assert red == [f"the rest of {number} is damaged" for number in range(4)]
 
 
 def test_of_many_errors_the_first_are_told_and_the_rest_counted():
-    def broken(signal):
-        raise DataError("damaged")
+    def broken(number, signal):
+        raise DataError(f"{number} is damaged")
 
-    source = Fake(lambda n, r: r.map("eeg", broken), subjects=[f"s{k}" for k in range(15)])
+    source = Fake(lambda n, r: r.map("eeg", partial(broken, n)), subjects=[f"s{k}" for k in range(15)])
     red = lines(check_source(source, "fake", ROW), "red")
-    assert red == ["damaged"] * 25 + ["and 5 more files or recordings that cannot be read"]
+    told = [f"{number} is damaged" for number in range(25)]
+    assert red == [*told, "and 5 more files or recordings that cannot be read"]
+
+
+def test_one_fault_on_many_lines_is_told_once():
+    def broken(number, signal):
+        raise DataError(f"m.csv, line {number + 2}: the unit is not given.", do="give it")
+
+    source = Fake(lambda n, r: r.map("eeg", partial(broken, n)))
+    one(check_source(source, "fake", ROW), "red", "line 2: the unit is not given. (and the same on 3 further lines)")
+
+
+def test_what_could_not_be_read_is_not_counted_as_all_there_is():
+    def change(number, recording):
+        if number == 1:
+            raise DataError("a.dat is truncated.")
+        return recording
+
+    found = check_source(Fake(change), "fake", SourceRow("nowhere:Fake", "fake"))
+    assert "3 trials of 2 stimuli in 3 recordings; what is named as wrong is not counted" in lines(found, "yellow")
+    assert not any("trials of" in text for text in lines(found, "green"))
+
+
+def test_stretches_of_one_recording_are_one_recording():
+    source = Fake(lambda n, r: Recording(r.signals, {**r.meta, "recording": r.meta["subject"]}))
+    found = check_source(source, "fake", ROW)
+    assert "4 trials of 2 stimuli in 4 stretches of 2 recordings" in lines(found, "green")
+    assert found.counts["recordings"] == 2
 
 
 @pytest.mark.parametrize("error", [DataError("damaged", do="repair"), SourceNotFoundError("no folder", do="repair")])

@@ -1,5 +1,7 @@
 import io
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,6 +9,10 @@ import pytest
 from PIL import Image
 
 from thymos.base.errors import DataError, InputError, SourceNotFoundError
+from thymos.evaluation.make import make_samples
+from thymos.evaluation.study import load_study, make_protocol
+from thymos.sources.catalogue import SOURCES
+from thymos.sources.check import check_source
 from thymos.sources.images import ImageFolder, duplicate_table
 
 
@@ -176,3 +182,26 @@ def test_copies_emptiness_and_contrast_are_noticed(folder, put_files):
         f"{folder}: 1 photographs of one grey value throughout: training/a/e",
         f"{folder}: 1 photographs of very low contrast (SD below 5): training/b/f",
     ]
+
+
+def test_a_check_says_that_people_cannot_be_told_apart(folder):
+    texts = {}
+    for pattern in (None, r"(?P<subject>p\d)"):
+        found = check_source(ImageFolder(folder, subject_pattern=pattern), "images", SOURCES["images"])
+        texts[pattern] = [line for line in found.lines if "told apart" in line.text]
+    assert ["subject_pattern" in line.do for line in texts[None]] == [True]
+    assert not texts[r"(?P<subject>p\d)"]
+
+
+def test_the_study_of_the_page_on_faces_runs(tmp_path, put_files):
+    page = Path(__file__).parents[2] / "docs/faces.md"
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page.read_text().split("## Photographs of your own")[1], re.S | re.M)
+    (tmp_path / "study.yaml").write_text(text)
+    names = [f"{c}/{p}_{k}.png" for c in ("happy", "sad") for p in ("anna", "ben", "carl") for k in range(2)]
+    put_files(tmp_path / "images", {name: png(k, (48, 48))[0] for k, name in enumerate(names)})
+    study = load_study(tmp_path / "study.yaml", "tiny")
+    samples = make_samples(study, tmp_path)
+    assert len(samples) == 12
+    assert set(samples.meta["subject"]) == {"anna", "ben", "carl"}
+    for name in study.protocols:
+        assert make_protocol(study, name).folds(samples.meta, samples.y)

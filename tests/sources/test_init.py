@@ -158,7 +158,7 @@ def test_annotations_with_a_duration_become_rows(fill):
     assert table["label"].tolist() == ["happy", "sad"] * 2
     assert table["onset"].astype(float).tolist() == [1.0, 4.0] * 2
     assert table["duration"].astype(float).tolist() == [2.0, 2.5] * 2
-    assert table["subject"].tolist() == ["anna", "anna", "ben_raw", "ben_raw"]
+    assert table["subject"].tolist() == ["anna", "anna", "ben", "ben"]
     assert any("4 stretches with onset and duration from the annotations" in words for words in outcome.guessed)
     recordings = list(Manifest(outcome.manifest).load())
     assert [r.signal("eeg").duration for r in recordings] == [2.0, 2.5] * 2
@@ -242,14 +242,13 @@ def test_nothing_is_overwritten_and_empty_folders_are_refused(fill, tmp_path, wo
     folder = fill(*names_of(("anna", "ben"), ("calm", "tense"), (1,)))
     outcome = start_study(folder)
     before = outcome.manifest.read_bytes()
-    for absent in ("manifest.csv", "study.yaml"):
-        with pytest.raises(InputError) as error:
-            start_study(folder)
-        words(error.value, "already exists", "not overwritten", "rename it")
-        (folder / absent).rename(tmp_path / absent)
-        with pytest.raises(InputError):
-            start_study(folder)
-        (tmp_path / absent).rename(folder / absent)
+    with pytest.raises(InputError) as error:
+        start_study(folder)
+    words(error.value, "already exists", "not overwritten", "rename it")
+    outcome.manifest.rename(tmp_path / "manifest.csv")
+    with pytest.raises(InputError):
+        start_study(folder)
+    (tmp_path / "manifest.csv").rename(outcome.manifest)
     assert outcome.manifest.read_bytes() == before
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError) as error:
@@ -258,3 +257,68 @@ def test_nothing_is_overwritten_and_empty_folders_are_refused(fill, tmp_path, wo
     assert not list((tmp_path / "empty").iterdir())
     with pytest.raises(InputError, match="no folder"):
         start_study(tmp_path / "nowhere")
+
+
+def test_a_manifest_without_a_study_gets_one_and_is_kept(fill):
+    folder = fill(*names_of(("anna", "ben"), ("calm", "tense"), (1, 2)))
+    outcome = start_study(folder)
+    written = outcome.study.read_text()
+    outcome.study.unlink()
+    before = outcome.manifest.read_bytes()
+    again = start_study(folder)
+    assert again.manifest.read_bytes() == before
+    assert again.study.read_text() == written
+    assert (again.kept, outcome.kept) == (True, False)
+    assert any("was there and is kept" in text for text in again.guessed)
+    table = rows(folder).rename(columns={"label": "felt calm"}).assign(stimulus="film")
+    table.to_csv(folder / "manifest.csv", index=False)
+    again.study.unlink()
+    study = load_study(start_study(folder).study)
+    assert study.target.label == "felt calm"
+    assert len(make_samples(study)) == 32
+    more = pd.concat([table, table.assign(path="../own/" + table["path"], trial="x" + table["trial"])])[:12]
+    more.assign(**{"felt calm": range(12)}).to_csv(folder / "manifest.csv", index=False)
+    again.study.unlink()
+    assert '{label: "felt calm", above: median}' in start_study(folder).study.read_text()
+    table.assign(modality="ecg").to_csv(folder / "manifest.csv", index=False)
+    again.study.unlink()
+    with pytest.raises(InputError, match="lists no EEG"):
+        start_study(folder)
+
+
+def test_marks_of_one_sample_are_events_without_a_duration(fill):
+    """Markers of BrainVision files have a length in samples, which is 1."""
+    folder = fill("anna.vhdr", "ben.edf", seconds=5.0, events=[(1.0, 1 / SFREQ, "S  1"), (2.0, 1 / SFREQ, "S  2")])
+    with (folder / "anna.vmrk").open("a") as file:
+        file.write("\nMk2=Stimulus,S  1,129,1,0\nMk3=Stimulus,S  2,257,1,0\n")
+    outcome = start_study(folder)
+    assert "duration" not in rows(folder)
+    assert any("2 files mark events without a duration" in w and "_events.tsv" in w for w in outcome.guessed)
+
+
+def test_endings_that_mne_asks_for_say_nothing_about_people():
+    table = guessed("P01.fif", "P02.fif", "P03_raw.fif", "P04_eeg.fif", "P05-epo.fif")
+    assert table["subject"].tolist() == ["P01", "P02", "P03", "P04", "P05"]
+    table = guessed("P01.edf", "P01_raw.fif")
+    assert not table.duplicated(["subject", "session", "trial"]).any()
+
+
+def test_tables_that_are_passed_over_are_named(fill, words):
+    folder = fill(*names_of(("anna", "ben"), ("calm", "tense"), (1, 2)))
+    (folder / "labels.csv").write_text("file,label\nanna_calm_1.edf,calm\n")
+    assert any("not used: labels.csv" in text for text in start_study(folder).guessed)
+    (folder / "wrist").mkdir()
+    (folder / "wrist/s1_calm_1_BVP.csv").write_text("time,BVP\n0,1\n0.1,2\n0.2,1\n")
+    with pytest.raises(DataError) as error:
+        start_study(folder / "wrist")
+    words(error.value, "not used: s1_calm_1_BVP.csv", "one row for each table", "modality (such as bvp)")
+
+
+def test_time_stamps_in_milliseconds_are_said(fill):
+    folder = fill("anna.csv", "ben.csv")
+    table = pd.read_csv(folder / "anna.csv")
+    table.insert(0, "time", np.arange(len(table)) * 1000 / SFREQ)
+    table.to_csv(folder / "anna.csv", index=False)
+    outcome = start_study(folder)
+    assert any("anna.csv: the time stamps look like milliseconds" in text for text in outcome.guessed)
+    assert rows(folder)["sfreq"].tolist() == ["128", ""]

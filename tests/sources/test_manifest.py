@@ -1,6 +1,8 @@
 import builtins
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,11 @@ import yaml
 from thymos.base.errors import DataError, InputError, MissingExtraError, ProtocolError
 from thymos.evaluation import TrialSplit
 from thymos.evaluation.make import make_samples
+from thymos.evaluation.runner import run_study
 from thymos.evaluation.study import load_study
 from thymos.sources import Manifest, SimulatedEEG
+from thymos.sources.catalogue import SOURCES
+from thymos.sources.check import check_source
 from thymos.sources.signal_files import FORMATS, read_header
 from thymos.sources.simulate.eeg import MONTAGES
 
@@ -524,3 +529,74 @@ def test_without_its_extra_an_eeglab_file_names_the_install_line(tmp_path, write
     with pytest.raises(MissingExtraError) as error:
         Manifest(path).check()
     words(error.value, "pymatreader", "pip install 'thymos[eeglab]'")
+
+
+def test_a_check_names_every_fault_once_and_looks_at_all_that_is_left(corpus, write_signals):
+    path, table = corpus
+    folder = path.parent
+    (folder / "anna/1.edf").write_bytes((folder / "anna/1.edf").read_bytes()[:-300])
+    (folder / "ben/0.edf").unlink()
+    frame = pd.DataFrame(noise(3).T * 1e6, columns=NAMES)
+    frame.iloc[7, 2] = np.nan
+    frame.to_csv(folder / "ben/nan.csv", index=False)
+    rows = [f"{p},{s},{f},," for p, s, f in zip(table["path"], table["subject"], table["feeling"], strict=True)]
+    rows[5] = "ben/nan.csv,ben,tense,128,uV"
+    rows += ["ben/3.edf,ben,tense,,"]
+    write(path, "path,subject,feeling,sfreq,unit", *rows)
+    found = check_source(Manifest(path), "manifest", SOURCES["manifest"])
+    red = [line.text for line in found.lines if line.level == "red"]
+    for words in ("0.edf", "1.edf is cut off", "lines 9 and 10: the same eeg stretch", "nan.csv: 1 of 2048 values"):
+        assert sum(words in text for text in red) == 1, (words, red)
+    assert len(red) == 4
+    yellow = [line.text for line in found.lines if line.level == "yellow"]
+    assert "6 trials in 6 recordings; what is named as wrong is not counted" in yellow
+    assert "of 1 of 6 recordings it cannot be read" in yellow
+
+
+def test_a_check_counts_the_classes_of_every_label_column(corpus):
+    path, _ = corpus
+    write(path, feeling=["happy", "hapy", *["sad"] * 6], rating=[str(k / 7) for k in range(8)])
+    found = check_source(Manifest(path), "manifest", SOURCES["manifest"])
+    green = [line.text for line in found.lines if line.topic == "labels"]
+    assert "feeling: happy 1 (12.5%), hapy 1 (12.5%), sad 6 (75.0%)" in green
+    assert found.labels["feeling"]["balance"] == {"classes": {"happy": 1, "hapy": 1, "sad": 6}}
+
+
+def test_time_stamps_in_milliseconds_are_called_so(tmp_path, write_signals, words):
+    write_signals(tmp_path / "a.csv", noise(), SFREQ, LABELS)
+    table = pd.read_csv(tmp_path / "a.csv")
+    table.insert(0, "time", (np.arange(len(table)) * 1000 / SFREQ).round())
+    table.to_csv(tmp_path / "a.csv", index=False)
+    path = write(tmp_path / "m.csv", "path,subject,sfreq,unit", "a.csv,anna,128,uV")
+    refuse(words, path, "look like milliseconds", "seconds")
+
+
+def test_a_folder_in_the_place_of_a_manifest_is_called_one(corpus, words):
+    path, _ = corpus
+    refuse(words, path.parent, "is a folder", "manifest.csv")
+
+
+def test_the_study_of_the_page_on_signals_of_the_body_runs(tmp_path):
+    page = Path(__file__).parents[2] / "docs/own-recordings.md"
+    text = page.read_text().split("## Pulse, skin and other tables")[1].split("\n## ")[0]
+    (study,) = re.findall(r"^```yaml\n(.*?)^```", text, re.S | re.M)
+    (tmp_path / "study.yaml").write_text(study)
+    rng, rows = np.random.default_rng(0), ["path,subject,trial,modality,sfreq,unit,label"]
+    for s, feeling, k in ((s, f, k) for s in "12" for f in ("calm", "tense") for k in "12"):
+        for modality, rate, unit in (("bvp", 64, "none"), ("eda", 4, "uS")):
+            time = np.arange(60 * rate) / rate
+            values = np.sin(2 * np.pi * (1.0 + (feeling == "tense") / 3) * time) + rng.normal(3, 0.02, len(time))
+            name = f"s{s}_{feeling}_{k}_{modality.upper()}.csv"
+            pd.DataFrame({"time": time, modality.upper(): values}).to_csv(tmp_path / name, index=False)
+            rows.append(f"{name},s{s},{feeling}-{k},{modality},{rate},{unit},{feeling}")
+    write(tmp_path / "manifest.csv", *rows)
+    plan = load_study(tmp_path / "study.yaml", "tiny")
+    samples = make_samples(plan)
+    assert set(samples.meta["subject"]) == {"s1", "s2"}
+    assert not run_study(plan, tmp_path / "run").failed
+
+
+def test_the_catalogue_speaks_of_own_recordings_in_words_for_reports():
+    row = SOURCES["manifest"]
+    assert "`" not in row.summary + row.citation
+    assert "thymos init" not in row.summary

@@ -98,3 +98,11 @@ def test_what_cannot_be_read_is_said_with_the_file_and_no_line(table, tmp_path, 
     (tmp_path / "d.edf").write_bytes(b"0" * 100)
     with pytest.raises(DataError, match="EDF"):
         read(tmp_path / "d.edf")
+
+
+def test_a_folder_is_refused_with_the_files_that_lie_in_it(tmp_path, words):
+    for modality, ending in (("eeg", ".bdf"), ("speech", ".flac")):
+        (tmp_path / f"a{ending}").write_bytes(b"")
+        with pytest.raises(DataError) as error:
+            list(own_files(tmp_path, modality))
+        words(error.value, "is a folder", f"{tmp_path}/*{ending}")

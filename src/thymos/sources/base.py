@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ import pandas as pd
 from thymos.base.cache import Cache
 from thymos.base.catalogue import Row
 from thymos.base.code import code_of
-from thymos.base.errors import InputError, SourceNotFoundError
+from thymos.base.errors import InputError, SourceNotFoundError, ThymosError
 from thymos.base.labels import Label
 from thymos.base.recording import Recording
 from thymos.base.samples import Samples
@@ -283,6 +283,14 @@ class Source(ABC):
     def table(self) -> pd.DataFrame:
         """Return the metadata of every recording, one row each; signals that lie in files of their own stay unread."""
         return pd.DataFrame([recording.meta for recording in self.recordings()])
+
+    def sound(self) -> tuple[Source, Sequence[ThymosError]]:
+        """Return what can be read of this source, for readers that would stop at the first fault, and all faults."""
+        return self, []
+
+    def label_columns(self) -> list[str]:
+        """Return the columns that hold labels which the catalogue cannot know."""
+        return []
 
     def left_out(self) -> dict[str, str]:
         """Return the subjects that are there and not read, and why."""

@@ -470,8 +470,8 @@ SOURCES = Catalogue(
         ),
         "manifest": SourceRow(
             "thymos.sources.manifest:Manifest",
-            "your own recordings, listed in a csv file; `thymos init FOLDER` writes a first version",
-            citation="your own recordings",
+            "own recordings, listed in a manifest (a csv file)",
+            citation="own recordings; nothing is published with them",
             licence="your own",
             obtain="list your EDF, BDF, FIF, BrainVision, EEGLAB or csv files in a manifest: thymos init FOLDER",
             modalities=("eeg",),

@@ -6,8 +6,9 @@ Every recording is read once. A file that cannot be read costs a red line, and t
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import combinations
@@ -45,6 +46,8 @@ _FAINT = 0.002  # SD of sound below which nothing can be heard
 _SAME = 0.9  # share of a subject's recordings that another one has too
 _VECTOR = 40  # stimuli whose labels are listed
 _ERRORS = 25  # red lines of one kind before the rest is counted only
+_CLASSES = 12  # different values of a user's own label that are counted one by one
+_LINE = re.compile(r", line \d+")
 
 _some = partial(some, most=8)  # places named in one line
 
@@ -155,6 +158,7 @@ def check_source(
     check = Check(name)
     try:
         subjects = source.subjects()
+        reader, faults = source.sound()
     except MissingExtraError:
         raise
     except ThymosError as error:
@@ -162,19 +166,22 @@ def check_source(
         return check
     seen: dict[str, _Seen] = defaultdict(_Seen)
     metas: list[dict[str, Any]] = []
-    errors: list[ThymosError] = []
+    errors: list[ThymosError] = list(faults)
+    short = bool(faults)  # whether recordings are missing from what is counted
     for subject in subjects:
         progress(f"{name}: subject {subject}")
-        for item in _guarded(source.recordings([subject])):
+        for item in _guarded(reader.recordings([subject])):
             if isinstance(item, ThymosError):
                 errors.append(item)
+                short = True
                 continue
             metas.append(dict(item.meta))
             errors += _look(item, len(metas) - 1, seen)
-    for found in errors[:_ERRORS]:
-        check.add("red", "files", _words(found), found.do)
-    if len(errors) > _ERRORS:
-        check.add("red", "files", f"and {len(errors) - _ERRORS} more files or recordings that cannot be read")
+    told = _once(errors)
+    for text, do in told[:_ERRORS]:
+        check.add("red", "files", text, do)
+    if len(told) > _ERRORS:
+        check.add("red", "files", f"and {len(told) - _ERRORS} more files or recordings that cannot be read")
     if not metas:
         if not errors:
             check.add("red", "files", "no recording was found")
@@ -182,10 +189,11 @@ def check_source(
     meta = pd.DataFrame(metas)
     if is_simulated(source):
         check.add("yellow", "simulated", "these data were simulated; nothing measured on them is about people")
-    _inventory(check, source, row, meta, subjects)
+    _inventory(check, source, row, meta, subjects, short)
     read = {modality: record for modality, record in seen.items() if record.recordings}
     _signals(check, meta, read)
     _labels(check, row, meta)
+    _own_labels(check, source.label_columns(), meta)
     _duplicates(check, meta, read)
     if not errors:  # a check of the reader's own reads the files again and would stop at the first bad one
         try:
@@ -318,14 +326,19 @@ def _amplitudes(record: _Seen, signal: Signal, meta: Mapping[str, Any], modality
         record.clipped.append(f"{trial} {signal.ch_names[k]}")
 
 
-def _inventory(check: Check, source: Source, row: SourceRow, meta: pd.DataFrame, subjects: list[str]) -> None:
+def _inventory(
+    check: Check, source: Source, row: SourceRow, meta: pd.DataFrame, subjects: list[str], short: bool
+) -> None:
+    """Count what is there; `short` says that some of it could not be read."""
+    files = len(meta[["subject", "session", "recording"]].drop_duplicates()) if "recording" in meta else len(meta)
     check.counts = {
         "subjects": meta["subject"].nunique(),
         "sessions": len(meta[["subject", "session"]].drop_duplicates()),
         "trials": meta["trial"].nunique(),
         "stimuli": meta["stimulus"].nunique(),
-        "recordings": len(meta),
+        "recordings": files,
     }
+    level, rest = ("yellow", "; what is named as wrong is not counted") if short else ("green", "")
     left_out = source.left_out()
     for name, reason in left_out.items():
         check.add("yellow", "subjects", f"{name} is here and left out: {reason}")
@@ -340,14 +353,23 @@ def _inventory(check: Check, source: Source, row: SourceRow, meta: pd.DataFrame,
     elif row.subjects:
         check.add("green", "subjects", f"all {len(row.subjects)} subjects of the full release")
     else:
-        check.add("green", "subjects", f"{check.counts['subjects']} subjects: {_some(subjects)}")
+        check.add(level, "subjects", f"{check.counts['subjects']} subjects: {_some(meta['subject'].unique())}{rest}")
+    if list(subjects) == ["unknown"] and getattr(source, "subject_pattern", "") is None:
+        check.add(
+            "yellow",
+            "subjects",
+            "people cannot be told apart: all recordings are of one subject 'unknown'",
+            "say where a file name has the person, as in --set 'subject_pattern=^(?P<subject>[a-z]+)_' for anna_1.png, "
+            "and the same in the study's source",
+        )
     n, expected = check.counts["trials"], row.trials if not missing else 0
     stimuli = f" of {check.counts['stimuli']} stimuli" if check.counts["stimuli"] > 1 else ""
-    words = f"{n} trials{stimuli} in {len(meta)} recordings"
+    stretches = f"{len(meta)} stretches of " if files < len(meta) else ""
+    words = f"{n} trials{stimuli} in {stretches}{files} recordings{rest}"
     if expected and n != expected:
         check.add("yellow", "trials", f"{words}; the full release has {expected} trials")
     else:
-        check.add("green", "trials", words + (", as many as the full release" if expected else ""))
+        check.add(level, "trials", words + (", as many as the full release" if expected else ""))
     if "part" in meta:
         parts = meta.drop_duplicates("trial")["part"].value_counts()
         check.add("green", "trials", "parts: " + ", ".join(f"{part} {n}" for part, n in parts.items()))
@@ -461,6 +483,26 @@ def _labels(check: Check, row: SourceRow, meta: pd.DataFrame) -> None:
             check.add("yellow", "labels", f"{n_missing} of {len(trials)} trials have no {label.column}")
 
 
+def _own_labels(check: Check, columns: Sequence[str], meta: pd.DataFrame) -> None:
+    """Count the trials of each class of labels that a user has named."""
+    trials = meta.drop_duplicates("trial")
+    for column in columns:
+        values = trials[column].dropna()
+        counts = {str(k): int(n) for k, n in values.value_counts().sort_index().items()}
+        missing = len(trials) - len(values)
+        check.labels[column] = {"kind": "own", "missing": missing, "balance": {"classes": counts}}
+        if len(counts) <= _CLASSES:
+            shown = ", ".join(f"{name} {n} ({n / len(values):.1%})" for name, n in counts.items())
+            check.add("green" if len(counts) > 1 else "yellow", "labels", f"{column}: {shown}")
+        elif pd.api.types.is_numeric_dtype(values):
+            text = f"{column}: {len(counts)} different numbers, {values.min():g} to {values.max():g}"
+            check.add("green", "labels", text)
+        else:
+            check.add("green", "labels", f"{column}: {len(counts)} different words, such as {some(counts, 3)}")
+        if missing:
+            check.add("yellow", "labels", f"{missing} of {len(trials)} trials have no {column}")
+
+
 def _label_vector(check: Check, label: Label, trials: pd.DataFrame) -> None:
     """Say which label each stimulus has; it must have one."""
     told = trials[trials[label.column].notna() & (trials[label.column] != "")]
@@ -517,6 +559,19 @@ def _twins(meta: pd.DataFrame, groups: Iterable[tuple[int, ...]]) -> list[str]:
             shared[pair] += 1
     size = Counter(subject)
     return [f"{a} and {b}" for (a, b), n in shared.items() if n >= max(2, _SAME * min(size[a], size[b]))]
+
+
+def _once(errors: Iterable[ThymosError]) -> list[tuple[str, str]]:
+    """Return each fault once, in words with what to do: the same one on other lines of a table is counted."""
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for error in errors:
+        text = _words(error)
+        alike[_LINE.sub("", text), error.do].append(text)
+    further = [len(set(texts)) - 1 for texts in alike.values()]
+    return [
+        (texts[0] + (f" (and the same on {n} further lines)" if n else ""), do)
+        for ((_, do), texts), n in zip(alike.items(), further, strict=True)
+    ]
 
 
 def _words(error: ThymosError) -> str:

@@ -14,6 +14,8 @@ import pandas as pd
 from thymos.base.bands import BANDS
 from thymos.base.errors import DataError, InputError
 from thymos.base.folders import check_above, whole_file
+from thymos.sources.base import some
+from thymos.sources.manifest_rows import read_rows
 from thymos.sources.signal_files import FORMATS, TABLES, Event, Header, read_header
 
 __all__ = ["Outcome", "find_signals", "guess_names", "start_study"]
@@ -21,9 +23,12 @@ __all__ = ["Outcome", "find_signals", "guess_names", "start_study"]
 _MANIFEST, _STUDY = "manifest.csv", "study.yaml"
 _RATE = 128.0  # Hz; the highest band in use ends at 45 Hz
 _WINDOWS, _SHORT = (1.0, 2.0), 10.0  # seconds; trials below 10 s get the shorter windows
+_SLOWEST = 2.0  # Hz; no EEG is recorded at a lower rate
 _FEWEST_ELECTRODES = 2  # a table with fewer is no recording
 _MOST_CLASSES = 10
 _NAMED = 5
+_EVENT = 1.5  # samples; a mark that is not longer has no duration (BrainVision gives all of them one sample)
+_ENDS = re.compile(r"[_-](raw|eeg|ieeg|meg|epo|ave|tsss|sss)$", re.IGNORECASE)  # of names, as MNE wants them
 _BIDS = re.compile(r"(?:^|[_/])(sub|ses|task|acq|run)-([A-Za-z0-9]+)")
 _NO_LABEL = re.compile(r"^(bad|edge|boundary|new segment|n/a$|$)", re.IGNORECASE)
 
@@ -52,11 +57,14 @@ class Outcome:
         The two files.
     guessed : tuple of str
         What was guessed, and what could not be, in words.
+    kept : bool
+        Whether the manifest was there before.
     """
 
     manifest: Path
     study: Path
     guessed: tuple[str, ...]
+    kept: bool = False
 
 
 @dataclass
@@ -73,34 +81,64 @@ def start_study(folder: str | Path) -> Outcome:
     Parameters
     ----------
     folder : path
-        Walked with all its subfolders.
+        Walked with all its subfolders. If it holds a ``manifest.csv``, the study is written for that.
 
     Raises
     ------
     InputError
-        If there is no such folder, it cannot be written to, or one of the two files is there already.
+        If there is no such folder, it cannot be written to, or the study is there already.
     DataError
-        If the folder holds no recording that can be read.
+        If the folder holds no recording that can be read, or its manifest is wrong.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.", fits="a folder with recordings")
-    for name in (_MANIFEST, _STUDY):
-        if (folder / name).exists():
-            raise InputError(
-                f"{folder / name} already exists, and is not overwritten.",
-                fits=f"a folder without {_MANIFEST} and {_STUDY}",
-                do="edit that file, or rename it and run thymos init again",
-            )
+    if (folder / _STUDY).exists():
+        raise InputError(
+            f"{folder / _STUDY} already exists, and is not overwritten.",
+            fits=f"a folder without {_STUDY}",
+            do="edit that file, or rename it and run thymos init again",
+        )
     check_above(folder / _MANIFEST)
+    if (folder / _MANIFEST).exists():
+        return _study_alone(folder)
     headers, words = find_signals(folder)
     names = guess_names([header.path.relative_to(folder) for header in headers])
     table, more = _rows(folder, headers, names)
-    study, remarks = _study(folder, headers, table)
+    study, remarks = _study(folder, [h for h in headers if not h.table or h.stamps is not None], table)
     with whole_file(folder / _MANIFEST) as manifest, whole_file(folder / _STUDY) as plan:
         table.to_csv(manifest, index=False)
         plan.write_text(study, encoding="utf-8")
     return Outcome(folder / _MANIFEST, folder / _STUDY, (*words, *names.words, *more, *remarks))
+
+
+def _study_alone(folder: Path) -> Outcome:
+    """Write the study of a manifest that is there."""
+    path = folder / _MANIFEST
+    rows = read_rows(path, None)
+    values = {column: [row.labels[column] for row in rows] for column in rows[0].labels}
+    classes = [column for column, own in values.items() if 1 < len(set(own)) <= _MOST_CLASSES]
+    rows = [row for row in rows if row.modality == "eeg"]
+    if not rows or not values:
+        raise InputError(
+            f"{path} lists no EEG." if values else f"{path} has no column with labels.",
+            fits="rows of EEG, and a column with the label to predict",
+            do="correct the manifest, or write the study yourself: docs/own-recordings.md shows one of other signals",
+        )
+    target = "label" if "label" in values else next(iter([*classes, *values]))
+    label = pd.Series([row.labels[target] for row in rows])
+    rule = ""
+    if target not in classes and pd.api.types.is_numeric_dtype(label):
+        label, rule = (label > label.median()).map({True: "high", False: "low"}), ", above: median"
+    table = pd.DataFrame(
+        [{"path": str(r.path), **{c: getattr(r, c) for c in ("subject", "session", "trial", "duration")}} for r in rows]
+    ).assign(label=label.astype(str))
+    headers = [read_header(file, sfreq) for file, sfreq in dict.fromkeys((row.path, row.sfreq) for row in rows)]
+    study, remarks = _study(folder, headers, table, target, rule)
+    with whole_file(folder / _STUDY) as plan:
+        plan.write_text(study, encoding="utf-8")
+    words = f"{path} was there and is kept as it is; the study predicts its column {target}{rule}"
+    return Outcome(path, folder / _STUDY, (words, *remarks), kept=True)
 
 
 def find_signals(folder: Path) -> tuple[list[Header], list[str]]:
@@ -113,6 +151,7 @@ def find_signals(folder: Path) -> tuple[list[Header], list[str]]:
     """
     headers: list[Header] = []
     words: list[str] = []
+    passed: list[str] = []  # tables without electrodes
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in FORMATS and p.is_file()):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
@@ -125,11 +164,18 @@ def find_signals(folder: Path) -> tuple[list[Header], list[str]]:
             header = _table_without_rate(path)
         if header is not None and (not header.table or len(header.of_kind("eeg")) >= _FEWEST_ELECTRODES):
             headers.append(header)
+        elif not path.stem.endswith("_events"):
+            passed.append(path.relative_to(folder).as_posix())
+    if passed:
+        words.append(f"tables that are no EEG, not used: {some(passed)}; labels in them belong into the manifest")
     if not headers:
         raise DataError(
-            f"{folder} holds no recording that can be read" + (f"; {words[0]}" if words else "."),
+            f"{folder} holds no recording that can be read" + (f"; {words[0]}." if words else "."),
             fits=f"files with the endings {', '.join(FORMATS)}; tables with names of electrodes in their first line",
-            do="point at the folder with the recordings, or export them as EDF",
+            do="write a manifest yourself: one row for each table, with path, subject, trial, modality (such as bvp), "
+            "sfreq, unit and the labels, as docs/own-recordings.md shows"
+            if passed
+            else "point at the folder with the recordings, or export them as EDF",
         )
     whole_of = {part.resolve(): header.path for header in headers for part in header.parts[1:]}
     parts = [header.path for header in headers if header.path.resolve() in whole_of]
@@ -154,13 +200,14 @@ def guess_names(paths: Sequence[Path]) -> _Names:
         With ``columns`` (``subject``, ``session``, ``trial``, ``label`` to one text per file, empty where nothing was
         found) and ``words``.
     """
+    given, paths = paths, [path.with_name(_ENDS.sub("", path.stem) + path.suffix) for path in paths]
     entities = [dict(_BIDS.findall(path.with_suffix("").as_posix())) for path in paths]
     names = _bids(entities) if all("sub" in e for e in entities) else _tokens(paths)
     columns = names.columns
     if len(set(zip(columns["subject"], columns["session"], columns["trial"], strict=True))) < len(paths):
         joined = ["-".join(p for p in pair if p) for pair in zip(columns["label"], columns["trial"], strict=True)]
         if len(set(zip(columns["subject"], columns["session"], joined, strict=True))) < len(paths):
-            joined = ["-".join(path.with_suffix("").parts) for path in paths]
+            joined = ["-".join(path.with_suffix("").parts) for path in given]
         columns["trial"] = joined
     for column in ("subject", "session", "label"):
         values = sorted(set(columns[column]) - {""})
@@ -272,9 +319,14 @@ def _rows(folder: Path, headers: list[Header], names: _Names) -> tuple[pd.DataFr
         own = {column: values[k] for column, values in names.columns.items()}
         row = {"path": header.path.relative_to(folder).as_posix(), **own}
         if header.table:
-            row |= {"sfreq": "" if header.stamps is None else f"{header.rates[0]:g}", "unit": "uV"}
+            rate = header.rates[0]
+            if header.stamps is not None and rate < _SLOWEST:
+                words.append(f"{row['path']}: the time stamps look like milliseconds; Thymos takes them as seconds")
+                rate *= 1000  # so that the check says so too
+            row |= {"sfreq": "" if header.stamps is None else f"{rate:g}", "unit": "uV"}
         events, source = _events(header)
-        useful = [e for e in events if e.duration > 0 and not _NO_LABEL.match(e.text)]
+        shortest = _EVENT / max(header.rates, default=_RATE)
+        useful = [e for e in events if e.duration > shortest and not _NO_LABEL.match(e.text)]
         idle += bool(events) and not useful
         for number, event in enumerate(useful, 1):
             trial = f"{own['trial']}-{number:02d}"
@@ -287,10 +339,14 @@ def _rows(folder: Path, headers: list[Header], names: _Names) -> tuple[pd.DataFr
         if count:
             words.append(f"label: {count} stretches with onset and duration from {source}")
     if idle:
-        words.append(f"{idle} files mark events without a duration, which give no stretches; each is one row")
+        words.append(
+            f"{idle} files mark events without a duration, which give no stretches; each is one row. To use them, "
+            "write a table NAME_events.tsv beside the file NAME, with the columns onset, duration (in seconds) and "
+            "trial_type, or rows with onset and duration into the manifest"
+        )
     table = pd.DataFrame(rows).fillna("")
     if not table["subject"].ne("").any() and sources.total():
-        table["subject"] = [Path(path).stem for path in table["path"]]
+        table["subject"] = [_ENDS.sub("", Path(path).stem) for path in table["path"]]
         words.append("subject: each file is taken as one subject, because it holds several trials")
     empty = int(table["label"].eq("").sum())
     if empty:
@@ -323,9 +379,10 @@ def _events(header: Header) -> tuple[list[Event], str]:
     return [Event(float(a), float(b), str(text)) for a, b, text in rows], "the tables *_events.tsv"
 
 
-def _study(folder: Path, headers: list[Header], table: pd.DataFrame) -> tuple[str, list[str]]:
-    """Return the text of a study and what it leaves out, in words."""
-    known = [h for h in headers if not h.table or h.stamps is not None]
+def _study(
+    folder: Path, known: list[Header], table: pd.DataFrame, target: str = "label", rule: str = ""
+) -> tuple[str, list[str]]:
+    """Return the text of a study and what it leaves out, in words; `known` are the files that say their rate."""
     rates = {h.rates[k] for h in known for k in h.of_kind("eeg") or h.of_kind("other")} or {_RATE}
     rate = min(*rates, _RATE)
     process = "process: []  # the rate is used as it is"
@@ -334,8 +391,8 @@ def _study(folder: Path, headers: list[Header], table: pd.DataFrame) -> tuple[st
             f"process:  # the files have {', '.join(f'{r:g}' for r in sorted(rates))} Hz\n"
             f"  - resample: {{to: {rate:g}}}  # Hz, with an anti-aliasing filter"
         )
-    lengths = {h.path.relative_to(folder).as_posix(): h.seconds for h in known}
-    whole = table["path"].map(lengths)
+    lengths = {h.path: h.seconds for h in known}
+    whole = table["path"].map(lambda path: lengths.get(folder / path)).astype(float)
     stretches = pd.to_numeric(table["duration"]).fillna(whole) if "duration" in table else whole
     seconds = _WINDOWS[bool((stretches.dropna() >= _SHORT).all())]
     bands = {name: list(edges) for name, edges in BANDS["deap"].items() if edges[1] <= rate / 2}
@@ -351,6 +408,7 @@ def _study(folder: Path, headers: list[Header], table: pd.DataFrame) -> tuple[st
         process=process,
         seconds=seconds,
         long=3 * seconds,
+        target=(target if target.isidentifier() else json.dumps(target, ensure_ascii=False)) + rule,
         labels=labels,
         protocols=lines,
         control="{parameters: {within: subject}, twin_of: trial}" if first == "trial" else "{twin_of: loso}",
@@ -396,7 +454,7 @@ source:
     # labels: {{label: [calm, tense]}}  # the allowed values; anything else is an error
 {process}
 windows: {{seconds: {seconds}}}  # cut inside each stretch of the manifest, never across its ends
-target: {{label: label}}{labels}
+target: {{label: {target}}}{labels}
 # for a rating, such as 1 to 9, split at a threshold: target: {{label: valence, above: 5}}
 protocols:  # who is trained on and who is tested
 {protocols}

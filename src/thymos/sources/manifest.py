@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ import pandas as pd
 
 from thymos.base.catalogue import near
 from thymos.base.errors import DataError, InputError
-from thymos.base.recording import Recording, Signal
+from thymos.base.recording import Lazy, Recording, Signal
 from thymos.signals.montage import common_channels, interpolate_channels, standard_name
 from thymos.sources.base import Note, Source, some
 from thymos.sources.manifest_rows import Row, full_name, read_rows
@@ -100,6 +100,7 @@ class Manifest(Source):
         self.interpolate = bool(interpolate)
         self.labels = labels if labels is None or isinstance(labels, Mapping) else dict.fromkeys(labels)
         self.unit = unit
+        self._late = False  # whether signals are read when they are asked for, so that a bad one spares the next
         if isinstance(channels, str) and channels not in {"common", "all"}:
             raise InputError(
                 f"channels={channels!r} came.{near(channels, ['common', 'all'])}",
@@ -143,7 +144,26 @@ class Manifest(Source):
         readers: dict[tuple, Any] = {}
         for stretches in recordings:
             if chosen is None or stretches[0].row.subject in chosen:
-                yield self._read(stretches, readers)
+                recording = self._read(stretches, readers)
+                if not self._late:
+                    list(recording.signals.values())
+                yield recording
+
+    def sound(self) -> tuple[Manifest, list[DataError]]:
+        """Return the manifest without the trials that have a fault, and all faults of files and stretches."""
+        stretches, faults = self._found
+        whole = {s.row.line for s in stretches}
+        lost = {full_name(row) for row in self._rows if row.line not in whole}
+        made = Manifest(self.path, self.channels, self.interpolate, self.labels, self.unit)
+        made._late = True
+        # a trial that lacks one of its signals would be a fault of its own
+        made.__dict__["_rows"] = [row for row in self._rows if full_name(row) not in lost]
+        made.__dict__["_found"] = [s for s in stretches if full_name(s.row) not in lost], []
+        return made, faults
+
+    def label_columns(self) -> list[str]:
+        """Return the columns that hold labels."""
+        return list(self._rows[0].labels if self.labels is None else self.labels)
 
     def content(self) -> list[Path]:
         """Return the manifest, its files, and the files that these are read together with."""
@@ -159,6 +179,7 @@ class Manifest(Source):
         readers: dict[tuple, Any] = {}
         for stretches in self._recordings:
             recording = self._read(stretches, readers, found)
+            list(recording.signals.values())  # all are read, for the faults that only their samples show
             for text in _amplitude_notes(recording):
                 found[text].append(recording.meta["trial"])
             if recording.meta.get("interpolated"):
@@ -173,22 +194,39 @@ class Manifest(Source):
     @cached_property
     def _recordings(self) -> list[list[_Stretch]]:
         """Return the stretches of each recording, checked against each other and their files' headers."""
+        stretches, faults = self._found
+        if faults:
+            raise faults[0]
+        return _grouped(self.path, stretches)
+
+    @cached_property
+    def _found(self) -> tuple[list[_Stretch], list[DataError]]:
+        """Return the rows that fit their files' headers and each other, and the faults of the rest."""
+        faults = []
         missing = list(dict.fromkeys(row.path for row in self._rows if not row.path.is_file()))
         if missing:
-            raise DataError(
-                f"{len(missing)} of the files that {self.path} lists cannot be found: {some(map(str, missing))}.",
-                fits=f"paths relative to {self.path.parent.resolve()}, or absolute ones",
-                do="correct the column path, or copy the files there",
+            faults.append(
+                DataError(
+                    f"{len(missing)} of the files that {self.path} lists cannot be found: {some(map(str, missing))}.",
+                    fits=f"paths relative to {self.path.parent.resolve()}, or absolute ones",
+                    do="correct the column path, or copy the files there",
+                )
             )
-        headers: dict[tuple, Header] = {}
+        headers: dict[tuple, Header | None] = {}
         stretches = []
-        for row in self._rows:
+        for row in (row for row in self._rows if row.path not in missing):
             key = row.path, row.sfreq
-            if key not in headers:
-                headers[key] = self._header(row)
-            stretches.append(self._stretch(row, headers[key]))
-        _check_overlaps(self.path, stretches)
-        return _grouped(self.path, stretches)
+            try:
+                if key not in headers:
+                    headers[key] = None  # a file that cannot be read is told once
+                    headers[key] = self._header(row)
+                if header := headers[key]:
+                    stretches.append(self._stretch(row, header))
+            except DataError as error:
+                faults.append(error)
+        overlaps = list(_overlaps(self.path, stretches))
+        double = {line for line, _ in overlaps}
+        return [s for s in stretches if s.row.line not in double], [*faults, *(error for _, error in overlaps)]
 
     @cached_property
     def _electrodes(self) -> list[str]:
@@ -205,14 +243,6 @@ class Manifest(Source):
             for header in files.values():
                 there[header.path] |= {label: k for k, label in enumerate(header.labels) if label in wanted}
         else:
-            nothing = [path for path, names in there.items() if not names]
-            if nothing:
-                raise DataError(
-                    f"{nothing[0]} has no channel with the name of an electrode; it has "
-                    f"{', '.join(files[nothing[0]].labels[:8]) or 'none'}.",
-                    fits="names of the 10-05 system, such as Fp1 or EEG Cz-REF",
-                    do="list the channels to use in `channels`, or give the row its modality",
-                )
             wanted = common_channels(list(names) for names in there.values())
             if not wanted and self.channels == "common":
                 raise DataError(
@@ -253,6 +283,13 @@ class Manifest(Source):
                 f"{where}: the unit {row.unit!r} is given for {row.path.name}, which says its unit itself.",
                 fits="an empty cell",
                 do="leave the unit empty for all files but tables",
+            )
+        if row.modality == "eeg" and not _electrodes(header) and isinstance(self.channels, str):
+            raise DataError(
+                f"{row.path} has no channel with the name of an electrode; it has "
+                f"{', '.join(header.labels[:8]) or 'none'}.",
+                fits="names of the 10-05 system, such as Fp1 or EEG Cz-REF",
+                do="list the channels to use in `channels`, or give the row its modality",
             )
         return header
 
@@ -296,47 +333,58 @@ class Manifest(Source):
     def _read(
         self, stretches: list[_Stretch], readers: dict[tuple, Any], found: dict[str, list[str]] | None = None
     ) -> Recording:
-        """Read one recording; `readers` holds the open files of the one before, which often are the same."""
-        first, signals, meta = stretches[0].row, {}, {}
+        """Return one recording; `readers` holds the open files of the one before, which often are the same."""
+        first, meta = stretches[0].row, {}
         keys = {(s.header.path, s.row.modality) for s in stretches}
-        for key in set(readers) - keys:
-            del readers[key]
-        for stretch in stretches:
-            key = stretch.header.path, stretch.row.modality
-            if key not in readers:
-                readers[key] = self._open(stretch, found)
-            names, labels, units, read = readers[key]
-            data = read(stretch.start, stretch.stop)
-            _check_finite(stretch, labels, data)
-            facts = [UNITS[unit] for unit in units]
-            data = data * np.array([[f[1]] for f in facts]) + np.array([[f[2]] for f in facts])
-            if stretch.row.modality == "eeg" and names != self._electrodes:
-                meta["interpolated"] = ",".join(name for name in self._electrodes if name not in names)
-                data = interpolate_channels(data, names, self._electrodes, stretch.sfreq)
-                names = self._electrodes
-            signals[stretch.row.modality] = Signal(
-                np.ascontiguousarray(data, dtype=np.float32), stretch.sfreq, tuple(names), facts[0][0], first.onset
-            )
+        signals = {s.row.modality: partial(self._signal, s, first.onset, keys, readers, found) for s in stretches}
         ids = {"source": "manifest", "subject": first.subject, "session": first.session}
         more = {"trial": full_name(first), "stimulus": first.stimulus, "recording": first.recording}
         if self.interpolate:
-            meta.setdefault("interpolated", "")
-        return Recording(signals, {**ids, **more, **first.labels, **meta})
+            there = [set(self._channels(s)[0]) for s in stretches if s.row.modality == "eeg"]
+            meta["interpolated"] = ",".join(name for names in there for name in self._electrodes if name not in names)
+        return Recording(Lazy(signals), {**ids, **more, **first.labels, **meta})
+
+    def _signal(
+        self,
+        stretch: _Stretch,
+        onset: float,
+        keys: set[tuple],
+        readers: dict[tuple, Any],
+        found: dict[str, list[str]] | None,
+    ) -> Signal:
+        """Read one signal of a recording, whose files are `keys`."""
+        for key in set(readers) - keys:
+            del readers[key]
+        key = stretch.header.path, stretch.row.modality
+        if key not in readers:
+            readers[key] = self._open(stretch, found)
+        names, labels, units, read = readers[key]
+        data = read(stretch.start, stretch.stop)
+        _check_finite(stretch, labels, data)
+        facts = [UNITS[unit] for unit in units]
+        data = data * np.array([[f[1]] for f in facts]) + np.array([[f[2]] for f in facts])
+        if stretch.row.modality == "eeg" and names != self._electrodes:
+            data = interpolate_channels(data, names, self._electrodes, stretch.sfreq)
+            names = self._electrodes
+        data = np.ascontiguousarray(data, dtype=np.float32)
+        return Signal(data, stretch.sfreq, tuple(names), facts[0][0], onset)
+
+    def _channels(self, stretch: _Stretch) -> tuple[list[str], list[int]]:
+        """Return the names of the channels of a row's modality and their numbers in the file."""
+        header, row = stretch.header, stretch.row
+        if row.modality != "eeg":
+            channels = _of_modality(header, row.modality)
+            return [header.labels[k] for k in channels], channels
+        there = _electrodes(header) | {label: k for k, label in enumerate(header.labels) if label in self._electrodes}
+        whole = all(name in there for name in self._electrodes)
+        names = self._electrodes if whole else [n for n in there if n in self._electrodes or standard_name(n)]
+        return names, [there[name] for name in names]
 
     def _open(self, stretch: _Stretch, found: dict[str, list[str]] | None) -> tuple:
         """Open the channels of one modality: their names, labels in the file, units and how they are read."""
         header, row = stretch.header, stretch.row
         where = self._where(row)
-        if row.modality == "eeg":
-            there = _electrodes(header) | {
-                label: k for k, label in enumerate(header.labels) if label in self._electrodes
-            }
-            whole = all(name in there for name in self._electrodes)
-            names = self._electrodes if whole else [n for n in there if n in self._electrodes or standard_name(n)]
-            channels = [there[name] for name in names]
-        else:
-            channels = _of_modality(header, row.modality)
-            names = [header.labels[k] for k in channels]
+        names, channels = self._channels(stretch)
         if {header.rates[k] for k in channels} != {stretch.sfreq}:
             raise DataError(
                 f"{where}: the channels {', '.join(names)} of {header.path.name} have different rates.",
@@ -441,28 +489,31 @@ def _class_notes(trials: pd.DataFrame, label: str) -> Iterator[str]:
         )
 
 
-def _check_overlaps(path: Path, stretches: list[_Stretch]) -> None:
-    """Refuse rows that hold the same signal."""
+def _overlaps(path: Path, stretches: list[_Stretch]) -> Iterator[tuple[int, DataError]]:
+    """Yield the lines of rows whose signal another one holds too, and what to say of them."""
     order = sorted(stretches, key=lambda s: (str(s.header.path.resolve()), s.row.modality, s.start, s.stop))
     for (file, modality), group in groupby(order, key=lambda s: (s.header.path.resolve(), s.row.modality)):
         longest = None
         for stretch in group:
             if longest is not None and stretch.start < longest.stop:
                 a, b = sorted((longest.row, stretch.row), key=lambda row: row.line)
+                labels = ", with different labels." if a.labels != b.labels else "."
                 if (longest.start, longest.stop) == (stretch.start, stretch.stop):
-                    raise DataError(
+                    error = DataError(
                         f"{path}, lines {a.line} and {b.line}: the same {modality} stretch of {file.name} is listed "
-                        "twice" + (", with different labels." if a.labels != b.labels else "."),
+                        f"twice{labels}",
                         fits="each stretch once",
                         do="take one of the duplicate rows out" + _onset_hint(a, b),
                     )
-                seconds = (min(longest.stop, stretch.stop) - stretch.start) / stretch.sfreq
-                raise DataError(
-                    f"{path}, lines {a.line} and {b.line}: the stretches of {file.name} overlap by {seconds:.2f} s"
-                    + (", with different labels." if a.labels != b.labels else "."),
-                    fits="stretches that share no signal",
-                    do="correct onset and duration" + _onset_hint(a, b),
-                )
+                else:
+                    seconds = (min(longest.stop, stretch.stop) - stretch.start) / stretch.sfreq
+                    error = DataError(
+                        f"{path}, lines {a.line} and {b.line}: the stretches of {file.name} overlap by {seconds:.2f} "
+                        f"s{labels}",
+                        fits="stretches that share no signal",
+                        do="correct onset and duration" + _onset_hint(a, b),
+                    )
+                yield b.line, error
             if longest is None or stretch.stop > longest.stop:
                 longest = stretch
 

@@ -114,6 +114,10 @@ def read_rows(path: Path, labels: Mapping[str, Sequence[Any] | None] | None) -> 
 def _read_csv(path: Path) -> pd.DataFrame:
     """Read the manifest as text, with the line number of each row in the column ``line``."""
     fits = "a csv file with the columns path, subject and labels"
+    if path.is_dir():
+        there = path / "manifest.csv"
+        do = f"name the file {there}" if there.is_file() else f"let `thymos init {path}` write a first {there}"
+        raise DataError(f"{path} is a folder.", fits=fits, do=do)
     try:
         with path.open(encoding="utf-8-sig") as file:
             head = file.readline()

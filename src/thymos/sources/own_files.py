@@ -12,7 +12,8 @@ from thymos.base.errors import DataError
 from thymos.base.recording import Recording
 from thymos.sources.manifest import Manifest
 from thymos.sources.manifest_rows import Row, read_rows
-from thymos.sources.signal_files import TABLES, read_header
+from thymos.sources.own_sounds import SOUNDS
+from thymos.sources.signal_files import FORMATS, TABLES, read_header
 
 __all__ = ["OwnFile", "own_files"]
 
@@ -91,10 +92,12 @@ def own_files(path: str | Path, modality: str = "eeg", channels: Sequence[str] =
     """
     path = Path(path)
     if path.is_dir():
+        known = SOUNDS if modality == "speech" else FORMATS
+        endings = [p.suffix for p in sorted(path.iterdir()) if p.suffix.lower() in known]
         raise DataError(
             f"{path} is a folder.",
             fits="files of signals or sounds, or a manifest that lists some",
-            do=f"name its files, such as {path}/*.wav",
+            do=f"name its files, such as {path}/*{next(iter(endings), known[0])}",
         )
     if not path.is_file():
         raise DataError(f"There is no file {path}.", fits="a signal file, or a manifest that lists some")

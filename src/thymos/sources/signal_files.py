@@ -422,6 +422,8 @@ def _table_header(path: Path, sfreq: float | None) -> Header:
                 fits="increasing stamps in seconds",
             )
         stamps = stamps - stamps[0]
+        if sfreq is not None and len(stamps) > 1:
+            _check_seconds(path, stamps, sfreq)
     if n_times < 2:
         raise DataError(f"{path} has {n_times} rows of values.", fits="a line of channel names and two rows or more")
     if sfreq is None:
@@ -438,6 +440,19 @@ def _table_header(path: Path, sfreq: float | None) -> Header:
     seconds = n_times / sfreq if stamps is None else float(stamps[-1]) + 1 / sfreq
     n = len(labels)
     return Header(path, seconds, labels, kinds, electrodes, (float(sfreq),) * n, ("",) * n, stamps=stamps)
+
+
+def _check_seconds(path: Path, stamps: np.ndarray, sfreq: float) -> None:
+    """Refuse stamps whose steps are a thousand or a million times as long as the rate says."""
+    step = float(np.median(np.diff(stamps)))
+    for factor, unit in ((1e3, "milliseconds"), (1e6, "microseconds")):
+        if 0.5 < step * sfreq / factor < 2:  # whole milliseconds are far from even steps
+            raise DataError(
+                f"{path}: the time stamps look like {unit}: at {sfreq:g} Hz they would be {1 / sfreq:.4g} apart, and "
+                f"are {step:.4g}.",
+                fits="time stamps in seconds",
+                do=f"divide the column by {factor:,.0f}, or take it out: sfreq says the rate",
+            )
 
 
 def _columns(path: Path) -> list[str]:
