@@ -60,11 +60,11 @@ def make_source(study: Study | Side, data: str | Path | None = None) -> Any:
     row = resolve(study.source.name, "source")
     source_class = row.load()
     parameters = dict(study.source.parameters)
-    if getattr(row, "folder", ""):
+    if holder := getattr(row, "folder", ""):
         if "root" in parameters:
             raise InputError(
                 f"root={parameters['root']!r} came for the source {study.source.name!r}.",
-                fits=f"a study that names no place, and a folder that holds {row.folder}/ as --data or THYMOS_DATA",
+                fits=f"a study that names no place, and a folder that holds {holder}/ as --data or THYMOS_DATA",
             )
         parameters["root"] = load_object("thymos.sources.base:locate")(row, data)
     place = getattr(row, "file", "")
