@@ -120,7 +120,7 @@ def test_the_page_says_everything_a_reader_needs(view):
         "Somebody 2024",
         "LSTM on random rows",
         "96.2 %",
-        "can a new recording of a known user be recognised?",
+        "can a new recording be recognised, of a known user where people have several?",
         "lowest validation loss",
     ):
         assert words in text, words
