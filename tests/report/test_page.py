@@ -120,7 +120,7 @@ def test_the_page_says_everything_a_reader_needs(view):
         "Somebody 2024",
         "LSTM on random rows",
         "96.2 %",
-        "can a new recording be recognised, of a known user where people have several?",
+        "can a new recording be recognised (of a known user, if people have several)?",
         "lowest validation loss",
     ):
         assert words in text, words
@@ -219,6 +219,13 @@ def test_letters_that_a_font_lacks_are_left_to_the_browser(recwarn):
     fig.subplots().set_title("\u674e\u96f7")
     assert "\u674e\u96f7" in figures.svg(fig)
     assert not len(recwarn)
+
+
+def test_methods_are_named_once_above_the_panels_of_calibration(view):
+    drawn = figures.calibration(view, ["lstm", "lda"])
+    assert [drawn.count(f"<!-- {view.methods[name]} -->") for name in ("lstm", "lda")] == [1, 1]
+    assert drawn.count("<!-- calibration error -->") == len(view.protocols)
+    assert drawn.count("<!-- confidence of the window's prediction -->") == 1
 
 
 def test_captions_name_what_is_drawn_alone(view, monkeypatch):

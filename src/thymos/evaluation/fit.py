@@ -238,12 +238,17 @@ def _check_rates(estimator: Any, samples: Samples) -> None:
             )
 
 
-def _about_gaps(samples: Samples, error: ValueError) -> Exception:
-    """Return what to say of an error that is due to numbers that are none, or the error itself."""
-    X = samples.X if isinstance(samples.X, np.ndarray) and samples.X.dtype.kind == "f" else np.empty((0, 0))
-    bad = [k for k, sample in enumerate(X) if not np.isfinite(sample).all()]
-    if not bad or not any(word in str(error) for word in ("NaN", "infinity", "finite")):
-        return error
+def _about_gaps(samples: Samples, error: ValueError) -> InputError | None:
+    """Return what to say of an error that is due to numbers that are none; nothing if it is due to others."""
+    X = samples.X
+    if (
+        not any(word in str(error) for word in ("NaN", "infinity", "finite"))
+        or getattr(X, "dtype", np.dtype(int)).kind != "f"
+    ):
+        return None
+    bad = np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))
+    if not len(bad):
+        return None
     return InputError(
         f"{len(bad)} of {len(X)} samples hold values that are no finite numbers; the first is sample {bad[0]}.",
         fits="finite numbers",
@@ -373,7 +378,9 @@ def cross_validate(
             try:
                 result = fit_fold(seeded, samples, fold, classes, list(ParameterGrid(dict(grid))) if grid else ())
             except ValueError as error:
-                raise _about_gaps(samples, error) from error
+                if text := _about_gaps(samples, error):
+                    raise text from error
+                raise
             head = {"protocol": protocol.name, "leaky": protocol.leaky, "fold": fold.name, "seed": seed}
             tables.append(rows_of(result.predictions, classes).assign(**head, **result.facts))
     return pd.concat(tables, ignore_index=True)

@@ -669,7 +669,7 @@ class RecordingSplit(Protocol):
     """Recordings, stratified, every class in the training and the test part."""
 
     name = "recording"
-    question = "can a new recording be recognised, of a known user where people have several?"
+    question = "can a new recording be recognised (of a known user, if people have several)?"
     keys = ("recording",)
 
 

@@ -58,9 +58,9 @@ class PrunedClassifier(WrappedNetwork):
         channels: half of all channels are about a quarter of the weights. The settled masks are within a hundredth of
         it, as far as single channels and the least share of each layer allow.
     multiple : int
-        Channels of a layer are left in multiples of it, where it has fewer than two in half of them at least; 1 for any
-        number. Vector units take 8 or 16 at a time, and what does not fill them is slow: 11 channels of 16 save
-        nothing. A block of a wide layer is several hundredths of all weights, and the share as far from `density`.
+        Channels of a layer are left in multiples of it, in narrow layers of the largest power of two that fits twice;
+        1 for any number. Vector units take 8 or 16 at a time, and what does not fill them is slow. A block of a wide
+        layer is several hundredths of all weights, and the share may be as far from `density`.
     granularity : {'connection', 'channel', 'mixed'}
         ``channel`` and ``mixed`` need ``pip install 'thymos[pruning]'``. The last dense layer keeps its channels.
     dense_epochs : int

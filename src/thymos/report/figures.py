@@ -345,8 +345,9 @@ def calibration(view: RunView, methods: list[str]) -> str:
     columns = [f"p{k}" for k in range(len(view.classes))]
     cards = list(view.protocols.values())
     with mpl.rc_context(STYLE):
-        fig = Figure(figsize=(min(10.5, 3.5 * len(cards)), 3.6), layout="constrained")
+        fig = Figure(figsize=(min(10.5, 3.5 * len(cards)), 4.0), layout="constrained")
         axes = np.atleast_1d(fig.subplots(1, len(cards), sharey=True))
+        named: dict[str, Any] = {}
         for ax, card in zip(axes, cards, strict=True):
             ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
             for method in methods[: len(COLOURS)]:
@@ -356,8 +357,8 @@ def calibration(view: RunView, methods: list[str]) -> str:
                 codes, probabilities = mine["code"].to_numpy(), mine[columns].to_numpy(float)
                 bins = calibration_bins(codes, probabilities)
                 error = expected_calibration_error(codes, probabilities)
-                label = f"{view.methods[method]} ({error:.2f})"
-                ax.plot(
+                label = f"{error:.2f}"
+                (named[view.methods[method]],) = ax.plot(
                     bins["confidence"],
                     bins["accuracy"],
                     marker="o",
@@ -370,9 +371,11 @@ def calibration(view: RunView, methods: list[str]) -> str:
             ax.set_xlim(0.9 / len(view.classes), 1.01)
             ax.set_ylim(0, 1.02)
             if ax.get_legend_handles_labels()[0]:
-                ax.legend(frameon=False, fontsize=7, loc="lower right", title="(calibration error)", title_fontsize=7)
+                ax.legend(frameon=False, fontsize=7, loc="lower right", title="calibration error", title_fontsize=7)
         axes[0].set_ylabel("share that is right")
         fig.supxlabel("confidence of the window's prediction", fontsize=9)
+        ncols = 2 if len(cards) > 1 else 1
+        fig.legend(named.values(), named.keys(), frameon=False, fontsize=8, loc="outside upper center", ncols=ncols)
         return svg(fig)
 
 

@@ -284,7 +284,7 @@ class Source(ABC):
         """Return the metadata of every recording, one row each; signals that lie in files of their own stay unread."""
         return pd.DataFrame([recording.meta for recording in self.recordings()])
 
-    def sound(self) -> tuple[Source, Sequence[ThymosError]]:
+    def without_faults(self) -> tuple[Source, Sequence[ThymosError]]:
         """Return what can be read of this source, for readers that would stop at the first fault, and all faults."""
         return self, []
 

@@ -158,7 +158,7 @@ def check_source(
     check = Check(name)
     try:
         subjects = source.subjects()
-        reader, faults = source.sound()
+        reader, faults = source.without_faults()
     except MissingExtraError:
         raise
     except ThymosError as error:

@@ -149,7 +149,7 @@ class Manifest(Source):
                     list(recording.signals.values())
                 yield recording
 
-    def sound(self) -> tuple[Manifest, list[DataError]]:
+    def without_faults(self) -> tuple[Manifest, list[DataError]]:
         """Return the manifest without the trials that have a fault, and all faults of files and stretches."""
         stretches, faults = self._found
         whole = {s.row.line for s in stretches}

@@ -64,8 +64,8 @@ class Pruner(Callback):
         What shares are shares of. Channels of wide layers have more weights than others, and a layer loses with its own
         channels and with those of the layer before it: half of the channels are a quarter of the weights.
     multiple : int
-        Channels are left in multiples of it: vector units take so many at a time, and what does not fill them takes as
-        long. Where a layer has fewer than two such blocks, of the largest power of two of which there are two. Decided
+        Channels are left in multiples of it: vector units take so many at a time, and what does not fill them is
+        slow. Where a layer has fewer than two such blocks, of the largest power of two of which there are two. Decided
         wherever a method decides for good.
 
     Attributes
