@@ -487,6 +487,6 @@ def test_doctor_names_what_is_there_and_fails_where_nothing_would_work(monkeypat
 
 def test_demo_runs_the_five_systems_small_on_simulated_data(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr("thymos.cli.reproduce", lambda **options: asked.append(options))
+    monkeypatch.setattr("thymos.cli.systems.reproduce", lambda **options: asked.append(options))
     assert thymos("demo", "--out", tmp_path).returncode == 0
     assert asked == [{"simulated": True, "budget": "brief", "out": tmp_path}]
