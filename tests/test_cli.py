@@ -3,8 +3,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from unittest import mock
 
@@ -490,3 +492,50 @@ def test_demo_runs_the_five_systems_small_on_simulated_data(monkeypatch, tmp_pat
     monkeypatch.setattr("thymos.cli.systems.reproduce", lambda **options: asked.append(options))
     assert thymos("demo", "--out", tmp_path).returncode == 0
     assert asked == [{"simulated": True, "budget": "brief", "out": tmp_path}]
+
+
+LONG = """
+name: long
+title: Takes long
+source: {simulated-eeg: {subjects: 1, trials: 8, seconds: 2.0, montage: muse4}}
+windows: {seconds: 1.0}
+target: {label: valence, above: 5.0}
+protocols: {trial: {parameters: {n_splits: 2}}}
+methods:
+  mlp: {steps: [{mlp: {hidden: [4], max_epochs: 1000000, patience: 1000000}}]}
+"""
+
+
+def wait_until(true):
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are those of POSIX")
+def test_a_run_that_a_scheduler_ends_takes_its_workers_along_and_can_be_continued(tmp_path):
+    (tmp_path / "long.yaml").write_text(LONG)
+    said, begun = tmp_path / "said", ".thymos-*/begun/*"
+    command = [sys.executable, "-m", "thymos", "run", tmp_path / "long.yaml", "--out", tmp_path / "run", "--jobs", "2"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with said.open("w") as file:
+        process = subprocess.Popen(command, stderr=file, start_new_session=True, env=env)
+    try:
+        wait_until(lambda: len(list(tmp_path.glob(begun))) == 2)  # fits that will not end
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        wait_until(lambda: not alive(process.pid))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert said.read_text().strip().endswith("the same command continues from there.")
+    assert "Warning" not in said.read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +41,7 @@ def main() -> None:
     """Run the command line; a mistake of the user ends with one message and status 2."""
     from thymos.base.errors import ThymosError
 
+    _end_as_ctrl_c_does()
     try:
         app()
     except ThymosError as error:
@@ -55,3 +58,16 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
     if version:
         print(__version__)
         raise typer.Exit
+
+
+def _end_as_ctrl_c_does() -> None:
+    """Let a scheduler or a closed terminal end a command as Ctrl-C does: its worker processes end with it.
+
+    They would compute on otherwise, for nobody. What they leave to be removed is removed, without a word.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # not every system has all
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    told = os.environ.get("PYTHONWARNINGS", "").split(",")
+    os.environ["PYTHONWARNINGS"] = ",".join(dict.fromkeys([*filter(None, told), "ignore:resource_tracker"]))

@@ -128,8 +128,9 @@ class Engine:
     def _loky(self, work: Callable, calls: Sequence[tuple], samples: Samples) -> Iterator[tuple[int, Any]]:
         from joblib import Parallel, delayed, parallel_config
 
-        # loky replaces a worker that has grown, and loses nothing by it
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+        # loky replaces a worker that has grown, and loses nothing by it; who stops a run knows that it is stopped
+        for said in ("A worker stopped while some jobs", r"\d+ tasks which were still being processed"):
+            warnings.filterwarnings("ignore", message=said, category=UserWarning)
         with _copied(samples, Path(tempfile.gettempdir())) as folder:
             marks = folder / "begun"
             marks.mkdir()
