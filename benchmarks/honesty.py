@@ -30,6 +30,7 @@ from typing import Any
 
 import honesty_cases
 import honesty_fresh
+import honesty_third
 import pandas as pd
 from honesty_cases import KINDS, Case
 from scipy.stats import beta
@@ -40,7 +41,7 @@ from thymos.evaluation.metrics import predictions_table
 from thymos.evaluation.splitters import Protocol
 from thymos.evaluation.statistics import summarise
 
-SETS = {"first": honesty_cases, "fresh": honesty_fresh}
+SETS = {"first": honesty_cases, "fresh": honesty_fresh, "third": honesty_third}
 
 #: What probes are told of a study.
 STUDY = SimpleNamespace(seed=0, budget="quick", metric="balanced_accuracy", level="trial", baseline="majority")

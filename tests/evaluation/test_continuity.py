@@ -1,4 +1,4 @@
-"""Signal that goes by several names is found, and what only looks like it is not."""
+"""Signal that goes by several names, and sequences over borders of trials, are found; what looks like it is not."""
 
 import numpy as np
 import pytest
@@ -88,3 +88,34 @@ def test_tables_and_short_windows_are_not_searched(make_samples, shape):
     joins = Joins(make_samples(subjects=2, trials=4, shape=shape))
     assert not joins.searched
     assert len(joins.shared) == len(joins.followed) == 0
+
+
+def _sequences(samples, steps, group):
+    """Return sequences of rows of a table that end at each row, begun anew in each group."""
+    place = samples.meta.groupby(group).cumcount().to_numpy()
+    rows = np.flatnonzero(place >= steps - 1)
+    return samples[rows].replace(X=samples.X[rows[:, None] + np.arange(1 - steps, 1)])
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("steps", [2, 12])
+def test_sequences_over_borders_of_trials_are_found_in_either_order_of_axes(make_samples, steps, swapped):
+    table = make_samples(subjects=2, trials=12, windows=3, shape=(10,))
+    sequences = _sequences(table, steps, table.meta["subject"].to_numpy())
+    if swapped:
+        sequences = sequences.replace(X=sequences.X.swapaxes(1, 2))
+    findings = _found(sequences)
+    assert {finding.kind for finding in findings} == {"continuation"}
+    assert "sequences were made over borders of trials" in findings[0].text
+    assert sum(finding.count for finding in findings) >= 10
+
+
+def test_sequences_inside_trials_are_not_accused_nor_what_all_have_in_common(make_samples):
+    table = make_samples(subjects=2, trials=12, windows=8, shape=(10,))
+    inside = _sequences(table, 4, table.meta["trial"].to_numpy())
+    assert _found(inside) == []
+    padded = inside.X.copy()
+    padded[::2, -2:] = np.arange(10.0)  # one way to fill up what is too short
+    assert _found(inside.replace(X=padded)) == []
+    codes = np.random.default_rng(0).integers(0, 3, inside.X.shape).astype(np.float32)
+    assert _found(inside.replace(X=codes)) == []

@@ -20,6 +20,7 @@ from thymos.evaluation.splitters import Fold, near_in_time
 __all__ = [
     "SEVERITY",
     "Finding",
+    "array_hashes",
     "audit_fold",
     "check_split",
     "copied_trials",
@@ -59,7 +60,9 @@ SEVERITY = {
 }
 
 _EXAMPLES = 5
-_TELLING = 8
+
+#: Values of which two equal rows must be copies.
+LEAST_VALUES = 8
 
 
 @dataclass(frozen=True)
@@ -338,7 +341,7 @@ def flat_samples(samples: Samples) -> list[Finding]:
 
 def telling(samples: Samples) -> bool:
     """Whether a sample has so many values that two equal ones must be copies."""
-    return sum(int(np.prod(a.shape[1:])) for a in _arrays(samples)) >= _TELLING
+    return sum(int(np.prod(a.shape[1:])) for a in _arrays(samples)) >= LEAST_VALUES
 
 
 def flat(samples: Samples, rows: np.ndarray) -> np.ndarray:
@@ -358,7 +361,7 @@ def row_hashes(samples: Samples) -> np.ndarray:
     """Return a hash of each sample over all modalities, shape (n_samples,)."""
     keys = np.zeros(len(samples), dtype=np.uint64)
     for number, array in enumerate(_arrays(samples)):
-        keys = keys * np.uint64(1_000_003) + _row_hashes(array, number)
+        keys = keys * np.uint64(1_000_003) + array_hashes(array, number)
     return keys
 
 
@@ -366,8 +369,8 @@ def _arrays(samples: Samples) -> list[np.ndarray]:
     return [array for _, array in sorted(samples.X.items())] if isinstance(samples.X, dict) else [samples.X]
 
 
-def _row_hashes(array: np.ndarray, salt: int) -> np.ndarray:
-    """Hash each sample's bytes with random 64-bit weights, block by block."""
+def array_hashes(array: np.ndarray, salt: int = 0) -> np.ndarray:
+    """Return a hash of the bytes of each row, by random 64-bit weights, block by block; another with other salt."""
     result = np.empty(len(array), dtype=np.uint64)
     per_sample = max(1, array[:1].nbytes)
     n_words = -(-per_sample // 4)

@@ -40,6 +40,7 @@ from thymos.evaluation.evidence import (
 )
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, seed_estimator
 from thymos.evaluation.interventions import inner_splits, intervene, small_fold
+from thymos.evaluation.lookalikes import altered_pictures, pictures
 from thymos.evaluation.make import classes_of, make_estimator, make_samples
 from thymos.evaluation.metrics import direction, predictions_of
 from thymos.evaluation.probes import FEW_TREES, PROBES, TREES, Probe, evidence, probe_folds
@@ -248,12 +249,13 @@ def _shapes(samples: Samples) -> Any:
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
     """Search the splits and the samples themselves."""
     near, hashes, joins = Neighbourhood(samples), row_hashes(samples), Joins(samples)
+    altered = altered_pictures(samples)
     doubles = one_person(samples, near)
     for name, parts in folds.items():
         protocol = protocols[name]
         for fold in parts:
             audit.add(audit_fold(samples, fold, protocol.keys, protocol.guard, hashes), name, protocol.leaky, fold.name)
-        for fold, finding in (*near_copies(samples, parts, near), *continued(samples, parts, joins)):
+        for fold, finding in (*near_copies(samples, parts, near, altered), *continued(samples, parts, joins)):
             audit.add([finding], name, protocol.leaky, fold.name)
         audit.add(unattributed(samples.meta, parts), name, protocol.leaky)
         if "subject" in protocol.keys:
@@ -263,6 +265,10 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
         audit.searched.append("signal that goes by several names")
     else:
         audit.skipped.append("signal that goes by several names (these are no windows of signals)")
+    if pictures(samples):
+        audit.searched.append("pictures that are others, moved, mirrored or at another brightness")
+    if not isinstance(samples.X, dict) and samples.X.ndim == 3:
+        audit.searched.append("sequences made over borders of trials")
     if telling(samples):
         audit.searched.append("exact copies across the split")
     else:

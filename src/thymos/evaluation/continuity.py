@@ -1,4 +1,4 @@
-"""Signals that know of each other under different names: stretches they share, and ends that another begins after.
+"""Signals that know of each other under different names: stretches and rows they share, ends that others begin after.
 
 Names of trials are believed nowhere here: a trial that was cut in two, crops that were filed as further trials, a visit
 that goes by two names leave nothing in the metadata, and everything in the samples.
@@ -16,13 +16,14 @@ from scipy.stats import binomtest
 
 from thymos.base.random import generator
 from thymos.base.samples import Samples
-from thymos.evaluation.audit import Finding, describe
+from thymos.evaluation.audit import LEAST_VALUES, Finding, array_hashes, describe
 from thymos.evaluation.splitters import Fold
 
 __all__ = ["Joins", "continued"]
 
 _MOST_ROWS = 20_000
 _REACH = 8  # an anchor is the largest of the 2 * 8 + 1 values around it
+_MOST_STEPS = 64  # of a sequence; what is longer is a signal, and has stretches
 _FREE = 24  # values of a stretch that may differ between two of one shape
 _STEPS = 4096  # of a value of a stretch: rounding of float32 moves one in a thousand across a border
 _COMMON = 10  # windows that hold a stretch, at most
@@ -42,24 +43,26 @@ class Joins:
     Parameters
     ----------
     samples : Samples
-        Windows (n_samples, n_channels, n_times); of other layouts there are no pairs.
+        Windows (n_samples, n_channels, n_times), or sequences of features with two axes in either order; of other
+        layouts there are no pairs.
 
     Attributes
     ----------
     searched : bool
-        Whether these samples are such windows.
+        Whether these samples are such windows, with stretches of signal.
     shared : ndarray of int, shape (n_pairs, 2)
         Rows that share a stretch of signal, whatever the gain and the offset of each.
     followed : ndarray of int, shape (n_pairs, 2)
         Rows of which the second begins where the first ends.
+    parts : ndarray of int, shape (n_pairs, 2)
+        Rows of different trials that hold equal values at different places of a sequence.
     """
 
     def __init__(self, samples: Samples):
-        none = np.empty((0, 2), dtype=int)
-        self.shared = self.followed = none
+        self.shared = self.followed = self.parts = np.empty((0, 2), dtype=int)
         X = samples.X
         self.searched = samples.raw and X.dtype.kind == "f"  # a table of features has no stretches
-        if not self.searched:
+        if isinstance(X, dict) or X.ndim != 3:
             return
         rng = generator(0, "joins")
         rows = np.arange(len(X))
@@ -70,7 +73,12 @@ class Joins:
             pd.factorize(meta[column if column in meta else "trial"].astype(str))[0]
             for column in ("trial", "recording")
         )
-        X = np.asarray(X[rows] if len(rows) < len(X) else X, dtype=np.float32)
+        X = X[rows] if len(rows) < len(X) else X
+        pairs = np.concatenate([_moved(np.moveaxis(X, axis, 1)) for axis in (1, 2)])
+        self.parts = rows[pairs[trial[pairs[:, 0]] != trial[pairs[:, 1]]]]
+        if not self.searched:
+            return
+        X = np.asarray(X, dtype=np.float32)
         spread = X.std(axis=(0, 2))
         X = X[:, spread > 0] / spread[spread > 0, None]
         if not X.shape[1]:
@@ -103,18 +111,27 @@ def continued(samples: Samples, folds: list[Fold], joins: Joins) -> Iterator[tup
     ------
     Fold, Finding
     """
+    other = "a training or validation sample of another trial"
+    several = "one recording goes by several names"
+    names = "name trials and recordings as they were recorded, and split by those names"
     words = {
-        "shared": "hold signal of a training or validation sample of another trial and recording",
-        "followed": "begin or end where a training or validation sample of another trial and recording goes on",
+        "shared": (_LEAST_PAIRS, f"hold signal of {other} and recording: {several}", names),
+        "followed": (_LEAST_PAIRS, f"begin or end where {other} and recording goes on: {several}", names),
+        "parts": (
+            1,
+            f"hold values that stand at another place of {other}: sequences were made over borders of trials, before "
+            "the split",
+            "make sequences inside each trial, or after the split",
+        ),
     }
     for fold in folds:
         test, others = (np.zeros(len(samples), dtype=bool) for _ in range(2))
         test[fold.test], others[fold.train], others[fold.validation] = True, True, True
-        for name, text in words.items():
+        for name, (least, text, do) in words.items():
             pairs = getattr(joins, name)
             pairs = np.concatenate([pairs, pairs[:, ::-1]])
             pairs = pairs[test[pairs[:, 0]] & others[pairs[:, 1]]]
-            if len(np.unique(np.sort(pairs, axis=1), axis=0)) < _LEAST_PAIRS:
+            if len(np.unique(np.sort(pairs, axis=1), axis=0)) < least:
                 continue
             hit, first = np.unique(pairs[:, 0], return_index=True)
             sides = describe(samples.meta, hit), describe(samples.meta, pairs[first, 1])
@@ -122,9 +139,9 @@ def continued(samples: Samples, folds: list[Fold], joins: Joins) -> Iterator[tup
                 fold,
                 Finding(
                     "continuation",
-                    f"{len(hit)} of {len(fold.test)} test samples {text}: one recording goes by several names.",
+                    f"{len(hit)} of {len(fold.test)} test samples {text}.",
                     len(hit),
-                    "name trials and recordings as they were recorded, and split by those names",
+                    do,
                     tuple(f"{a} and {b}" for a, b in zip(*sides, strict=True)),
                 ),
             )
@@ -157,11 +174,40 @@ def _shared(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
     # what stands still, or comes again and again, is alike by chance
     kept = (keys > 0) & (counts[which] <= _COMMON)
-    row, keys = row[kept], keys[kept]
+    first, second = _neighbours(keys[kept])
+    return np.unique(np.stack([row[kept][first], row[kept][second]], axis=1), axis=0)
+
+
+def _moved(X: np.ndarray) -> np.ndarray:
+    """Return pairs of rows that hold equal values at different places.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_places, n_values)
+    """
+    n, places, values = X.shape
+    if not 2 <= places <= _MOST_STEPS or values < LEAST_VALUES:
+        return np.empty((0, 2), dtype=int)
+    row, place = np.divmod(np.arange(n * places), places)
+    table = np.ascontiguousarray(X).reshape(n * places, values)
+    keys = array_hashes(table)
+    varies = (np.diff(np.sort(table, axis=1), axis=1) > 0).sum(
+        axis=1
+    ) >= LEAST_VALUES - 1  # a few codes are alike by chance
+    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    # a step is in as many sequences as a sequence has steps; padding, and what all have in common, in many more
+    kept = varies & (counts[which] <= max(places, _COMMON))
+    row, place = row[kept], place[kept]
+    first, second = _neighbours(keys[kept])
+    apart = (row[first] != row[second]) & (place[first] != place[second])
+    return np.unique(np.stack([row[first], row[second]], axis=1)[apart], axis=0)
+
+
+def _neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of equal keys, each beside the next one."""
     order = np.argsort(keys, kind="stable")
-    row, keys = row[order], keys[order]
-    same = keys[1:] == keys[:-1]
-    return np.unique(np.stack([row[:-1][same], row[1:][same]], axis=1), axis=0)
+    same = keys[order][1:] == keys[order][:-1]
+    return order[:-1][same], order[1:][same]
 
 
 def _followed(

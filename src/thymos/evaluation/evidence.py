@@ -25,6 +25,7 @@ __all__ = [
     "LEAST_TRIALS",
     "Neighbourhood",
     "constant_features",
+    "directions",
     "interpolated",
     "label_carriers",
     "near_copies",
@@ -104,18 +105,7 @@ class Neighbourhood:
         for part in _blocks(len(self.rows), 3 * self.table.shape[1]):
             some = self.table[self.neighbours[part][:, [0, min(1, k - 1), k - 1]]] - self.table[part, None]
             self.medians[part] = np.median(np.abs(some), axis=2)
-        self.dimension = self._directions()
-
-    def _directions(self) -> float:
-        k = self.distances.shape[1]
-        outer = self.distances[:, min(_OUTER, k - 2) :] if k > 1 else self.distances[:, :0]
-        outer = outer[outer[:, 0] > 0] if outer.shape[1] else outer
-        if not outer.size:
-            return 0.0
-        # of uniform points, log(d_k / d_j) is the sum of 1 / i from j to k - 1 over the dimension, on average
-        expected = np.cumsum(1 / np.arange(k - 1, k - outer.shape[1], -1)).mean()
-        grown = float(np.median(np.log(outer[:, -1:] / outer[:, :-1]).mean(axis=1)))
-        return float(expected / grown) if grown > 0 else 0.0
+        self.dimension = directions(self.distances)
 
     @cached_property
     def coarse(self) -> bool:
@@ -159,13 +149,56 @@ class Neighbourhood:
         return np.stack([self.rows[here], self.rows[self.neighbours[here, which]]], axis=1)
 
 
-def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhood) -> Iterator[tuple[Fold, Finding]]:
+def directions(distances: np.ndarray) -> float:
+    """Estimate in how many directions samples vary (Levina and Bickel 2004), by how distances grow.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (n_samples, n_neighbours)
+        Nearest first; the nearest ones do not count, for they may be copies.
+    """
+    k = distances.shape[1]
+    outer = distances[:, min(_OUTER, k - 2) :] if k > 1 else distances[:, :0]
+    outer = outer[outer[:, 0] > 0] if outer.shape[1] else outer
+    if not outer.size:
+        return 0.0
+    # of uniform points, log(d_k / d_j) is the sum of 1 / i from j to k - 1 over the dimension, on average
+    expected = np.cumsum(1 / np.arange(k - 1, k - outer.shape[1], -1)).mean()
+    grown = float(np.median(np.log(outer[:, -1:] / outer[:, :-1]).mean(axis=1)))
+    return float(expected / grown) if grown > 0 else 0.0
+
+
+def near_copies(
+    samples: Samples, folds: list[Fold], neighbourhood: Neighbourhood, altered: np.ndarray | None = None
+) -> Iterator[tuple[Fold, Finding]]:
     """Find test samples with a near copy in training or validation: far closer than others, or in most values.
 
     Ten times closer than the eleventh neighbour, or closer than one in 100 000 samples is by chance if they vary in as
     many directions as these; or the median difference of a value is ten times smaller.
+
+    Parameters
+    ----------
+    samples : Samples
+    folds : list of Fold
+    neighbourhood : Neighbourhood
+        Of the samples.
+    altered : ndarray of int, shape (n_pairs, 2), optional
+        Further pairs, of :func:`thymos.evaluation.lookalikes.altered_pictures`.
+
+    Yields
+    ------
+    Fold, Finding
     """
-    pairs = np.empty((0, 2), dtype=int) if neighbourhood.crowded else neighbourhood.near_pairs()
+    close = np.empty((0, 2), dtype=int) if neighbourhood.crowded else neighbourhood.near_pairs()
+    for pairs, how in (
+        (close, "far closer than their other neighbours, or equal in most values"),
+        (altered, "moved, mirrored, or at another brightness"),
+    ):
+        yield from () if pairs is None else _copies(samples, folds, pairs, how)
+
+
+def _copies(samples: Samples, folds: list[Fold], pairs: np.ndarray, how: str) -> Iterator[tuple[Fold, Finding]]:
+    """Find test samples whose other half of a pair stands in training or validation."""
     for fold in folds if len(pairs) else ():
         test, others = (np.zeros(len(samples), dtype=bool) for _ in range(2))
         test[fold.test], others[fold.train], others[fold.validation] = True, True, True
@@ -181,7 +214,7 @@ def near_copies(samples: Samples, folds: list[Fold], neighbourhood: Neighbourhoo
                 Finding(
                     "near copy",
                     f"{len(rows)} of {len(fold.test)} test samples are nearly identical to training or validation "
-                    "samples (far closer than their other neighbours, or equal in most values).",
+                    f"samples ({how}).",
                     len(rows),
                     "find out where they come from (a recording stored twice, an augmented copy), keep all on one side",
                     tuple(names),
