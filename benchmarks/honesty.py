@@ -1,16 +1,17 @@
 """How often the auditor finds planted leaks, by kind and strength, and how often it accuses clean studies.
 
-Run: python benchmarks/honesty.py [--cases fresh|first] [--seeds 3] [--kind NAME ...]
+Run: python benchmarks/honesty.py [--cases third|second|first] [--seeds 3] [--kind NAME ...]
 
-There are two sets of cases, each written from a list of kinds alone by somebody who had not read the auditor: ten kinds
-of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while looking at
-what it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies), which so says
-what it can find; the `fresh` (`honesty_fresh.py`: two other variants, ten clean studies) say how often it is right. A
-case is what an author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor
-is given the same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and
-probes nuisances. A case counts as found if anything but a note is found, and as `named` if that is not the shortcut
-probe alone, where the kind is no shortcut. Rates have 95 % intervals over cases; seeds of a case are averaged, so that
-they are approximate: counts need not be whole numbers.
+There are three sets of cases, each written from a list of kinds alone by somebody who had not read the auditor: ten
+kinds of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while looking
+at what it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies) and, after one
+look that is stored as `second-once`, of the `second` (`honesty_second.py`: two other variants, ten clean studies); so
+these say what it can find, and the `third` (`honesty_third.py`, as large) says how often it is right. A case is what an
+author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor is given the
+same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and probes
+nuisances. A case counts as found if anything but a note is found, and as `named` if that is not the shortcut probe
+alone, where the kind is no shortcut. Rates have 95 % intervals over cases; seeds of a case are averaged, so that they
+are approximate: counts need not be whole numbers.
 Results: results/honesty-SET.csv (every case) and results/honesty-SET.json, which --again makes of the former.
 """
 
@@ -29,7 +30,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import honesty_cases
-import honesty_fresh
+import honesty_second
 import honesty_third
 import pandas as pd
 from honesty_cases import KINDS, Case
@@ -41,7 +42,7 @@ from thymos.evaluation.metrics import predictions_table
 from thymos.evaluation.splitters import Protocol
 from thymos.evaluation.statistics import summarise
 
-SETS = {"first": honesty_cases, "fresh": honesty_fresh, "third": honesty_third}
+SETS = {"first": honesty_cases, "second": honesty_second, "third": honesty_third}
 
 #: What probes are told of a study.
 STUDY = SimpleNamespace(seed=0, budget="quick", metric="balanced_accuracy", level="trial", baseline="majority")
@@ -119,7 +120,7 @@ def summed(table: pd.DataFrame) -> dict[str, Any]:
 def main() -> None:
     """Audit all cases, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", choices=[*SETS], default="fresh")
+    parser.add_argument("--cases", choices=[*SETS], default="third")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--kind", nargs="+", choices=[*KINDS, "clean"], metavar="NAME", help="all if not given")
     parser.add_argument("--again", action="store_true", help="sum up the stored cases, and audit none")

@@ -46,7 +46,7 @@ from honesty_cases import (
     _windows,
     _with_more,
 )
-from honesty_fresh import _flat, _pooled, _rows_of_some_pairs, _sequences
+from honesty_second import _flat, _pooled, _rows_of_some_pairs, _sequences
 from scipy.ndimage import rotate, zoom
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA

@@ -18,7 +18,7 @@ from thymos.evaluation import load_study
 from thymos.nn.images import ImageAugmentation
 
 #: What belongs to ``honesty.py`` and is no script.
-CASES = {"honesty_cases", "honesty_fresh"}
+CASES = {"honesty_cases", "honesty_second", "honesty_third"}
 SCRIPTS = {path.stem: path for path in sorted((Path(__file__).parent.parent / "benchmarks").glob("*.py"))}
 
 

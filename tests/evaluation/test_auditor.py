@@ -368,3 +368,17 @@ def test_signal_under_several_names_and_people_under_two_are_part_of_the_audit(m
         audit_data(audit, samples, {"trial": folds}, {"trial": kinds})
         assert {f["kind"] for f in audit.findings} & {"continuation", "two names"} == expected
     assert "signal that goes by several names" in " ".join(audit.searched + audit.skipped)
+
+
+@pytest.mark.parametrize(("n", "found"), [(20, True), (2, False)])
+def test_pictures_that_are_others_moved_or_mirrored_are_part_of_the_audit(make_samples, n, found):
+    samples = make_samples(subjects=6, trials=10, windows=1, shape=(1, 16, 16))
+    X = samples.X.copy()
+    X[-n:] = 0.5 * X[:n, :, :, ::-1] + 1  # of the first people, filed as the last one's
+    samples, protocols = samples.replace(X=X), {"loso": LeaveOneSubjectOut()}
+    audit = Audit()
+    audit_data(audit, samples, {"loso": protocols["loso"].folds(samples.meta, samples.y)}, protocols)
+    texts = [finding["text"] for finding in audit.findings if finding["kind"] == "near copy"]
+    assert bool(texts) == found
+    assert all("moved, mirrored, or at another brightness" in text for text in texts)
+    assert "pictures that are others, moved, mirrored or at another brightness" in audit.searched

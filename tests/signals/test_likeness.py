@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from thymos.base.errors import InputError
-from thymos.signals.likeness import alike_pairs, alike_pictures
+from thymos.signals.likeness import alike_pairs, alike_pictures, altered_pairs
 
 
 @pytest.fixture
@@ -54,3 +54,46 @@ def test_flat_pictures_are_alike_to_exact_copies_alone():
 def test_what_does_not_fit_is_said(given, least, pictures):
     with pytest.raises(InputError):
         alike_pictures(pictures if given is None else given, least)
+
+
+ALTERED = {
+    "moved": lambda X, rng: np.roll(X, (1, -1), (2, 3)),
+    "mirrored": lambda X, rng: X[..., ::-1],
+    "brighter, less contrast": lambda X, rng: 0.6 * X + 70,
+    "noisy": lambda X, rng: X + rng.normal(0, 4, X.shape),
+    "all of it": lambda X, rng: 0.8 * np.roll(X[..., ::-1], 1, 2) + 20 + rng.normal(0, 4, X.shape),
+}
+
+
+@pytest.fixture
+def many():
+    """Return 120 smooth grey pictures on a ground that all have in common."""
+    noise = gaussian_filter(np.random.default_rng(0).standard_normal((121, 1, 24, 24)), (0, 0, 2, 2))
+    return (128 + 200 * (noise[1:] + noise[0])).clip(0, 255).astype(np.uint8)
+
+
+def altered(pictures, name, n):
+    """Replace the last `n` pictures by the first ones, altered."""
+    X = pictures.copy()
+    X[-n:] = ALTERED[name](X[:n].astype(float), np.random.default_rng(1)).round().clip(0, 255)
+    return X
+
+
+def test_pictures_of_their_own_are_nobodys_copies(many):
+    assert len(altered_pairs(many)) == 0
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_altered_copies_are_found_and_nothing_else(many, name):
+    pairs = altered_pairs(altered(many, name, 20))
+    assert len(pairs) >= 18
+    assert np.array_equal(pairs[:, 1] - pairs[:, 0], np.full(len(pairs), 100))
+    some = altered_pairs(altered(many, name, 20), most=90)
+    assert 2 <= len(some) < len(pairs)
+    assert {tuple(pair) for pair in some.tolist()} <= {tuple(pair) for pair in pairs.tolist()}
+
+
+def test_exact_copies_are_no_altered_ones_and_tiny_or_few_pictures_are_not_told_apart(many):
+    assert len(altered_pairs(np.concatenate([many, many[:20]]))) == 0
+    assert len(altered_pairs(altered(many, "mirrored", 20)[..., :7])) == 0
+    assert len(altered_pairs(np.concatenate([many[:5], many[:5, ..., ::-1]]))) == 0

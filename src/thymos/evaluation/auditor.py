@@ -40,7 +40,6 @@ from thymos.evaluation.evidence import (
 )
 from thymos.evaluation.fit import fit_fold, permute_trial_labels, seed_estimator
 from thymos.evaluation.interventions import inner_splits, intervene, small_fold
-from thymos.evaluation.lookalikes import altered_pictures, pictures
 from thymos.evaluation.make import classes_of, make_estimator, make_samples
 from thymos.evaluation.metrics import direction, predictions_of
 from thymos.evaluation.probes import FEW_TREES, PROBES, TREES, Probe, evidence, probe_folds
@@ -49,6 +48,7 @@ from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold, Protocol
 from thymos.evaluation.statistics import holm, summarise
 from thymos.evaluation.study import Study, make_protocol
+from thymos.signals.likeness import LEAST_SIDE, altered_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +59,7 @@ _ALPHA = 0.05
 _AS_WELL = 0.02  # a probe this close below a method predicts the label as well as the method
 _STAND_IN = "nearest neighbour"  # for the methods, where none is fitted yet
 _DRAWS = 3
+_PICTURES = 10_000  # that are compared with each other, moved and mirrored
 _FEW, _OF_A_TRIAL = 20, 5  # samples of each class that a method is tried on, and at first of one trial
 _EPOCHS = (2, 4)  # pruning takes four
 _LENGTHS = (
@@ -249,7 +250,8 @@ def _shapes(samples: Samples) -> Any:
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
     """Search the splits and the samples themselves."""
     near, hashes, joins = Neighbourhood(samples), row_hashes(samples), Joins(samples)
-    altered = altered_pictures(samples)
+    pictures = not isinstance(samples.X, dict) and samples.X.ndim == 4 and min(samples.X.shape[2:]) >= LEAST_SIDE
+    altered = altered_pairs(samples.X, _PICTURES) if pictures else None
     doubles = one_person(samples, near)
     for name, parts in folds.items():
         protocol = protocols[name]
@@ -265,7 +267,7 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
         audit.searched.append("signal that goes by several names")
     else:
         audit.skipped.append("signal that goes by several names (these are no windows of signals)")
-    if pictures(samples):
+    if pictures:
         audit.searched.append("pictures that are others, moved, mirrored or at another brightness")
     if not isinstance(samples.X, dict) and samples.X.ndim == 3:
         audit.searched.append("sequences made over borders of trials")

@@ -188,16 +188,15 @@ def _moved(X: np.ndarray) -> np.ndarray:
     n, places, values = X.shape
     if not 2 <= places <= _MOST_STEPS or values < LEAST_VALUES:
         return np.empty((0, 2), dtype=int)
-    row, place = np.divmod(np.arange(n * places), places)
     table = np.ascontiguousarray(X).reshape(n * places, values)
     keys = array_hashes(table)
-    varies = (np.diff(np.sort(table, axis=1), axis=1) > 0).sum(
-        axis=1
-    ) >= LEAST_VALUES - 1  # a few codes are alike by chance
     _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    counts = counts[which]
     # a step is in as many sequences as a sequence has steps; padding, and what all have in common, in many more
-    kept = varies & (counts[which] <= max(places, _COMMON))
-    row, place = row[kept], place[kept]
+    kept = np.flatnonzero((counts > 1) & (counts <= max(places, _COMMON)))
+    distinct = 1 + (np.diff(np.sort(table[kept], axis=1), axis=1) > 0).sum(axis=1)
+    kept = kept[distinct >= LEAST_VALUES]  # a few codes are alike by chance
+    row, place = np.divmod(kept, places)
     first, second = _neighbours(keys[kept])
     apart = (row[first] != row[second]) & (place[first] != place[second])
     return np.unique(np.stack([row[first], row[second]], axis=1)[apart], axis=0)

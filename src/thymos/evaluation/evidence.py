@@ -19,13 +19,13 @@ from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import Finding, describe
 from thymos.evaluation.splitters import Fold
+from thymos.signals.likeness import directions
 
 __all__ = [
     "CODES",
     "LEAST_TRIALS",
     "Neighbourhood",
     "constant_features",
-    "directions",
     "interpolated",
     "label_carriers",
     "near_copies",
@@ -36,7 +36,6 @@ __all__ = [
 _NEIGHBOURS = 11
 _NEAR = 0.1  # a near copy is ten times closer than the eleventh neighbour
 _BY_CHANCE, _NEAREST_BY_CHANCE = 1e-5, 0.35  # or closer than one in so many is by chance, if that is as close
-_OUTER = 5  # neighbours from there on tell in how many directions samples vary, even if there are some copies
 _SOME_COPIES = 3
 _MANY = 16  # values of which most must be equal
 _ONE_PERSON, _ABOVE = 1.8, 2.5  # two names are nearer to each other than to themselves, and far more than others are
@@ -149,25 +148,6 @@ class Neighbourhood:
         return np.stack([self.rows[here], self.rows[self.neighbours[here, which]]], axis=1)
 
 
-def directions(distances: np.ndarray) -> float:
-    """Estimate in how many directions samples vary (Levina and Bickel 2004), by how distances grow.
-
-    Parameters
-    ----------
-    distances : ndarray, shape (n_samples, n_neighbours)
-        Nearest first; the nearest ones do not count, for they may be copies.
-    """
-    k = distances.shape[1]
-    outer = distances[:, min(_OUTER, k - 2) :] if k > 1 else distances[:, :0]
-    outer = outer[outer[:, 0] > 0] if outer.shape[1] else outer
-    if not outer.size:
-        return 0.0
-    # of uniform points, log(d_k / d_j) is the sum of 1 / i from j to k - 1 over the dimension, on average
-    expected = np.cumsum(1 / np.arange(k - 1, k - outer.shape[1], -1)).mean()
-    grown = float(np.median(np.log(outer[:, -1:] / outer[:, :-1]).mean(axis=1)))
-    return float(expected / grown) if grown > 0 else 0.0
-
-
 def near_copies(
     samples: Samples, folds: list[Fold], neighbourhood: Neighbourhood, altered: np.ndarray | None = None
 ) -> Iterator[tuple[Fold, Finding]]:
@@ -183,23 +163,22 @@ def near_copies(
     neighbourhood : Neighbourhood
         Of the samples.
     altered : ndarray of int, shape (n_pairs, 2), optional
-        Further pairs, of :func:`thymos.evaluation.lookalikes.altered_pictures`.
+        Further pairs, of :func:`thymos.signals.likeness.altered_pairs`; fewer than three may be chance.
 
     Yields
     ------
     Fold, Finding
     """
     close = np.empty((0, 2), dtype=int) if neighbourhood.crowded else neighbourhood.near_pairs()
-    for pairs, how in (
-        (close, "far closer than their other neighbours, or equal in most values"),
-        (altered, "moved, mirrored, or at another brightness"),
-    ):
-        yield from () if pairs is None else _copies(samples, folds, pairs, how)
+    if len(close):
+        yield from _copies(samples, folds, close, "far closer than their other neighbours, or equal in most values")
+    if altered is not None and len(altered) >= _SOME_COPIES:
+        yield from _copies(samples, folds, altered, "moved, mirrored, or at another brightness")
 
 
 def _copies(samples: Samples, folds: list[Fold], pairs: np.ndarray, how: str) -> Iterator[tuple[Fold, Finding]]:
     """Find test samples whose other half of a pair stands in training or validation."""
-    for fold in folds if len(pairs) else ():
+    for fold in folds:
         test, others = (np.zeros(len(samples), dtype=bool) for _ in range(2))
         test[fold.test], others[fold.train], others[fold.validation] = True, True, True
         hit = np.concatenate([pairs[test[a] & others[b]][:, order] for a, b, order in _both_ways(pairs)])

@@ -1,22 +1,32 @@
-"""Photographs that are there more than once, exactly or nearly."""
+"""Photographs that are there more than once: exactly, nearly, or moved, mirrored and at another brightness."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import NearestNeighbors
 
 from thymos.base.checks import check_number
 from thymos.base.errors import InputError
+from thymos.base.random import generator
 from thymos.signals.frames import resize_frames, to_grey
 
-__all__ = ["alike_pairs", "alike_pictures"]
+__all__ = ["LEAST_SIDE", "alike_pairs", "alike_pictures", "altered_pairs", "directions"]
 
 _SIDE = 24  # pixels of what is compared: enough to tell people apart, too few for the noise of compression
 _BLOCK = 2048  # pictures compared with all others at once
 _FLAT = 1e-6  # standard deviation in grey levels below which a picture shows nothing
+_PROJECTED = 48
+_NEIGHBOURS = 11
+_NEAR, _BY_CHANCE = 0.35, 1e-6  # of the eleventh neighbour; or as close as one in so many is by chance
+_OUTER = 5  # neighbours from there on tell in how many directions samples vary, even if there are some copies
+
+#: Pixels that pictures must have, to be told apart when they are moved.
+LEAST_SIDE = 8
 
 
 def alike_pictures(pictures: np.ndarray, least: float = 0.99) -> np.ndarray:
@@ -72,3 +82,77 @@ def alike_pairs(pictures: np.ndarray, least: float) -> Iterator[np.ndarray]:
         near = small[start : start + _BLOCK] @ small[start:].T >= least
         a, b = np.nonzero(np.triu(near, 1))
         yield np.stack([a, b], axis=1) + start
+
+
+def altered_pairs(pictures: np.ndarray, most: int | None = None) -> np.ndarray:
+    """Find pictures that are others, moved by up to a pixel or mirrored, at any brightness, perhaps with some noise.
+
+    A pair counts where one picture, so moved or mirrored, is far closer to the other than anything else is: closer than
+    0.35 of the distance of the other's eleventh neighbour, or than one in a million is by chance in as many directions
+    as these pictures vary in. Distances are those of a random projection of the inner part of the pictures, all of one
+    brightness and contrast.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (n_pictures, n_colours, height, width)
+    most : int, optional
+        Of more pictures a random part of so many is compared; all by default, in n² steps.
+
+    Returns
+    -------
+    pairs : ndarray of int, shape (n_pairs, 2)
+        Numbers of pictures, the smaller first; exact copies are none. None of fewer than twelve pictures, and of those
+        of less than eight pixels.
+    """
+    none = np.empty((0, 2), dtype=int)
+    if min(pictures.shape[2:]) < LEAST_SIDE or len(pictures) <= _NEIGHBOURS:
+        return none
+    rng = generator(0, "pictures")
+    rows = np.arange(len(pictures))
+    if most is not None and len(rows) > most:
+        rows = np.sort(rng.choice(len(rows), most, replace=False))
+    versions = _versions(np.asarray(pictures[rows], dtype=np.float32))
+    here, pairs = np.arange(len(rows)), []
+    as_they_are = next(versions)
+    weights = rng.standard_normal((as_they_are.shape[1], _PROJECTED)).astype(np.float32)
+    index = NearestNeighbors(n_neighbors=_NEIGHBOURS, algorithm="brute").fit(as_they_are @ weights)
+    others = index.kneighbors()[0]
+    limits = others[:, -1] * min(_NEAR, _BY_CHANCE ** (1 / max(directions(others), 1e-9)))
+    for version in chain([as_they_are], versions):
+        distances, near = index.kneighbors(version @ weights, 2)
+        nearest = (near[:, 0] == here).astype(int)  # the first of the two that is another picture
+        other = near[here, nearest]
+        close = np.flatnonzero(distances[here, nearest] <= limits[other])
+        pairs.append(np.sort(np.stack([rows[close], rows[other[close]]], axis=1), axis=1))
+    found = np.unique(np.concatenate(pairs), axis=0)
+    differ = [not np.array_equal(pictures[one], pictures[two]) for one, two in found.tolist()]
+    return found[np.array(differ, dtype=bool)]
+
+
+def _versions(X: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the inner part of each picture, then of each moved and mirrored one; all of one brightness and contrast."""
+    height, width = X.shape[2] - 2, X.shape[3] - 2
+    for picture in (X, X[..., ::-1]):
+        for down, right in ((1, 1), *((d, r) for d in range(3) for r in range(3) if (d, r) != (1, 1))):
+            part = picture[:, :, down : down + height, right : right + width].reshape(len(X), -1)
+            part = part - part.mean(axis=1, keepdims=True)
+            yield part / np.maximum(np.sqrt((part**2).sum(axis=1, keepdims=True)), np.finfo(np.float32).tiny)
+
+
+def directions(distances: np.ndarray) -> float:
+    """Estimate in how many directions samples vary (Levina and Bickel 2004), by how distances grow.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (n_samples, n_neighbours)
+        Nearest first; the nearest ones do not count, for they may be copies.
+    """
+    k = distances.shape[1]
+    outer = distances[:, min(_OUTER, k - 2) :] if k > 1 else distances[:, :0]
+    outer = outer[outer[:, 0] > 0] if outer.shape[1] else outer
+    if not outer.size:
+        return 0.0
+    # of uniform points, log(d_k / d_j) is the sum of 1 / i from j to k - 1 over the dimension, on average
+    expected = np.cumsum(1 / np.arange(k - 1, k - outer.shape[1], -1)).mean()
+    grown = float(np.median(np.log(outer[:, -1:] / outer[:, :-1]).mean(axis=1)))
+    return float(expected / grown) if grown > 0 else 0.0

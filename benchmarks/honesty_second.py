@@ -1,6 +1,6 @@
 """More planted leaks and clean near misses, for an auditor that was improved on the first ones.
 
-Use as ``honesty_cases``, whose conventions hold here too: ``from honesty_fresh import clean, leaks``.
+Use as ``honesty_cases``, whose conventions hold here too: ``from honesty_second import clean, leaks``.
 
 An auditor that was changed after a look at how it did on some cases is not measured fairly by them any more. Here are
 two further variants of each kind of leak and ten further clean studies, none of them a paraphrase of one in the first
