@@ -114,8 +114,9 @@ def test_sequences_inside_trials_are_not_accused_nor_what_all_have_in_common(mak
     table = make_samples(subjects=2, trials=12, windows=8, shape=(10,))
     inside = _sequences(table, 4, table.meta["trial"].to_numpy())
     assert _found(inside) == []
-    padded = inside.X.copy()
-    padded[::2, -2:] = np.arange(10.0)  # one way to fill up what is too short
-    assert _found(inside.replace(X=padded)) == []
+    for short in (slice(None, None, 2), slice(0, 20, 10)):
+        padded = inside.X.copy()
+        padded[short, -1] = padded[10, -2] = np.arange(10.0)  # what is too short was filled up, in many or in two
+        assert _found(inside.replace(X=padded)) == []
     codes = np.random.default_rng(0).integers(0, 3, inside.X.shape).astype(np.float32)
     assert _found(inside.replace(X=codes)) == []

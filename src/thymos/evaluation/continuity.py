@@ -191,11 +191,13 @@ def _moved(X: np.ndarray) -> np.ndarray:
     table = np.ascontiguousarray(X).reshape(n * places, values)
     keys = array_hashes(table)
     _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    counts = counts[which]
-    # a step is in as many sequences as a sequence has steps; padding, and what all have in common, in many more
-    kept = np.flatnonzero((counts > 1) & (counts <= max(places, _COMMON)))
+    kept = np.flatnonzero(counts[which] > 1)
     distinct = 1 + (np.diff(np.sort(table[kept], axis=1), axis=1) > 0).sum(axis=1)
     kept = kept[distinct >= LEAST_VALUES]  # a few codes are alike by chance
+    # a moment is at each place of one sequence at most; padding, silence, and what all have in common, of several
+    at = which[kept] * places + kept % places
+    _, same, times = np.unique(at, return_inverse=True, return_counts=True)
+    kept = kept[~np.isin(which[kept], which[kept][times[same] > 1])]
     row, place = np.divmod(kept, places)
     first, second = _neighbours(keys[kept])
     apart = (row[first] != row[second]) & (place[first] != place[second])
