@@ -81,6 +81,8 @@ def main() -> None:
         tested = [x[(part[x] == "test") & stays[y]] for x, y in ((one, two), (two, one))]
         trials = samples.meta["trial"].to_numpy(str)[np.unique(np.concatenate(tested))]
         stored["accuracy"] = accuracies(given.run, given.method, trials)
+    elif OUT.is_file():
+        stored |= {key: value for key, value in json.loads(OUT.read_text()).items() if key == "accuracy"}
     print(json.dumps(stored, indent=1))
     OUT.write_text(json.dumps(stored, indent=1) + "\n")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -492,6 +493,21 @@ def test_demo_runs_the_five_systems_small_on_simulated_data(monkeypatch, tmp_pat
     monkeypatch.setattr("thymos.cli.systems.reproduce", lambda **options: asked.append(options))
     assert thymos("demo", "--out", tmp_path).returncode == 0
     assert asked == [{"simulated": True, "budget": "brief", "out": tmp_path}]
+
+
+def test_systems_of_which_all_fits_fail_are_no_success(thymos, tmp_path, monkeypatch):
+    from thymos.evaluation import runner
+
+    def broken(*of):
+        raise RuntimeError("no fit works today")
+
+    monkeypatch.setattr(runner, "fit_folds", broken)
+    elsewhere = Path(__file__).resolve().parent.parent / "results" / "truth.csv"
+    where = ("--budget", "tiny", "--out", tmp_path / "t", "--jobs", "1", "--add", elsewhere)
+    status, _, said = thymos("reproduce", "lstm-gru", "--simulated", *where)
+    assert status == 1, said
+    assert "fits failed" in said
+    assert "measured before" not in said
 
 
 LONG = """

@@ -107,7 +107,14 @@ def test_sequences_over_borders_of_trials_are_found_in_either_order_of_axes(make
     findings = _found(sequences)
     assert {finding.kind for finding in findings} == {"continuation"}
     assert "sequences were made over borders of trials" in findings[0].text
-    assert sum(finding.count for finding in findings) >= 10
+    folds = TrialSplit(4).folds(sequences.meta, sequences.y)
+    last = np.flatnonzero(sequences.meta["subject"] == "s0")  # rows of the table, from which each sequence reaches back
+    for fold, finding in continued(sequences, folds, Joins(sequences)):
+        others = np.concatenate([fold.train, fold.validation])
+        near = np.abs(fold.test[:, None] - others) < steps
+        same = np.isin(fold.test[:, None], last) == np.isin(others, last)
+        alike = steps - np.abs(fold.test[:, None] - others) >= min(2, steps - 1)
+        assert finding.count == (near & same & alike).any(axis=1).sum()
 
 
 def test_sequences_inside_trials_are_not_accused_nor_what_all_have_in_common(make_samples):
@@ -120,3 +127,17 @@ def test_sequences_inside_trials_are_not_accused_nor_what_all_have_in_common(mak
         assert _found(inside.replace(X=padded)) == []
     codes = np.random.default_rng(0).integers(0, 3, inside.X.shape).astype(np.float32)
     assert _found(inside.replace(X=codes)) == []
+
+
+def test_one_step_that_two_sequences_have_in_common_is_chance(make_samples):
+    table = make_samples(subjects=2, trials=12, windows=8, shape=(10,))
+    sequences = _sequences(table, 4, table.meta["trial"].to_numpy())
+    X = sequences.X.copy()
+    for k in range(0, 60, 10):  # a lost step, filled up with a mean
+        X[k, k // 10 % 4] = X[5, 0] if k == 0 else X[k + 5, (k // 10 + 1) % 4]
+    assert _found(sequences.replace(X=X)) == []
+
+
+def test_what_was_searched_for_sequences_is_told(make_samples):
+    searched = {(4, 10): True, (100, 70): False, (1, 128): False, (32, 256): False, (12,): False}
+    assert {shape: Joins(make_samples(shape=shape)).sequences for shape in searched} == searched

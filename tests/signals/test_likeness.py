@@ -93,7 +93,27 @@ def test_altered_copies_are_found_and_nothing_else(many, name):
     assert {tuple(pair) for pair in some.tolist()} <= {tuple(pair) for pair in pairs.tolist()}
 
 
-def test_exact_copies_are_no_altered_ones_and_tiny_or_few_pictures_are_not_told_apart(many):
-    assert len(altered_pairs(np.concatenate([many, many[:20]]))) == 0
-    assert len(altered_pairs(altered(many, "mirrored", 20)[..., :7])) == 0
-    assert len(altered_pairs(np.concatenate([many[:5], many[:5, ..., ::-1]]))) == 0
+def test_exact_copies_and_blank_pictures_are_no_altered_ones(many):
+    blank = np.array([0, 255, 128, 16], np.uint8).reshape(4, 1, 1, 1) * np.ones((1, 24, 24), np.uint8)
+    assert len(altered_pairs(np.concatenate([many, many[:20], blank]))) == 0
+
+
+@pytest.mark.parametrize("size", [0.3, 0.5])
+def test_photographs_of_one_person_with_other_expressions_are_no_copies(many, size):
+    people = np.repeat(many[:40].astype(float), 4, axis=0)
+    noise = gaussian_filter(np.random.default_rng(2).standard_normal(people.shape), (0, 0, 2, 2))
+    expression = size * noise * people.std() / noise.std()
+    assert len(altered_pairs((people + expression).clip(0, 255).astype(np.uint8))) == 0
+
+
+def test_blocks_change_no_altered_pair(many, monkeypatch):
+    X = altered(many, "all of it", 20)
+    whole = altered_pairs(X)
+    monkeypatch.setattr("thymos.signals.likeness._BLOCK", 7)
+    assert np.array_equal(altered_pairs(X), whole)
+
+
+@pytest.mark.parametrize(("pictures", "most"), [((11, 1, 24, 24), None), ((30, 1, 24, 7), None), ((30, 1, 24, 24), 5)])
+def test_tiny_or_few_pictures_cannot_be_told_apart(pictures, most):
+    with pytest.raises(InputError, match="12 at least, of 8 x 8 pixels"):
+        altered_pairs(np.zeros(pictures, np.uint8), most)

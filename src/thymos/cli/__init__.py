@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +68,8 @@ def _end_as_ctrl_c_does() -> None:
     """
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # not every system has all
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        ours = threading.current_thread() is threading.main_thread()  # no other may
+        if number is not None and ours and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     told = os.environ.get("PYTHONWARNINGS", "").split(",")
     os.environ["PYTHONWARNINGS"] = ",".join(dict.fromkeys([*filter(None, told), "ignore:resource_tracker"]))

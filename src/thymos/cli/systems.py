@@ -85,14 +85,20 @@ def _measured(plan: Study, folder: Path, data: Path | None, place: Engine, no_ca
 
     title = f"[bold]{escaped(plan.title)}[/bold]  budget {plan.budget}"
     screen().print(title, highlight=False, soft_wrap=True, markup=True)
+    whole = True
     try:
         with progress_bar() as progress:
             outcome = run_study(plan, folder, data, place, progress, cache_for(no_cache, data))
+        whole = not outcome.failed
+        if not whole:
+            print(f"thymos: {plan.name}: {len(outcome.failed)} fits failed, see {folder}", file=sys.stderr)
         finish(folder)
     except KeyboardInterrupt:
         print("thymos: stopped. Finished fits are stored; the same command continues there.", file=sys.stderr)
         raise typer.Exit(130) from None
     except ThymosError as error:
+        if not whole:  # no fit is left to be shown
+            return False, error.came
         if (folder / "study.json").is_file():  # measured while its corpus was here
             print(f"thymos: {plan.name}: {error.came} Shown is what was measured before.", file=sys.stderr)
             return True, ""
@@ -102,9 +108,7 @@ def _measured(plan: Study, folder: Path, data: Path | None, place: Engine, no_ca
         words = f"{type(error).__name__}: {error}"
         print(f"thymos: {plan.name}: {words}; this is a defect of Thymos", file=sys.stderr)
         return False, words
-    if outcome.failed:
-        print(f"thymos: {plan.name}: {len(outcome.failed)} fits failed, see {folder}", file=sys.stderr)
-    return not outcome.failed, ""
+    return whole, ""
 
 
 def demo(out: Annotated[Path, typer.Option("--out", help="Folder of the runs.")] = Path("runs/demo")) -> None:

@@ -48,7 +48,7 @@ from thymos.evaluation.results import Results
 from thymos.evaluation.splitters import Fold, Protocol
 from thymos.evaluation.statistics import holm, summarise
 from thymos.evaluation.study import Study, make_protocol
-from thymos.signals.likeness import LEAST_SIDE, altered_pairs
+from thymos.signals.likeness import LEAST_PICTURES, LEAST_SIDE, altered_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,8 +250,9 @@ def _shapes(samples: Samples) -> Any:
 def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], protocols: dict[str, Protocol]) -> None:
     """Search the splits and the samples themselves."""
     near, hashes, joins = Neighbourhood(samples), row_hashes(samples), Joins(samples)
-    pictures = not isinstance(samples.X, dict) and samples.X.ndim == 4 and min(samples.X.shape[2:]) >= LEAST_SIDE
-    altered = altered_pairs(samples.X, _PICTURES) if pictures else None
+    pictures = not isinstance(samples.X, dict) and samples.X.ndim == 4
+    large = pictures and min(samples.X.shape[2:]) >= LEAST_SIDE and len(samples) >= LEAST_PICTURES
+    altered = altered_pairs(samples.X, _PICTURES) if large else None
     doubles = one_person(samples, near)
     for name, parts in folds.items():
         protocol = protocols[name]
@@ -268,8 +269,14 @@ def audit_data(audit: Audit, samples: Samples, folds: dict[str, list[Fold]], pro
     else:
         audit.skipped.append("signal that goes by several names (these are no windows of signals)")
     if pictures:
-        audit.searched.append("pictures that are others, moved, mirrored or at another brightness")
-    if not isinstance(samples.X, dict) and samples.X.ndim == 3:
+        words = "pictures that are others, moved, mirrored or at another brightness"
+        if not large:
+            audit.skipped.append(f"{words} (fewer than {LEAST_PICTURES}, or of less than {LEAST_SIDE} pixels)")
+        elif len(samples) <= _PICTURES:
+            audit.searched.append(words)
+        else:
+            audit.searched.append(f"{words} (among {_PICTURES} of {len(samples)}, chosen at random)")
+    if joins.sequences:
         audit.searched.append("sequences made over borders of trials")
     if telling(samples):
         audit.searched.append("exact copies across the split")

@@ -50,16 +50,19 @@ class Joins:
     ----------
     searched : bool
         Whether these samples are such windows, with stretches of signal.
+    sequences : bool
+        Whether these samples may be sequences of steps.
     shared : ndarray of int, shape (n_pairs, 2)
         Rows that share a stretch of signal, whatever the gain and the offset of each.
     followed : ndarray of int, shape (n_pairs, 2)
         Rows of which the second begins where the first ends.
     parts : ndarray of int, shape (n_pairs, 2)
-        Rows of different trials that hold equal values at different places of a sequence.
+        Rows of different trials of which one goes on, step for step, from within the other.
     """
 
     def __init__(self, samples: Samples):
         self.shared = self.followed = self.parts = np.empty((0, 2), dtype=int)
+        self.sequences = False
         X = samples.X
         self.searched = samples.raw and X.dtype.kind == "f"  # a table of features has no stretches
         if isinstance(X, dict) or X.ndim != 3:
@@ -74,8 +77,10 @@ class Joins:
             for column in ("trial", "recording")
         )
         X = X[rows] if len(rows) < len(X) else X
-        pairs = np.concatenate([_moved(np.moveaxis(X, axis, 1)) for axis in (1, 2)])
-        self.parts = rows[pairs[trial[pairs[:, 0]] != trial[pairs[:, 1]]]]
+        sides = [side for side in (X, X.swapaxes(1, 2)) if _steps(side)]
+        self.sequences = bool(sides) and not (self.searched and X.shape[2] > _MOST_STEPS)  # those have stretches
+        for side in sides:
+            self.parts = np.concatenate([self.parts, rows[_moved(side, trial)]])
         if not self.searched:
             return
         X = np.asarray(X, dtype=np.float32)
@@ -174,41 +179,62 @@ def _shared(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
     # what stands still, or comes again and again, is alike by chance
     kept = (keys > 0) & (counts[which] <= _COMMON)
-    first, second = _neighbours(keys[kept])
+    first, second = _equal(keys[kept], _COMMON)
     return np.unique(np.stack([row[kept][first], row[kept][second]], axis=1), axis=0)
 
 
-def _moved(X: np.ndarray) -> np.ndarray:
-    """Return pairs of rows that hold equal values at different places.
+def _steps(X: np.ndarray) -> bool:
+    """Whether samples, shape (n_samples, n_steps, n_values), may be sequences, whose steps are told by their values."""
+    return 2 <= X.shape[1] <= _MOST_STEPS and X.shape[2] >= LEAST_VALUES
+
+
+def _moved(X: np.ndarray, trial: np.ndarray) -> np.ndarray:
+    """Return pairs of rows of different trials of which one goes on, step for step, from within the other.
+
+    They have two steps in common at least; where there are no more than two, one, and there are several such pairs.
 
     Parameters
     ----------
-    X : ndarray, shape (n_samples, n_places, n_values)
+    X : ndarray, shape (n_samples, n_steps, n_values)
+    trial : ndarray of int, shape (n_samples,)
     """
-    n, places, values = X.shape
-    if not 2 <= places <= _MOST_STEPS or values < LEAST_VALUES:
-        return np.empty((0, 2), dtype=int)
-    table = np.ascontiguousarray(X).reshape(n * places, values)
+    n, steps, values = X.shape
+    table = np.ascontiguousarray(X).reshape(n * steps, values)
     keys = array_hashes(table)
-    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    kept = np.flatnonzero(counts[which] > 1)
-    distinct = 1 + (np.diff(np.sort(table[kept], axis=1), axis=1) > 0).sum(axis=1)
-    kept = kept[distinct >= LEAST_VALUES]  # a few codes are alike by chance
+    _, begin, which, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    several = np.flatnonzero(counts > 1)
+    distinct = 1 + (np.diff(np.sort(table[begin[several]], axis=1), axis=1) > 0).sum(axis=1)
+    told = np.zeros(len(counts), dtype=bool)
+    told[several] = distinct >= LEAST_VALUES  # a few codes are alike by chance
+    kept = np.flatnonzero(told[which])
     # a moment is at each place of one sequence at most; padding, silence, and what all have in common, of several
-    at = which[kept] * places + kept % places
-    _, same, times = np.unique(at, return_inverse=True, return_counts=True)
+    _, same, times = np.unique(which[kept] * steps + kept % steps, return_inverse=True, return_counts=True)
     kept = kept[~np.isin(which[kept], which[kept][times[same] > 1])]
-    row, place = np.divmod(kept, places)
-    first, second = _neighbours(keys[kept])
-    apart = (row[first] != row[second]) & (place[first] != place[second])
-    return np.unique(np.stack([row[first], row[second]], axis=1)[apart], axis=0)
+    first, second = _equal(which[kept], steps)
+    (row, place), (other, later) = np.divmod(kept[first], steps), np.divmod(kept[second], steps)
+    found = np.unique(np.stack([row, other, place - later], axis=1)[trial[row] != trial[other]], axis=0)
+    pairs = [np.empty((0, 2), dtype=int)]
+    for shift in np.unique(found[:, 2]):
+        a, b = found[found[:, 2] == shift, :2].T
+        ahead, behind = slice(max(shift, 0), steps + min(shift, 0)), slice(max(-shift, 0), steps - max(shift, 0))
+        if steps - abs(shift) >= min(2, steps - 1):
+            whole = (X[a, ahead] == X[b, behind]).all(axis=(1, 2))
+            pairs.append(np.stack([a, b], axis=1)[whole])
+    together = np.unique(np.concatenate(pairs), axis=0)
+    return together if steps > 2 or len(together) >= _LEAST_PAIRS else together[:0]
 
 
-def _neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of equal keys, each beside the next one."""
+def _equal(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of equal keys, all pairs of so many that follow each other at most."""
     order = np.argsort(keys, kind="stable")
-    same = keys[order][1:] == keys[order][:-1]
-    return order[:-1][same], order[1:][same]
+    first, second = [np.empty(0, dtype=int)], [np.empty(0, dtype=int)]
+    for apart in range(1, most):
+        same = keys[order][apart:] == keys[order][:-apart]
+        if not same.any():
+            break
+        first.append(order[:-apart][same])
+        second.append(order[apart:][same])
+    return np.concatenate(first), np.concatenate(second)
 
 
 def _followed(

@@ -173,7 +173,9 @@ def near_copies(
     if len(close):
         yield from _copies(samples, folds, close, "far closer than their other neighbours, or equal in most values")
     if altered is not None and len(altered) >= _SOME_COPIES:
-        yield from _copies(samples, folds, altered, "moved, mirrored, or at another brightness")
+        known = set(map(tuple, np.sort(close, axis=1).tolist()))
+        further = np.array([pair for pair in altered.tolist() if tuple(pair) not in known], dtype=int).reshape(-1, 2)
+        yield from _copies(samples, folds, further, "moved, mirrored, or at another brightness")
 
 
 def _copies(samples: Samples, folds: list[Fold], pairs: np.ndarray, how: str) -> Iterator[tuple[Fold, Finding]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -15,18 +14,19 @@ from thymos.base.errors import InputError
 from thymos.base.random import generator
 from thymos.signals.frames import resize_frames, to_grey
 
-__all__ = ["LEAST_SIDE", "alike_pairs", "alike_pictures", "altered_pairs", "directions"]
+__all__ = ["LEAST_PICTURES", "LEAST_SIDE", "alike_pairs", "alike_pictures", "altered_pairs", "directions"]
 
 _SIDE = 24  # pixels of what is compared: enough to tell people apart, too few for the noise of compression
 _BLOCK = 2048  # pictures compared with all others at once
 _FLAT = 1e-6  # standard deviation in grey levels below which a picture shows nothing
 _PROJECTED = 48
-_NEIGHBOURS = 11
 _NEAR, _BY_CHANCE = 0.35, 1e-6  # of the eleventh neighbour; or as close as one in so many is by chance
+_SAME = 0.97  # correlation of one picture; several of one person, with other expressions, have less
+_Way = tuple[bool, int, int]
 _OUTER = 5  # neighbours from there on tell in how many directions samples vary, even if there are some copies
 
-#: Pixels that pictures must have, to be told apart when they are moved.
-LEAST_SIDE = 8
+#: Pixels that pictures must have, to be told apart when they are moved, and how many there must be.
+LEAST_SIDE, LEAST_PICTURES = 8, 12
 
 
 def alike_pictures(pictures: np.ndarray, least: float = 0.99) -> np.ndarray:
@@ -87,10 +87,11 @@ def alike_pairs(pictures: np.ndarray, least: float) -> Iterator[np.ndarray]:
 def altered_pairs(pictures: np.ndarray, most: int | None = None) -> np.ndarray:
     """Find pictures that are others, moved by up to a pixel or mirrored, at any brightness, perhaps with some noise.
 
-    A pair counts where one picture, so moved or mirrored, is far closer to the other than anything else is: closer than
-    0.35 of the distance of the other's eleventh neighbour, or than one in a million is by chance in as many directions
-    as these pictures vary in. Distances are those of a random projection of the inner part of the pictures, all of one
-    brightness and contrast.
+    A pair counts where one picture, so moved or mirrored, correlates with the other at 0.97 or more, and is far closer
+    to it than anything else is: closer than 0.35 of the distance of the other's eleventh neighbour, or than one in a
+    million is by chance in as many directions as these pictures vary in. Distances are those of a random projection of
+    the inner part of the pictures, all of one brightness and contrast. Photographs of one moment, such as frames that
+    follow each other, may be that close, too.
 
     Parameters
     ----------
@@ -101,42 +102,62 @@ def altered_pairs(pictures: np.ndarray, most: int | None = None) -> np.ndarray:
     Returns
     -------
     pairs : ndarray of int, shape (n_pairs, 2)
-        Numbers of pictures, the smaller first; exact copies are none. None of fewer than twelve pictures, and of those
-        of less than eight pixels.
+        Numbers of pictures, the smaller first; exact copies and blank pictures are none.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than twelve pictures, or they have less than eight pixels in a row.
     """
-    none = np.empty((0, 2), dtype=int)
-    if min(pictures.shape[2:]) < LEAST_SIDE or len(pictures) <= _NEIGHBOURS:
-        return none
-    rng = generator(0, "pictures")
     rows = np.arange(len(pictures))
+    rng = generator(0, "pictures")
     if most is not None and len(rows) > most:
         rows = np.sort(rng.choice(len(rows), most, replace=False))
-    versions = _versions(np.asarray(pictures[rows], dtype=np.float32))
-    here, pairs = np.arange(len(rows)), []
-    as_they_are = next(versions)
-    weights = rng.standard_normal((as_they_are.shape[1], _PROJECTED)).astype(np.float32)
-    index = NearestNeighbors(n_neighbors=_NEIGHBOURS, algorithm="brute").fit(as_they_are @ weights)
-    others = index.kneighbors()[0]
-    limits = others[:, -1] * min(_NEAR, _BY_CHANCE ** (1 / max(directions(others), 1e-9)))
-    for version in chain([as_they_are], versions):
-        distances, near = index.kneighbors(version @ weights, 2)
+    if min(pictures.shape[2:]) < LEAST_SIDE or len(rows) < LEAST_PICTURES:
+        raise InputError(
+            f"{len(rows)} pictures of shape {pictures.shape[1:]} came.",
+            fits=f"{LEAST_PICTURES} at least, of {LEAST_SIDE} x {LEAST_SIDE} pixels at least",
+        )
+    weights = rng.standard_normal((pictures[0, :, 2:, 2:].size, _PROJECTED)).astype(np.float32)
+
+    def projected(way: _Way) -> np.ndarray:  # block by block: many large pictures do not fit into memory as numbers
+        blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
+        return np.concatenate([_inner(pictures[block], way) @ weights for block in blocks])
+
+    as_they_are, *others = ((mirrored, d, r) for mirrored in (False, True) for d in (1, 0, 2) for r in (1, 0, 2))
+    table = projected(as_they_are)
+    here, pairs, index = np.arange(len(rows)), [], NearestNeighbors(algorithm="brute").fit(table)
+    beside = index.kneighbors(n_neighbors=LEAST_PICTURES - 1)[0]
+    limits = beside[:, -1] * min(_NEAR, _BY_CHANCE ** (1 / max(directions(beside), 1e-9)))
+    for way in (as_they_are, *others):
+        distances, near = index.kneighbors(table if way is as_they_are else projected(way), 2)
         nearest = (near[:, 0] == here).astype(int)  # the first of the two that is another picture
-        other = near[here, nearest]
-        close = np.flatnonzero(distances[here, nearest] <= limits[other])
-        pairs.append(np.sort(np.stack([rows[close], rows[other[close]]], axis=1), axis=1))
+        close = np.flatnonzero(distances[here, nearest] <= limits[near[here, nearest]])
+        one, two = rows[close], rows[near[here, nearest][close]]
+        alike = np.einsum("nv,nv->n", _inner(pictures[one], way), _inner(pictures[two], as_they_are)) >= _SAME
+        pairs.append(np.sort(np.stack([one, two], axis=1)[alike], axis=1))
     found = np.unique(np.concatenate(pairs), axis=0)
     differ = [not np.array_equal(pictures[one], pictures[two]) for one, two in found.tolist()]
     return found[np.array(differ, dtype=bool)]
 
 
-def _versions(X: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the inner part of each picture, then of each moved and mirrored one; all of one brightness and contrast."""
-    height, width = X.shape[2] - 2, X.shape[3] - 2
-    for picture in (X, X[..., ::-1]):
-        for down, right in ((1, 1), *((d, r) for d in range(3) for r in range(3) if (d, r) != (1, 1))):
-            part = picture[:, :, down : down + height, right : right + width].reshape(len(X), -1)
-            part = part - part.mean(axis=1, keepdims=True)
-            yield part / np.maximum(np.sqrt((part**2).sum(axis=1, keepdims=True)), np.finfo(np.float32).tiny)
+def _inner(pictures: np.ndarray, way: _Way) -> np.ndarray:
+    """Return the inner part of pictures as rows of mean 0 and length 1, 0 of blank ones.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (n_pictures, n_colours, height, width)
+    way : bool, int, int
+        Whether they are mirrored; how many pixels are cut off above and on the left, of two in all.
+    """
+    mirrored, down, right = way
+    part = pictures[..., ::-1] if mirrored else pictures
+    height, width = part.shape[2] - 2, part.shape[3] - 2
+    part = part[:, :, down : down + height, right : right + width].astype(np.float32)
+    part = part.reshape(len(part), np.prod(part.shape[1:]))
+    part -= part.mean(axis=1, keepdims=True)
+    size = np.linalg.norm(part, axis=1, keepdims=True)
+    return part / np.where(size > _FLAT * np.sqrt(part.shape[1]), size, np.inf)
 
 
 def directions(distances: np.ndarray) -> float:
