@@ -15,9 +15,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
 
 from thymos.evaluation.results import Results
-from thymos.evaluation.study import stored_study
+from thymos.evaluation.study_files import stored_study
 from thymos.signals.likeness import alike_pictures, altered_pairs
 from thymos.sources.fer2013 import FER2013
 
@@ -27,7 +29,10 @@ OUT = Path("results/copies.json")
 
 
 def accuracies(run: Path, method: str, altered: np.ndarray) -> dict[str, float]:
-    """Return the accuracy of a method for tested photographs, given by their trials, that are altered copies or not."""
+    """Return the accuracy of a method for tested photographs, given by their trials, that are altered copies or not.
+
+    The interval of the difference comes from photographs drawn anew from both, each with the mean of its seeds.
+    """
     results = Results(run)
     if "official" not in stored_study(results).protocols:
         raise SystemExit(f"{run} has no protocol official.")
@@ -36,16 +41,19 @@ def accuracies(run: Path, method: str, altered: np.ndarray) -> dict[str, float]:
         raise SystemExit(f"{run} has no predictions of {method}.")
     classes = sorted(table["label"].unique())
     said = table[[f"p{k}" for k in range(len(classes))]].to_numpy().argmax(axis=1)
-    right = np.array(classes)[said] == table["label"].to_numpy()
-    known = table["trial"].isin(altered).to_numpy()
-    n = len(table) // table["seed"].nunique()
+    right = pd.Series(np.array(classes)[said] == table["label"].to_numpy()).groupby(table["trial"].to_numpy()).mean()
+    known = right.index.isin(altered)
+    parts = right[known].to_numpy(), right[~known].to_numpy()
+    drawn = bootstrap(parts, lambda a, b, axis: a.mean(axis) - b.mean(axis), batch=500, rng=0).confidence_interval
     return {
         "method": method,
         "seeds": int(table["seed"].nunique()),
-        "n_altered": int(known.sum() * n / len(table)),
-        "altered": float(right[known].mean()),
-        "others": float(right[~known].mean()),
+        "n_altered": int(known.sum()),
+        "altered": float(parts[0].mean()),
+        "others": float(parts[1].mean()),
         "all": float(right.mean()),
+        "difference_low": float(drawn.low),
+        "difference_high": float(drawn.high),
     }
 
 

@@ -20,7 +20,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from thymos.base.probabilities import log_loss, trial_probabilities
 from thymos.evaluation import LeaveOneSubjectOut
 from thymos.evaluation.fit import fit_fold
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources.simulate.eeg import SimulatedEEG

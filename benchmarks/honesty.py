@@ -3,15 +3,15 @@
 Run: python benchmarks/honesty.py [--cases third|second|first] [--seeds 3] [--kind NAME ...]
 
 There are three sets of cases, each written from a list of kinds alone by somebody who had not read the auditor: ten
-kinds of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while looking
-at what it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies) and, after one
-look that is stored as `second-once`, of the `second` (`honesty_second.py`: two other variants, ten clean studies); so
-these say what it can find, and the `third` (`honesty_third.py`, as large) says how often it is right. A case is what an
-author hands over: samples with metadata, a split, and the procedure that makes predictions. The auditor is given the
-same: it searches metadata and values of every fold, experiments with the procedure on the first fold, and probes
-nuisances. A case counts as found if anything but a note is found, and as `named` if that is not the shortcut probe
-alone, where the kind is no shortcut. Rates have 95 % intervals over cases; seeds of a case are averaged, so that they
-are approximate: counts need not be whole numbers.
+kinds of leak in three strengths, and clean studies of which many look suspicious. The auditor was mended while
+looking at what it missed of the `first` (`honesty_cases.py`: three variants of each kind, twenty clean studies), the
+`second` (`honesty_second.py`: two other variants, ten clean studies) and the `third` (`honesty_third.py`, as large).
+So these say what it can find; one look at the latter two from before, stored as `second-once` and `third-once`, says
+how often it is right. A case is what an author hands over: samples with metadata, a split, and the procedure that
+makes predictions. The auditor is given the same: it searches metadata and values of every fold, experiments with the
+procedure on the first fold, and probes nuisances. A case counts as found if anything but a note is found, and as
+`named` if that is not the shortcut probe alone, where the kind is no shortcut. Rates have 95 % intervals over cases;
+seeds of a case are averaged, so that they are approximate: counts need not be whole numbers.
 Results: results/honesty-SET.csv (every case) and results/honesty-SET.json, which --again makes of the former.
 """
 
@@ -39,7 +39,7 @@ from scipy.stats import beta
 from thymos.evaluation.auditor import Audit, audit_data, audit_probes
 from thymos.evaluation.interventions import intervene
 from thymos.evaluation.metrics import predictions_table
-from thymos.evaluation.splitters import Protocol
+from thymos.evaluation.protocol import Protocol
 from thymos.evaluation.statistics import summarise
 
 SETS = {"first": honesty_cases, "second": honesty_second, "third": honesty_third}

@@ -46,7 +46,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from thymos.base.recording import META_COLUMNS
 from thymos.base.samples import Samples, add_synthetic
-from thymos.evaluation.splitters import Fold, GroupSplit, LeaveOneSubjectOut, SubjectStimulusSplit
+from thymos.evaluation.protocol import Fold
+from thymos.evaluation.splitters import GroupSplit, LeaveOneSubjectOut, SubjectStimulusSplit
 from thymos.signals.scaling import ChannelScaler, Flatten
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources import SimulatedEEG

@@ -63,7 +63,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from thymos.base.samples import Samples, add_synthetic
-from thymos.evaluation.splitters import Fold, GroupSplit, LeaveOneSubjectOut
+from thymos.evaluation.protocol import Fold
+from thymos.evaluation.splitters import GroupSplit, LeaveOneSubjectOut
 from thymos.signals.spectral import DifferentialEntropy
 
 __all__ = ["clean", "leaks"]

@@ -60,7 +60,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from thymos.base.samples import Samples
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 from thymos.signals.spectral import DifferentialEntropy
 from thymos.sources.simulate.faces import identities, simulate_faces, simulate_film
 from thymos.sources.simulate.latent import Experiment

@@ -73,13 +73,12 @@ def estimator_of(step: dict[str, Any], gone: dict[str, list[int]], X: np.ndarray
     inner = step["parameters"]["estimator"]
     row = MODELS[inner["name"]]
     made = row.load()(**{**row.parameters, **inner["parameters"], "device": "cpu"})
+    shape = made.prepare(X, np.arange(len(X)) % n_classes).X.shape[1:]
     torch.manual_seed(0)
-    shape = made.arrange(X[:2]).shape[1:]
     network = made.build(shape, n_classes).eval()
     if gone:
         network = compacted(network, torch.zeros(2, *shape), gone)
-    made.module_, made.shape_, made.n_features_in_ = network, X.shape[1:], X.shape[1]
-    made.classes_ = np.arange(n_classes)
+    made.module_ = network
     return made
 
 

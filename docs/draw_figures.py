@@ -13,7 +13,8 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
 
 from thymos.evaluation import LeaveOneSubjectOut, RandomWindowSplit, SubjectStimulusSplit, TrialSplit
-from thymos.evaluation.splitters import BlockedSplit, GroupSplit, Protocol
+from thymos.evaluation.protocol import Protocol
+from thymos.evaluation.splitters import BlockedSplit, GroupSplit
 
 ROOT = Path(__file__).resolve().parent
 SUBJECTS, STIMULI, WINDOWS = 3, 8, 6

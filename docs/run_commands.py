@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from thymos.evaluation.study import load_study
+from thymos.evaluation.study_files import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]

@@ -220,6 +220,16 @@ def unmeasured(monkeypatch):
     return called
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_trees():
+    """Let the probes of audits have as few trees as under the budget ``tiny``: what is planted here is plain to see."""
+    from thymos.evaluation import auditor
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auditor, "TREES", auditor.FEW_TREES)
+        yield
+
+
 @pytest.fixture
 def few_resamples(monkeypatch):
     """Draw intervals from few resamples, where nothing depends on their ends."""

@@ -291,6 +291,7 @@ def test_features_before_the_pipeline_are_named_as_they_were_computed(place, thy
     assert set(pd.read_csv(out / "saliency.csv")["band"]) == {"4Hz", "5Hz", "6Hz", "7Hz", "8Hz", "all"}
 
 
+@pytest.mark.usefixtures("unaudited")
 def test_what_stands_in_brackets_is_printed_as_it_is(place, thymos, tmp_path):
     study = yaml.safe_load((place / "study.yaml").read_text()) | {"title": "Moods [bold][/x]"}
     study["protocols"] = {

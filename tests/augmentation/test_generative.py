@@ -253,6 +253,75 @@ def test_judges_did_not_see_the_trials_that_they_judge(samples, monkeypatch, few
         assert torch.allclose(game.judged(game.x[at], at), torch.stack(known), atol=1e-5)
 
 
+def labelled(samples, rare):
+    """Return samples of which some trials have a class of their own."""
+    y = np.where(samples.meta["trial"].isin(rare), "rare", samples.y)
+    return samples.replace(y=y)
+
+
+def test_the_trials_of_each_class_are_dealt_evenly_to_the_judges(samples, few_judged):
+    dealt = []
+    for seed in range(6):
+        given = {**SMALL, "max_steps": 1, "random_state": seed, "validation": 0.0, "filtered": False}
+        sampler = MaskedElectrodeGAN(**given)
+        made(sampler, labelled(samples, ["s0-t0", "s1-t2"]))
+        assert len(sampler._game_.judges) == 3
+        assert sampler.remarks_[1:] == []
+        facts = sampler._facts
+        _, first = np.unique(facts.trials, return_index=True)
+        owner = sampler._game_.owner.numpy()[first]
+        counts = np.stack([np.bincount(owner[facts.codes[first] == code], minlength=3) for code in range(3)])
+        assert (np.ptp(counts, axis=1) <= 1).all()
+        dealt.append(owner.tolist())
+    assert len(np.unique(dealt, axis=0)) > 1, "the seed has no say"
+
+
+def test_a_judge_that_has_seen_what_it_judges_is_told_of(samples, few_judged):
+    sampler = MaskedElectrodeGAN(filtered=False, **{**SMALL, "max_steps": 1})
+    with pytest.warns(UserWarning, match="has seen the sources"):
+        made(sampler, labelled(samples, ["s0-t0"]))
+    assert len(sampler._game_.judges) == 1
+    assert "has seen the sources" in sampler.remarks_[1]
+    nobody = MaskedElectrodeGAN(filtered=False, classification=0.0, **{**SMALL, "max_steps": 1})
+    made(nobody, labelled(samples, ["s0-t0"]))
+    assert len(nobody.remarks_) == 1, "nobody was asked"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.0, 1000 / 3, -1e-5 / 3])
+def test_an_electrode_that_never_changes_stays_as_it_is(value, dtype, samples, few_judged):
+    X = 1e-6 * samples.X.astype(dtype)  # volts
+    X[:, :, 3] = value
+    sampler = MaskedElectrodeGAN(ch_names=NAMES, filtered=False, **SMALL)
+    new = made(sampler, samples.replace(X=X))[0]
+    x = sampler._game_.x[sampler._game_.train]
+    assert (x[:, :, 3] == 0).all()
+    assert np.delete(x.std(dim=0).numpy(), 3, axis=1) == pytest.approx(1.0, rel=0.01)
+    assert (new[:, :, 3] == X[0, 0, 3, 0]).all()
+
+
+def test_values_far_from_zero_are_standardised_in_the_precision_that_they_came_in(samples, few_judged):
+    sampler = MaskedElectrodeGAN(filtered=False, **{**SMALL, "max_steps": 1})
+    made(sampler, samples.replace(X=1e4 + samples.X.astype(np.float64)))
+    x = sampler._game_.x[sampler._game_.train]
+    assert np.allclose(x.mean(dim=0), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("mask", ["random", "all"])
+@pytest.mark.parametrize("kind", ["dead", "mostly one value"])
+def test_an_electrode_that_hardly_changes_does_not_fail_the_rule_of_the_range(kind, mask, samples, monkeypatch):
+    monkeypatch.setattr(generative, "_SURE", 0.0)  # a generator of a few steps makes nothing that looks like a class
+    X = samples.X.copy()
+    X[:, :, 3] = 5.0 if kind == "dead" else np.maximum(X[:, :, 3], 1.0)
+    shares = []
+    for values in (samples.X, X):
+        sampler = MaskedElectrodeGAN(ch_names=NAMES, mask=mask, **SMALL)
+        new, _, _ = made(sampler, samples.replace(X=values))
+        shares.append([found["range"] for found in sampler.acceptance_.values()])
+        assert len(new)
+    assert np.mean(shares[1]) > np.mean(shares[0]) - 0.05
+
+
 def test_electrodes_lie_on_the_scalp_and_so_do_their_masks(fitted, samples):
     places = grid_places(NAMES)
     assert fitted.generator_.cells.tolist() == fitted.critic_.cells.tolist() == (places @ (9, 1)).tolist()
@@ -337,9 +406,9 @@ def test_another_training_has_a_state_of_its_own(samples, tmp_path, few_judged):
 
 def test_with_everything_hidden_nothing_of_the_source_is_left(samples):
     sampler = MaskedElectrodeGAN(mask="all", filtered=False, **SMALL)
-    new, _, _ = made(sampler, samples)
-    flat = samples.X.reshape(len(samples), -1)
-    assert not np.isin(new.reshape(len(new), -1), flat).any()
+    new, _, meta = made(sampler, samples)
+    for row, trial in zip(new, meta["source_trial"], strict=True):
+        assert not (samples.X[(samples.meta["trial"] == trial).to_numpy()] == row).any()
 
 
 def test_a_killed_training_goes_on_and_an_equal_one_is_not_repeated(samples, tmp_path, monkeypatch):

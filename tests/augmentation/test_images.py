@@ -104,7 +104,7 @@ def test_a_class_that_the_network_does_not_recognise_is_refused_and_said(faces, 
 
     monkeypatch.setattr(FaceCNN, "predict_proba", lambda self, X: np.tile([0.0, 1.0], (len(X), 1)))
     sampler = FaceDCGAN(tries=2, **SMALL)
-    with pytest.warns(UserWarning, match="Nothing is generated of class rare: only 0% look like it, of real ones 0%"):
+    with pytest.warns(UserWarning, match="Nothing is generated of class rare: only 0% look like it, of real ones"):
         _, y = sampler.fit_resample(faces.X, faces.y)
     assert len(y) == len(faces)
     assert "look like it" in sampler.refused_["rare"]
@@ -176,6 +176,37 @@ def test_checkpoints_are_judged_on_all_classes_and_copies_are_held_back_together
     play = sampler._play
     assert len(set(play.codes[play.held[: len(play.held) // 3]])) == len(set(y))
     assert not set(meta["picture"].iloc[play.train]) & set(meta["picture"].iloc[play.held])
+
+
+def test_of_a_single_photograph_nothing_is_learnt(faces):
+    one = np.concatenate([np.flatnonzero(faces.y == "usual"), np.flatnonzero(faces.y == "rare")[:1]])
+    sampler = FaceDCGAN(validation=0.0, **SMALL)
+    with pytest.warns(UserWarning, match="Nothing is generated of class rare: a single photograph"):
+        sampler.fit_resample(faces.X[one], faces.y[one])
+    assert list(sampler.refused_) == ["rare"]
+
+
+def test_the_bar_of_a_class_of_which_too_few_were_held_back_comes_from_others_that_were(faces, monkeypatch):
+    monkeypatch.setattr("thymos.augmentation.images._Photos.made", lambda self, net, y, rng: self.photos[: len(y)])
+    few = np.concatenate([np.flatnonzero(faces.y == "usual"), np.flatnonzero(faces.y == "rare")[:12]])
+    sampler = FaceDCGAN(validation=0.3, **SMALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler.fit_resample(faces.X[few], faces.y[few])
+    judged = []
+    monkeypatch.setattr(sampler._judge, "predict_proba", lambda X: judged.append(X) or np.full((len(X), 2), 0.5))
+    sampler._bar(0)
+    held = sampler._play.photos[sampler._play.held]
+    assert 0 < (sampler._play.codes[sampler._play.held] == 0).sum() < 8
+    np.testing.assert_array_equal(judged[0], held)
+
+
+@pytest.mark.parametrize(
+    ("X", "ends"), [([0.0, 1.2], (0.0, 1.2)), ([0.0, 200.0], (0, 255)), ([0.5, 200.0], (0.5, 200))]
+)
+def test_numbers_that_are_not_whole_are_no_grey_values(X, ends):
+    form = _Form.of(np.resize(X, (2, 1, 8, 8)))
+    assert (form.low, form.high) == ends
 
 
 def test_values_outside_of_training_do_not_wrap_around():

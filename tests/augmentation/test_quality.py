@@ -3,6 +3,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from thymos.augmentation.quality import (
+    copied,
     density_coverage,
     frechet_distance,
     gan_report,
@@ -129,6 +130,17 @@ def test_noise_as_wide_as_the_data_is_no_copy(parts):
     train, held, trials = parts
     made = copies(train, noise=1.5 * train[0].std())[0]
     assert not memorisation(train[0], held[0], made, trials)["memorised"]
+
+
+def test_dull_rows_are_near_to_all_and_no_copies_and_some_copies_among_them_are_found():
+    rng = np.random.default_rng(0)
+    train, held, made = (rng.standard_normal((n, 80)) for n in (600, 200, 300))
+    made *= 0.6
+    found = copied(memorisation(train, held, made))
+    assert (found["close"] > 0.9, found["copies"] < 0.1, found["memorised"]) == (True, True, False)
+    made[:45] = train[:45] + 0.01
+    found = copied(memorisation(train, held, made))
+    assert (found["copies"], found["memorised"]) == (pytest.approx(0.15, abs=0.05), True)
 
 
 def test_more_training_than_held_out_rows_do_not_count_as_memory():

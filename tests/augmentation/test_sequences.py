@@ -101,6 +101,17 @@ def test_a_generator_of_nothing_plausible_adds_nothing(rates):
     assert "pass the filter" in sampler.refused_
 
 
+def test_a_class_of_one_sequence_varies_as_the_others_do(rates):
+    X, y, meta = rates
+    rows = np.concatenate([np.flatnonzero(y == "calm"), np.flatnonzero(y == "tense")[:1]])
+    sampler = SequenceRCGAN(NAMES, **SMALL, validation=0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler.fit_resample(X[rows], y[rows], meta=meta.iloc[rows].reset_index(drop=True))
+    others = X[y == "tense"][1:, :1]
+    assert sampler._rules(others, 1)["spectrum"].mean() > 0.5
+
+
 def test_a_generator_that_returns_its_training_sequences_adds_nothing(rates, monkeypatch):
     X, y, meta = rates
     from thymos.augmentation import sequences

@@ -16,7 +16,7 @@ from thymos.base.samples import Samples, source_trials
 from thymos.evaluation import Fold, TrialSplit, check_split, cross_validate
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.make import make_estimator, make_samples
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.training.pipeline import make_pipeline
 
 #: Parameters that make a member small.

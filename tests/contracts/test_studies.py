@@ -5,7 +5,8 @@ import pytest
 
 from thymos.evaluation import LeaveOneSubjectOut, RandomWindowSplit, TrialSplit, cross_validate
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import load_study, make_protocol, shipped_studies
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import load_study, shipped_studies
 from thymos.models.catalogue import MODELS
 from thymos.report.page import write_report
 from thymos.report.view import RunView

@@ -108,13 +108,6 @@ def test_exact_copies_are_found_and_near_ones_are_not(honest, dtype, modalities)
     assert row["trial"] in findings[0].examples[0]
 
 
-def test_a_copy_in_one_modality_alone_is_no_copy_of_the_sample(honest):
-    samples, fold = honest
-    other = samples.X.copy()
-    other[fold.test[2]] = other[fold.train[5]]
-    assert kinds(samples.replace(X={"a": samples.X, "b": other}), fold) == []
-
-
 def test_synthetic_samples_belong_to_training_and_come_from_it(honest, words):
     samples, fold = honest
     train_trial = samples.meta["trial"].iloc[fold.train[0]]
@@ -164,6 +157,18 @@ def test_inner_folds_are_searched_too(honest, words):
     shared = Fold("x", fold.train, fold.validation, fold.test, inner=((fold.train, fold.train[:1]),))
     with pytest.raises(LeakError, match="inner validation part are in its training"):
         check_split(samples.meta, shared)
+
+
+def test_a_copy_of_one_modality_is_found_and_one_that_is_lacking_is_none(honest):
+    samples, fold = honest
+    face = np.random.default_rng(0).normal(size=(len(samples), 1, 4, 4))
+    face[fold.test[:3]] = face[fold.train[4]]
+    face[fold.test[3:5]], face[fold.train[:5]] = np.nan, np.nan
+    face[fold.train[4]] = face[fold.test[0]]
+    face[fold.test[5]], face[fold.train[6]] = 0.0, 0.0
+    (finding,) = audit_fold(samples.replace(X={"eeg": samples.X, "face": face}), fold)
+    assert (finding.kind, finding.count) == ("duplicate", 3)
+    assert finding.text == f"3 of {len(fold.test)} test samples are copies of training or validation samples in face."
 
 
 def test_flat_samples_and_tables_of_few_values_are_no_copies(honest, make_samples):

@@ -13,7 +13,7 @@ from thymos.evaluation import LeaveOneSubjectOut, RecordingSplit, TrialSplit, au
 from thymos.evaluation.auditor import Audit, _as_well, _best, audit_data, audit_study, try_method
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import load_study, parse_study
+from thymos.evaluation.study_files import load_study, parse_study
 from thymos.report.audit import collect
 from thymos.signals.scaling import Flatten
 from thymos.training.pipeline import make_pipeline
@@ -39,12 +39,6 @@ SIMULATED = {
     },
     "methods": {"lda": {"steps": ["window_statistics", "flatten", "channel_scaler", "lda"]}},
 }
-
-
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch):
-    """Let probes have few trees: what is planted here is plain to see."""
-    monkeypatch.setattr(auditor, "TREES", auditor.FEW_TREES)
 
 
 def severities(audit, leaky=False):

@@ -14,7 +14,7 @@ from thymos.base.errors import InputError
 from thymos.evaluation.engines import Engine, Lost
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 
 # sockets of distributed's own are closed by the collector
 pytestmark = [

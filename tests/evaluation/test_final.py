@@ -12,9 +12,10 @@ from thymos.base.random import child_seed
 from thymos.evaluation.final import expected_of, train_method
 from thymos.evaluation.fit import seed_estimator
 from thymos.evaluation.make import make_estimator, make_samples
+from thymos.evaluation.protocol import Protocol
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.splitters import Protocol
-from thymos.evaluation.study import make_protocol, parse_study
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import parse_study
 from thymos.report.view import RunView
 from thymos.signals.processing import signal_digest, signal_spread
 from thymos.sources import SimulatedEEG

@@ -7,7 +7,8 @@ from thymos.base.samples import add_synthetic
 from thymos.evaluation import generated
 from thymos.evaluation.generated import generate_study
 from thymos.evaluation.make import make_samples
-from thymos.evaluation.study import make_protocol, parse_study
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import parse_study
 from thymos.models.mlp import MLPClassifier
 
 ENTROPY = {"differential_entropy": {"bands": "deap"}}

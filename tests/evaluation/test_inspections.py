@@ -22,7 +22,8 @@ from thymos.evaluation.inspections.embedding import Embedding, neighbours_alike
 from thymos.evaluation.inspections.real_time import RealTime, order_of_windows, seconds_seen
 from thymos.evaluation.inspections.robustness import Robustness, Scene
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import make_inspections, parse_study
+from thymos.evaluation.study import make_inspections
+from thymos.evaluation.study_files import parse_study
 from thymos.signals.scaling import Flatten
 from thymos.training.pipeline import make_pipeline
 

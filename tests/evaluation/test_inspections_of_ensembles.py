@@ -15,7 +15,7 @@ from thymos.evaluation.inspections.breakdown import Breakdown
 from thymos.evaluation.inspections.lipschitz import Lipschitz
 from thymos.evaluation.inspections.missing_modality import MissingModality
 from thymos.evaluation.inspections.relations import Relations
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.models.lel import LELClassifier
 from thymos.training.pipeline import make_pipeline
 

@@ -12,7 +12,8 @@ from thymos.base.samples import Samples
 from thymos.evaluation import make as make_module
 from thymos.evaluation.fit import seed_estimator
 from thymos.evaluation.make import classes_of, make_estimator, make_grid, make_samples
-from thymos.evaluation.study import Target, load_study, parse_study
+from thymos.evaluation.study import Target
+from thymos.evaluation.study_files import load_study, parse_study
 
 PLAN = {
     "name": "mine",

@@ -10,7 +10,7 @@ from thymos.base.samples import Samples
 from thymos.evaluation import Fold, LeaveOneSubjectOut, TrialSplit, check_split, make, runner
 from thymos.evaluation.pairing import PairedAtRandom, PairedByLabel, PairedByTrial, independent_accuracy
 from thymos.evaluation.splitters import PairedSplit
-from thymos.evaluation.study import load_study, parse_study
+from thymos.evaluation.study_files import load_study, parse_study
 from thymos.models.fusion import HybridFusionClassifier
 
 

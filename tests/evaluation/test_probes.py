@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from thymos.base.samples import Samples
 from thymos.evaluation import RecordingSplit
@@ -113,6 +114,25 @@ def test_features_that_tell_loudness_and_length_are_probed_by_their_names():
         assert np.array_equal(PROBES["loudness"].features(samples), X[:, 1].reshape(20, 1))
         assert PROBES["duration"].features(samples) is None, "all are of one length"
     assert PROBES["loudness"].features(alone.replace(info={})) is None
+
+
+@pytest.mark.parametrize(("name", "other"), [("light", "sharpness"), ("sharpness", "light")])
+@pytest.mark.parametrize("modalities", [False, True])
+def test_light_and_sharpness_of_pictures_are_probed_each_by_itself(make_samples, name, other, modalities):
+    samples = make_samples(subjects=6, trials=8)
+    calm = samples.y == "calm"
+    X = gaussian_filter(np.random.default_rng(0).normal(128, 400, (len(samples), 1, 24, 24)), (0, 0, 1.5, 1.5))
+    spread = X.std(axis=(2, 3), keepdims=True)
+    if name == "light":
+        X[calm] += 40
+    else:
+        X[calm] = gaussian_filter(X[calm], (0, 0, 1, 1))
+        X = (X - X.mean(axis=(2, 3), keepdims=True)) / X.std(axis=(2, 3), keepdims=True) * spread + 128
+    faces = X.clip(0, 255).astype(np.uint8)
+    samples = samples.replace(X={"eeg": samples.X, "face": faces} if modalities else faces)
+    assert reached(samples, name)["value"] > 0.95
+    assert reached(samples, other)["p"] > 0.01
+    assert PROBES[name].features(samples.replace(X=faces.astype(np.float32))) is None
 
 
 def test_codes_and_clocks_among_features_are_probed(make_samples):

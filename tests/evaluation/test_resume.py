@@ -17,7 +17,7 @@ from thymos.base.errors import InputError
 from thymos.base.folders import remove_abandoned
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 
 pytestmark = pytest.mark.usefixtures("unaudited")
 
@@ -46,7 +46,7 @@ import os, signal, sys, traceback
 import torch, skorch, mne, pandas, sklearn.discriminant_analysis
 import thymos.models.mlp, thymos.sources.simulate.eeg
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 torch.set_num_threads(1)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:

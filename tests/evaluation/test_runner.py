@@ -20,7 +20,7 @@ from thymos.evaluation.fit import permute_trial_labels
 from thymos.evaluation.make import make_samples
 from thymos.evaluation.results import Results
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.models.catalogue import MODELS
 from thymos.report.page import write_report
 from thymos.report.view import RunView

@@ -9,7 +9,7 @@ from thymos.evaluation import LeaveOneSubjectOut
 from thymos.evaluation.fit import fit_fold
 from thymos.evaluation.make import make_estimator, make_grid
 from thymos.evaluation.search import SAMPLERS, Range, Search
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.signals.scaling import Flatten
 from thymos.training.pipeline import make_pipeline
 

@@ -20,7 +20,8 @@ from thymos.evaluation import (
     check_split,
 )
 from thymos.evaluation.catalogue import PROTOCOLS
-from thymos.evaluation.splitters import Fold, OfficialWithCopies
+from thymos.evaluation.protocol import Fold
+from thymos.evaluation.splitters import OfficialWithCopies
 
 HONEST = [name for name, row in PROTOCOLS.items() if not row.load().leaky]
 

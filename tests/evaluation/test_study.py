@@ -5,7 +5,8 @@ import yaml
 
 from thymos.base.errors import StudyError, ThymosError
 from thymos.evaluation.make import make_estimator, make_grid
-from thymos.evaluation.study import load_study, make_protocol, narrowed, parse_study, shipped_studies
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import load_study, narrowed, parse_study, shipped_studies
 
 GOOD = {
     "name": "mine",

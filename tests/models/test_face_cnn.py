@@ -77,8 +77,20 @@ def test_whole_numbers_of_any_type_are_the_same_pictures(faces):
     X, y = faces
     model = FaceCNN(**SMALL).fit(X.astype(np.int64), y, validation=(X[:20].astype(np.int16), y[:20]))
     same = FaceCNN(**SMALL).fit(X, y, validation=(X[:20], y[:20]))
-    for kind in (np.uint8, np.int64, np.uint16):
+    for kind in (np.uint8, np.int64, np.uint16, np.float32, np.float64):
         assert np.array_equal(model.predict_proba(X.astype(kind)), same.predict_proba(X))
+    with pytest.raises(InputError, match="whole numbers from 0 to 255, as in training"):
+        model.predict(X / 100)
+    for white in (1, 255, 1000):
+        floats = FaceCNN(**SMALL).fit(np.float32(X / (255 / white)), y)
+        same = floats.predict_proba(np.float32(X / (255 if white == 1 else 1)))
+        assert np.allclose(floats.predict_proba(X), same, atol=1e-6)
+
+
+def test_the_last_batch_may_hold_one_image_of_which_a_pixel_is_left():
+    X = np.random.default_rng(0).integers(0, 256, (9, 1, 32, 32), dtype=np.uint8)
+    model = FaceCNN(architecture="compact", width=2, depths=(1,) * 5, batch_size=4, max_epochs=1, random_state=0)
+    assert model.fit(X, list("ababababa")).predict_proba(X).shape == (9, 2)
 
 
 def test_mirror_images_are_averaged(faces):

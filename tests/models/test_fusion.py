@@ -216,6 +216,23 @@ def test_the_seed_decides_and_reaches_the_encoders(parts):
     assert small("concat").set_params(b__mlpclassifier__max_epochs=3).encoders[1][1][-1].max_epochs == 3
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_joined_networks_see_pictures_as_their_encoders_do(kind, scaled):
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1], 30)
+    faces = rng.integers(60, 120, (60, 1, 16, 16))
+    faces[y == 1, :, 4:12, 4:12] += 80
+    net = FaceCNN(width=4, max_epochs=2, patience=None)
+    encoder = make_pipeline(ChannelScaler(), net) if scaled else net
+    model = HybridFusionClassifier([("face", encoder)], frozen_epochs=1, finetune_epochs=0, hidden=4, random_state=0)
+    model.fit({"face": faces.astype(kind)}, y)
+    one = model.encoders_["face"]
+    X = faces.astype(kind)
+    seen = one[-1].features(one[0].transform(X)) if scaled else one.features(X)
+    np.testing.assert_allclose(model.embed({"face": X})[:, : seen.shape[1]], seen, atol=1e-4)
+
+
 def test_faces_and_heart_rates_are_joined_as_published():
     rng = np.random.default_rng(0)
     y = np.tile([0, 1], 40)
@@ -230,6 +247,8 @@ def test_faces_and_heart_rates_are_joined_as_published():
     X = {"face": faces, "bvp": pulse}
     model.fit(X, y)
     assert model.joined_.module_.head.sizes == [256, 10]
+    with pytest.warns(UserWarning, match="1 of 2 samples is no heart rate.*usual in training"):
+        model.predict({"face": faces[:2], "bvp": pulse[:2] * [[[1]], [[60]]]})
     assert model.score(X, y) > 0.9
     without = {"face": np.full(faces.shape, np.nan, np.float32), "bvp": pulse}
     without["face"][0] = faces[0]  # as broken numbers, since others are missing

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.metrics import f1_score
 
 from thymos.base.errors import InputError
 from thymos.models.catalogue import MODELS
@@ -162,6 +163,14 @@ def test_the_accuracy_that_is_monitored_is_that_of_the_kept_state(data):
         model = make(monitor="accuracy", random_state=seed).fit(*data[0], validation=data[1])
         kept = model.history_[model.best_epoch_ - 1]["valid_accuracy"]
         assert kept == pytest.approx((model.predict(data[1][0]) == data[1][1]).mean())
+
+
+def test_the_macro_f1_that_is_monitored_is_that_of_the_kept_state(data):
+    for seed in range(3):
+        model = make(monitor="macro_f1", random_state=seed).fit(*data[0], validation=data[1])
+        kept = model.history_[model.best_epoch_ - 1]["valid_macro_f1"]
+        assert kept == pytest.approx(f1_score(data[1][1], model.predict(data[1][0]), average="macro"))
+        assert kept == max(h["valid_macro_f1"] for h in model.history_)
 
 
 def test_losses_of_training_and_validation_can_be_set_side_by_side(data):

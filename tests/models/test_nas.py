@@ -19,6 +19,8 @@ from thymos.models.genotype import EEGSearchSpace, Genotype
 from thymos.models.nas import EEGNASClassifier, PersonalisedSearch, _perturb, _priced
 from thymos.models.supernet import Architecture
 from thymos.nn.graph import nearness
+from thymos.nn.mixed_ops import OPERATIONS
+from thymos.training.estimator import shared_trainings
 from thymos.training.pipeline import make_pipeline
 from thymos.training.search import Part
 
@@ -370,6 +372,19 @@ def test_options_run_and_matter_where_they_should(change, samples):
         assert plain.history_[0]["train_loss"] != model.history_[0]["train_loss"]
 
 
+@pytest.mark.parametrize("genotype", ["search", "random"])
+def test_networks_are_trained_in_bfloat16_where_it_is_fast(genotype, samples, monkeypatch):
+    monkeypatch.setattr("thymos.training.estimator.fast_in_half", lambda device: True)
+    given = {**SMALL, "genotype": genotype, "operations": list(OPERATIONS)}
+    half, full = (EEGNASClassifier(amp=amp, **given) for amp in (True, False))
+    for model in (half, full):
+        model.fit(samples.X, samples.y, meta=samples.meta)
+    assert half.genotype_ == full.genotype_
+    losses = [[h["train_loss"] for h in one.history_] for one in (half, full)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
 def test_bare_arrays_groups_and_every_layout_are_taken(samples):
     for X in (samples.X, samples.X[:, 0], samples.X[:, 0, 0]):
         model = EEGNASClassifier(**SMALL).fit(X, samples.y)
@@ -467,6 +482,25 @@ def test_a_personal_architecture_moves_as_far_as_rate_and_prior_let_it(changed, 
     model = PersonalisedSearch(**given).fit(samples.X, samples.y, meta=samples.meta)
     assert set(model.moved_) == {"s0", "s1"}
     assert all((moved > 0.1) == far for moved in model.moved_.values())
+
+
+@pytest.mark.parametrize("warmup", [1, 2, 9])
+def test_a_personal_warmup_leaves_an_epoch_for_the_architecture(warmup, samples):
+    model = PersonalisedSearch(personal_epochs=1, personal_warmup=warmup, others=False, **SMALL)
+    model.fit(samples.X, samples.y, meta=samples.meta)
+    assert min(model.moved_.values()) > 0
+
+
+def test_trainings_of_other_architectures_are_never_shared(samples, tmp_path):
+    other = {**SMALL, "genotype": "random"}
+    y = samples.y
+    alone = EEGNASClassifier(**other).fit(samples.X, y)
+    with kept_in(tmp_path), shared_trainings():
+        for groups in (None, samples.meta["trial"].to_numpy()):
+            EEGNASClassifier(**SMALL).fit(samples.X, y, groups=groups)
+        again = EEGNASClassifier(**other).fit(samples.X, y)
+    assert not list(tmp_path.rglob("dense-*"))
+    assert np.array_equal(again.predict_proba(samples.X), alone.predict_proba(samples.X))
 
 
 def test_a_sampler_adds_to_bare_arrays_too(samples):

@@ -81,7 +81,8 @@ def test_what_is_no_heart_rate_is_refused_in_words(rates, words):
 
 
 @pytest.mark.parametrize(
-    "options", [{"hidden": (8,)}, {"hidden": (0, 4)}, {"features": "heart"}, {"scaling": "min"}, {"dropout": 1.0}]
+    "options",
+    [{"hidden": (8,)}, {"hidden": (0, 4)}, {"hidden": 8}, {"features": "heart"}, {"scaling": "min"}, {"dropout": 1.0}],
 )
 def test_impossible_parameters_are_refused(rates, options):
     with pytest.raises(InputError):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -282,6 +283,12 @@ def test_it_goes_on_with_weights_and_masks_of_another(data):
     for method in ("magnitude", "random"):
         other = pruned(method=method, density=0.3).fit(X, y, start=first)
         assert [units["live"] for units in other.units_] == [units["live"] for units in first.units_], method
+    denser = pruned(method="set", density=0.6).fit(X, y, start=first)
+    assert denser.live_ == pytest.approx(first.live_), "only regulation brings more back"
+    with pytest.raises(InputError, match="a share is silenced"):
+        pruned(method="dense").fit(X, y, start=first)
+    with pytest.raises(NotFittedError):
+        pruned().fit(X, y, start=pruned())
     with pytest.raises(InputError, match="the same granularity"):
         pruned(granularity="channel").fit(X, y, start=first)
     with pytest.raises(InputError, match="another size"):

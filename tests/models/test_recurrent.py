@@ -84,6 +84,15 @@ def test_impossible_layers_are_refused(wrong):
         CNNLSTMClassifier(**wrong).fit(*bursts(8))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"hidden": 2.5}, {"hidden": True}, {"layers": 0}, {"dropout": 1.5}, {"parameters": -3}, {"parameters": "x"}],
+)
+def test_impossible_sizes_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        RecurrentClassifier(**wrong).fit(*bursts(8))
+
+
 def test_long_sequences_are_predicted_in_small_parts():
     model = RecurrentClassifier(hidden=2, max_epochs=1, random_state=0)
     rng = np.random.default_rng(0)

@@ -79,6 +79,19 @@ def test_batch_normalisation_is_pytorchs():
     )  # variance n, not n - 1
 
 
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "zero"])
+def test_operations_learn_in_bfloat16_with_statistics_in_float32(name, adjacency):
+    torch.manual_seed(0)
+    operation, x = make_operation(name, 1, WIDTH, adjacency), drawn(batch=8).requires_grad_()
+    gradients = []
+    for half in (True, False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            made = operation(x, functional.elu(x)).float()
+        gradients.append(torch.autograd.grad(made.pow(3).sum(), x)[0])
+    assert functional.cosine_similarity(*(g.flatten() for g in gradients), dim=0) > 0.99
+    assert {value.dtype for value in operation.state_dict().values()} <= {torch.float32}
+
+
 def test_temporal_operations_filter_each_feature_and_mix_them(adjacency):
     operation = make_operation("dil_t3", 1, WIDTH, adjacency, affine=False).eval()
     x = drawn()

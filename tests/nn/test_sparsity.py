@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from thymos.nn.sparsity import Channels, Place, Units, channel_units, connection_units, masked_weights, weights_of
+from thymos.training.channels import channels_of
 
 
 def small():
@@ -69,6 +70,29 @@ def test_what_is_heard_of_a_channel_is_its_value_times_its_gradient():
     expected = (seen[0] * seen[0].grad).sum(dim=(0, 2)).abs()
     assert torch.allclose(units.heard(), expected, atol=1e-6)
     assert torch.allclose(units.magnitude(weights), weights["0.weight"].square().mean(dim=(1, 2)).sqrt())
+
+
+def test_a_silenced_channel_is_heard_as_loud_as_live_ones_whatever_made_it():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv1d(1, 64, 3), nn.BatchNorm1d(64), nn.ReLU(), nn.Conv1d(64, 32, 3))
+    (units,) = channel_units(channels_of(network, torch.zeros(2, 1, 16)))
+    silenced = torch.arange(64) % 2 == 0
+    weights = dict(network.named_parameters())
+    found = []
+    for louder in (1.0, 100.0):
+        with torch.no_grad():
+            network[0].weight.mul_(louder)
+        for live in (torch.ones(64, dtype=torch.bool), ~silenced):
+            units.live.copy_(live)
+            units.forget()
+            for _ in range(16):
+                network.zero_grad()
+                network(torch.randn(32, 1, 16)).square().sum().backward()
+                units.listen(weights)
+            found.append((units.heard() * torch.where(live, 1.0, units.usual(weights)))[silenced].mean())
+    there, gone, louder, louder_gone = found
+    torch.testing.assert_close((gone / there, louder_gone / louder), (gone / there,) * 2, rtol=0.2, atol=0)
+    assert 0.3 < gone / there < 3
 
 
 def test_a_silenced_channel_is_taken_in_by_nothing_and_still_made():

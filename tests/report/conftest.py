@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.report.view import RunView
 
 _NETWORK = {"mlp": {"max_epochs": 3, "hidden": [4]}}

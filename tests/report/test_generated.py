@@ -9,7 +9,7 @@ import pytest
 from thymos.augmentation.quality import gan_report
 from thymos.base.errors import InputError
 from thymos.evaluation.generated import Generated, GeneratedStudy
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.report.generated import FILES, _photos, draw_generated, maps_figure, write_generated
 
 CLASSES = ["calm & <low>", "tense"]

@@ -9,7 +9,7 @@ import pytest
 from thymos.base.errors import DataError
 from thymos.evaluation.runner import run_study
 from thymos.evaluation.statistics import holm
-from thymos.evaluation.study import narrowed, parse_study
+from thymos.evaluation.study_files import narrowed, parse_study
 from thymos.report import figures
 from thymos.report.page import report_content, verdict, write_report, write_tables
 from thymos.report.view import RunView, chance, number

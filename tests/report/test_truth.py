@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from thymos.base.errors import DataError, InputError
-from thymos.evaluation.study import load_study
+from thymos.evaluation.study_files import load_study
 from thymos.evaluation.systems import SYSTEMS, System, systems_named
 from thymos.report.truth import TABLE, check_folder, read_truth, truth_rows, write_truth
 

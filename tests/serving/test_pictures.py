@@ -7,7 +7,7 @@ from thymos.base.errors import InputError
 from thymos.base.recording import Frames, Recording, Signal
 from thymos.evaluation.final import train_method
 from thymos.evaluation.make import make_samples, make_source
-from thymos.evaluation.study import parse_study
+from thymos.evaluation.study_files import parse_study
 from thymos.serving.adapt import Recipe
 from thymos.serving.bundle import Bundle
 from thymos.serving.pictures import PictureRecipe, adapt_picture

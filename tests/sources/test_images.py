@@ -10,7 +10,8 @@ from PIL import Image
 
 from thymos.base.errors import DataError, InputError, SourceNotFoundError
 from thymos.evaluation.make import make_samples
-from thymos.evaluation.study import load_study, make_protocol
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import load_study
 from thymos.sources.catalogue import SOURCES
 from thymos.sources.check import check_source
 from thymos.sources.images import ImageFolder, duplicate_table

@@ -7,7 +7,8 @@ import pytest
 
 from thymos.base.errors import DataError, InputError
 from thymos.evaluation.make import make_samples
-from thymos.evaluation.study import load_study, make_protocol
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import load_study
 from thymos.sources import Manifest
 from thymos.sources.init import guess_names, start_study
 

@@ -13,7 +13,7 @@ from thymos.base.errors import DataError, InputError, MissingExtraError, Protoco
 from thymos.evaluation import TrialSplit
 from thymos.evaluation.make import make_samples
 from thymos.evaluation.runner import run_study
-from thymos.evaluation.study import load_study
+from thymos.evaluation.study_files import load_study
 from thymos.sources import Manifest, SimulatedEEG
 from thymos.sources.catalogue import SOURCES
 from thymos.sources.check import check_source

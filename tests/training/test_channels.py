@@ -99,6 +99,13 @@ def test_biases_and_factors_of_channels_are_known():
     assert vectors - named == {name for name in vectors if name.startswith("final_layer")}
 
 
+def test_a_normalisation_by_the_batch_alone_has_no_statistics_to_be_tried():
+    norm = nn.BatchNorm1d(8, track_running_stats=False)
+    network = nn.Sequential(nn.Linear(5, 8), norm, nn.ReLU(), nn.Linear(8, 2)).eval()
+    (found,) = channels_of(network, torch.randn(6, 5), ["3"])
+    assert found.n == 8
+
+
 class Normalised(nn.Module):
     """Looks across channels between two dense layers."""
 

@@ -286,6 +286,18 @@ def test_the_eigenvalue_of_a_known_hessian():
     assert torch.equal(first, before)
 
 
+def test_the_eigenvalue_of_a_search_is_that_of_its_own_held_samples_whoever_is_searched_with_it():
+    parts = [part(seed, held=held) for seed, held in enumerate((32, 7, 300))]
+
+    def guarded(own):
+        loop = _Search(*begun(own), own, SearchSchedule(batch_size=16), "cpu")
+        loop.epoch = 1
+        return loop.eigenvalues()
+
+    alone = [value for one in parts for value in guarded([one])]
+    assert guarded(parts) == pytest.approx(alone, rel=1e-2)
+
+
 def test_prior_and_cost_pull_at_the_architecture():
     def moved(**weights):
         schedule = SearchSchedule(epochs=3, warmup=0, batch_size=16, guard_every=0, architecture_lr=0.05, **weights)

@@ -33,10 +33,12 @@ _LOW, _HIGH, _FIRST = 0.2, 0.8, 0.3  # hidden shares: least, most when samples a
 _EVERYTHING = 0.1  # of training masks hide all electrodes
 _SURE, _LEAST = 0.5, 0.1  # probability of its class that a sample needs; share of samples that must reach it
 _SCORES, _NEAR, _DEVIATIONS = (5, 95), (0.3, 2.5), 6.0
+_STILL = 1e-6  # deviation of a value, as a share of its mean, up to which it is a constant but for rounding
 _REAL = 1000  # samples at most that the limits of the filter are taken from
 _JUDGED = 512  # samples at most that a checkpoint is judged on
 _BY_HEART = 0.5  # error of fillings of training samples over that of held-out ones, below which they are known
 _FOLDS, _FEWEST = 3, 4  # of the auxiliary classifier; samples of trials held back, of which fewer say nothing
+_SEEN = "Some class has too few trials to leave any out: the classifier of samples has seen the sources of all of them"
 _WEIGHTS = ("penalty", "reconstruction", "classification", "diversity")
 
 
@@ -112,7 +114,9 @@ class MaskedElectrodeGAN(Augmenter):
     scalp, Gulrajani et al. (2017) for the loss, Miyato & Koyama (2018) for the critic.
 
     Samples have shape (n_samples, n_bands, n_channels, n_windows), (n_samples, n_channels, n_values) or (n_samples,
-    n_channels). Each value of an electrode is standardised over the training samples inside.
+    n_channels). Each value of an electrode is standardised over the training samples inside; one that never changes
+    there is not generated but kept. Whether a sample looks like its class is asked of classifiers that did not see the
+    trial of its source; where a class has too few trials for that, a warning and the remarks tell so.
     """
 
     def __init__(
@@ -185,8 +189,12 @@ class MaskedElectrodeGAN(Augmenter):
         seed = int(rng.integers(2**31))
         self._facts = _Facts(planes, X.shape[1:], codes, names, trials, np.flatnonzero(~held), np.flatnonzero(held))
         device = device_named(self.device)
-        mean, deviation = (f(planes[~held], axis=0, dtype=np.float64) for f in (np.mean, np.std))
-        self.mean_, self.scale_ = mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+        seen = planes[~held]
+        mean, deviation = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+        self._still = deviation <= _STILL * np.abs(mean)
+        mean[self._still] = np.median(seen[:, self._still], axis=0)  # the very value; a mean is rounded
+        self.mean_ = mean.astype(np.result_type(planes, np.float32))
+        self.scale_ = np.where(self._still, 1, deviation).astype(np.float32)
         with reproducible(seed, device, self.deterministic):
             game = self._game(device, seed)
             kept = checkpoint("gan", planes, codes, names, trials, seed, self.of_training())
@@ -253,6 +261,8 @@ class MaskedElectrodeGAN(Augmenter):
                 f"A sample keeps the visible electrodes of its source, {1 - most:.0%} to {1 - _FIRST:.0%} of them, "
                 "more where a small lobe is hidden, and is near it by that alone."
             )
+        if len(self._game_.judges) == 1:
+            found.append(f"{_SEEN}.")
         if self.memorised_:
             found.append(
                 "With nothing visible the generator's samples have a distance to the nearest training sample over that "
@@ -325,6 +335,7 @@ class MaskedElectrodeGAN(Augmenter):
         sizes = cells, size, n_planes, len(self.classes_), len(self.subjects_), self.width
         x = ((facts.planes - self.mean_) / self.scale_).astype(np.float32)
         game = _Filling(facts, x, device, ElectrodeGenerator(*sizes), ElectrodeCritic(*sizes))
+        game.still = torch.as_tensor(self._still, device=device)
         game.masks = ElectrodeMasks(n_channels, xy, owners).to(device)
         if self.classification or self.filtered:  # else nobody asks them
             game.judges, game.owner = self._judges(x[facts.train], seed, device)
@@ -337,11 +348,14 @@ class MaskedElectrodeGAN(Augmenter):
         """Return classifiers of real samples, and for each row of the data the one that did not see its trial."""
         facts = self._facts
         codes, trials = facts.codes[facts.train], facts.trials[facts.train]
-        _, which = np.unique(trials, return_inverse=True)
-        fold = np.random.default_rng(seed).permutation(which.max() + 1)[which] % _FOLDS
+        names, first, which = np.unique(trials, return_index=True, return_inverse=True)
+        order = np.random.default_rng(seed).permutation(len(names))
+        order = order[np.argsort(codes[first][order], kind="stable")]  # class by class, which are dealt in turns
+        fold = (np.argsort(order) % _FOLDS)[which]
         parts = [(x[fold != k], codes[fold != k]) for k in range(_FOLDS)]
         if any(len(np.unique(labels)) < len(self.classes_) for _, labels in parts):
-            parts, fold = [(x, codes)], np.zeros(len(x), dtype=int)  # too few trials to leave some out
+            parts, fold = [(x, codes)], np.zeros(len(x), dtype=int)
+            warnings.warn(f"{_SEEN}.", stacklevel=2)
         model = MLPClassifier(hidden=(64,), weight_decay=1e-2, max_epochs=20, device=device)
         fitted = model.fit_many(parts, [seed] * len(parts))
         owner = np.zeros(len(facts.codes), dtype=int)
@@ -388,6 +402,7 @@ class MaskedElectrodeGAN(Augmenter):
         near = _nearest(made, train, hidden)
         middle = train.median(dim=0).values
         wide = (train - middle).abs().median(dim=0).values
+        wide = torch.where(wide > 0, wide, train.std(dim=0, correction=0))  # else one value that most have is all
         inside = ((made - middle).abs() <= _DEVIATIONS * wide + 1e-6).flatten(1).all(dim=1)
         return {
             "class": (sure >= _SURE).cpu().numpy(),
@@ -447,7 +462,8 @@ class _Filling(Game):
 
     n_samples: int
     masks: ElectrodeMasks
-    judges: list[nn.Module]
+    still: torch.Tensor
+    judges: Sequence[nn.Module] = ()
     owner: torch.Tensor
     weights: Mapping[str, float]
     mask_max: float | None
@@ -476,8 +492,8 @@ class _Filling(Game):
         return self.masks(n, low, high, everything if self.mask_max is not None else 1.0, rng)
 
     def proposed(self, generator: nn.Module, at: torch.Tensor, hidden: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """Return what a generator proposes for rows of the data."""
-        return generator(self.x[at], hidden, z.to(self.device), *self.labels(at))
+        """Return what a generator proposes for rows of the data; what never changes in training stays as it is."""
+        return generator(self.x[at], hidden, z.to(self.device), *self.labels(at)).masked_fill(self.still, 0.0)
 
     def filled(
         self, generator: nn.Module, at: torch.Tensor, hidden: torch.Tensor, rng: torch.Generator

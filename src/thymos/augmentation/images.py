@@ -185,10 +185,12 @@ class FaceDCGAN(Augmenter):
         code = int(np.searchsorted(self.classes_, label))
         play = self._play
         play.rows = play.train[play.codes[play.train] == code]
+        nothing = np.empty((0, *X.shape[1:]), dtype=X.dtype), np.empty(0, dtype=int)
+        if len(play.rows) < 2:
+            return self._refused(label, "a single photograph of it is there to learn from", nothing)
         first = self._first
         trained = self._trained((copy.deepcopy(first.generator), copy.deepcopy(first.critic)), label, self.class_steps)
         self.generators_[label] = trained.generator
-        nothing = np.empty((0, *X.shape[1:]), dtype=X.dtype), np.empty(0, dtype=int)
         if not trained.best_step or not first.best_step:
             why = trained.stopped or first.stopped or "all that it made was alike"
             return self._refused(label, f"its training failed, {why}", nothing)
@@ -283,7 +285,7 @@ class FaceDCGAN(Augmenter):
         play = self._play
         mine, held = (rows[play.codes[rows] == code] for rows in (play.train, play.held))
         held = held if len(held) >= _FEWEST else play.held
-        if len(held) < _FEWEST or len(mine) < 2:
+        if len(held) < _FEWEST:
             return False
         made = play.made(self.generators_[label], torch.full((min(_JUDGED, 4 * len(held)),), code), rng)
         real, new, drawn = (play.features(photos) for photos in (play.photos[mine], play.photos[held], made))
@@ -291,11 +293,15 @@ class FaceDCGAN(Augmenter):
         return bool(self.memorised_[label]["memorised"])
 
     def _bar(self, code: int) -> tuple[float, float]:
-        """Return the probability of its class that a photograph needs, and the share of real ones that have it."""
+        """Return the probability of its class that a photograph needs, and the share of real ones that have it.
+
+        Where too few of a class were held back, those of all classes, each by its own; of those that the judge has
+        learnt it would be surer than of any new one.
+        """
         play = self._play
         held = play.held[play.codes[play.held] == code]
-        real = held if len(held) >= _FEWEST else play.train[play.codes[play.train] == code]
-        found = self._judge.predict_proba(play.photos[real])[:, code]
+        real = held if len(held) >= _FEWEST else play.held if len(play.held) >= _FEWEST else play.rows
+        found = self._judge.predict_proba(play.photos[real])[np.arange(len(real)), play.codes[real]]
         least = float(np.clip(np.quantile(found, _ALIKE), 1 / len(self.classes_), _SURE))
         return least, float((found >= least).mean())
 
@@ -352,7 +358,7 @@ class _Photos(Game):
         rng = torch.Generator()
         rng.manual_seed(self.seed)
         held = self.held if self.only is None else self.held[self.codes[self.held] == self.only]
-        mine = self.rows[:: max(1, len(self.rows) // _JUDGED)][:_JUDGED]
+        mine = self.rows[np.linspace(0, len(self.rows) - 1, min(len(self.rows), _JUDGED)).astype(int)]
         real = held[:_JUDGED] if len(held) >= _FEWEST else mine
         made = self.made(generator, self.y[real].repeat(max(1, _JUDGED // len(real))), rng)
         spread = made.std(axis=0, dtype=np.float64).mean() / self.photos[mine].std(axis=0, dtype=np.float64).mean()
@@ -401,7 +407,8 @@ class _Form:
     def of(cls, X: np.ndarray) -> _Form:
         """Return the form of samples: grey values up to 255, shares up to 1, or any numbers."""
         low, high = float(X.min()), float(X.max())
-        if low >= 0 and high <= 255:
+        whole = X.dtype.kind != "f" or bool((np.rint(X) == X).all())
+        if low >= 0 and (high <= 1 or (high <= 255 and whole)):
             low, high = 0.0, 1.0 if high <= 1 else 255.0
         return cls(X.shape[1:], low, high if high > low else low + 1)
 

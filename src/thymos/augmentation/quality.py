@@ -56,7 +56,7 @@ _FAR = 1e6  # standard deviations at which a value is cut off, so that its squar
 _SMALL = 0.02  # squared MMD of a shift of about a third of a standard deviation of every feature
 _CLEARLY = 0.8  # of the ratio that real rows reach
 _SIGNIFICANT = 0.01
-_CLOSE = (0.05, 0.10)  # shares of rows that are closer than 1 % of real ones
+_CLOSE = (0.05, 0.10)  # shares of rows that are closer than 1 % of real ones, and as copies are
 _TAUGHT = 0.05  # balanced accuracy above chance from which on a classifier has learnt something
 
 
@@ -242,7 +242,9 @@ def memorisation(
         NaN with a single one; ``same_trials``: that of training samples to the nearest other one; ``p_new``,
         ``p_same``: that the ratio is below these (one-sided Wilcoxon test), and ``p``, the first of them that there is;
         ``close``: share of generated samples that are closer to a training sample than 1 % of training samples are to
-        another, and ``close_new``, the same of held-out ones; ``nearer_than_new``, ``nearer_than_same``: whether the
+        another, and ``close_new``, the same of held-out ones; ``copies``: the share of those among them that are nearer
+        to it, by a ratio that 1 % of real samples have, than to held-out ones, which what resembles everything is not;
+        ``nearer_than_new``, ``nearer_than_same``: whether the
         ratio is clearly below, by a fifth with p < 0.01; ``memorised``: below all that there is.
 
     Raises
@@ -260,9 +262,8 @@ def memorisation(
 
 
 def copied(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what :func:`memorisation` found, ``memorised`` also where a good share alone are as close as copies."""
-    copies = found["close"] > _CLOSE[1] and found["close"] > 5 * found["close_new"]
-    return found | {"memorised": bool(found["memorised"] or copies)}
+    """Return what :func:`memorisation` found, ``memorised`` also where a good share alone are copies."""
+    return found | {"memorised": bool(found["memorised"] or found["copies"] > _CLOSE[1])}
 
 
 def _memory(train: Any, held: Any, generated: Any, held_trials: Any, seed: int) -> tuple[dict[str, Any], dict]:
@@ -298,13 +299,15 @@ def _memory(train: Any, held: Any, generated: Any, held_trials: Any, seed: int) 
         across = [logs(to_held[1 - k].kneighbors(held[half])[0][:, 0]) for k, half in enumerate(halves)]
         new = logs(nearest["held-out"])[np.concatenate(halves)] - np.concatenate(across)
     limit = np.percentile(other, 1)
+    close = nearest["generated"] <= limit
     found = {
         "ratio": _median(made),
         "new_trials": _median(new),
         "same_trials": _median(same),
         "p_new": _below(made, new),
         "p_same": _below(made, same),
-        "close": float(np.mean(nearest["generated"] <= limit)),
+        "close": float(np.mean(close)),
+        "copies": float(np.mean(close & (made < np.percentile(new if len(new) else same, 1)))),
         "close_new": float(np.mean(nearest["held-out"] <= limit)),
     }
     for kind in ("new", "same"):
@@ -759,10 +762,12 @@ def _memory_rows(memory: dict[str, Any], n: int) -> list[_Row]:
         verdict, words = GOOD, f"no nearer to training rows than real rows are ({real})"
     reference = same if np.isnan(new) else new
     ratio = _Row("memorisation", ALL, memory["ratio"], reference=reference, p=p, n=n, verdict=verdict, words=words)
-    share, real = memory["close"], memory["close_new"]
+    share, copies, real = memory["close"], memory["copies"], memory["close_new"]
     low, high = (max(limit, 2 * real) for limit in _CLOSE)
     words = "closer to a training row than 1 % of training rows are to another"
-    verdict = GOOD if share <= low else DOUBTFUL if share <= high else BAD
+    if share > low:  # what is dull resembles everything, and is no copy
+        words += f"; {copies:.0%} of all rows as copies are, much nearer to it than to held-out rows"
+    verdict = GOOD if share <= low else BAD if copies > high else DOUBTFUL
     return [ratio, _Row("close", ALL, share, reference=real, n=n, verdict=verdict, words=words)]
 
 

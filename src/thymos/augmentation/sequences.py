@@ -33,6 +33,7 @@ __all__ = ["SequenceRCGAN"]
 
 _JUDGED = 512  # sequences at most that a checkpoint is judged on
 _FEWEST = 4  # sequences held back, of which fewer say nothing
+_SPREAD = 10  # sequences of a class, of which fewer do not show how they vary
 _COMPARED = 64  # generated sequences of a class that are compared with training at least
 _LEAST = 0.1  # share of drawn sequences that must pass the filter
 _RATE, _SLOPE = "hr", "hr_slope"  # channels that are a heart rate in Hz and its slope in Hz/s
@@ -293,7 +294,10 @@ class SequenceRCGAN(Augmenter):
 
     def _rules(self, made: np.ndarray, code: int) -> dict[str, np.ndarray]:
         """Say which sequences (n, n_own_channels, n_times) pass each rule of the filter."""
-        mean, deviation = (part(self._usual[code], axis=0) for part in (np.mean, np.std))
+        mean, deviation = self._usual[code].mean(axis=0), self._usual[code].std(axis=0)
+        if len(self._usual[code]) < _SPREAD:  # as all classes vary, each about its own mean
+            about = [spectra - spectra.mean(axis=0) for spectra in self._usual.values()]
+            deviation = np.concatenate(about).std(axis=0)
         far = np.abs(_spectra(self._play.scaled(made)) - mean) > _DEVIATIONS * deviation + 1e-6
         rules = {"spectrum": ~far.any(axis=(1, 2))}
         if self._rate is not None:
@@ -323,7 +327,7 @@ class SequenceRCGAN(Augmenter):
                 self.withdraw(
                     f"it returns what it was trained on for class {label!s} (distance to the nearest training sequence "
                     f"over that to the nearest held-out one: median {found['ratio']:.2f}, p = {found['p']:.2g}; "
-                    f"{found['close']:.0%} are as close as copies)"
+                    f"{found['copies']:.0%} are copies)"
                 )
 
 

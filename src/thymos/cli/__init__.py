@@ -66,9 +66,9 @@ def _end_as_ctrl_c_does() -> None:
 
     They would compute on otherwise, for nobody. What they leave to be removed is removed, without a word.
     """
+    ours = threading.current_thread() is threading.main_thread()  # no other may
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # not every system has all
-        ours = threading.current_thread() is threading.main_thread()  # no other may
         if number is not None and ours and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     told = os.environ.get("PYTHONWARNINGS", "").split(",")

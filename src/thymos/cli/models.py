@@ -42,7 +42,7 @@ def train(
     """Train one model on all data of a study, as a folder that predicts recordings of anybody."""
     from thymos.base.folders import check_place
     from thymos.evaluation.final import train_method
-    from thymos.evaluation.study import load_study
+    from thymos.evaluation.study_files import load_study
     from thymos.serving.bundle import FILES, KIND, Bundle
     from thymos.serving.several import recipe_of
     from thymos.serving.store import encode

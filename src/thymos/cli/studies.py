@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def studies() -> None:
     """List the studies that come with Thymos."""
-    from thymos.evaluation.study import load_study, shipped_studies
+    from thymos.evaluation.study_files import load_study, shipped_studies
 
     rows = []
     for name in shipped_studies():
@@ -66,7 +66,7 @@ def run(
     """Run a study, or what is missing of it, and write its report."""
     from thymos.evaluation.engines import Engine, default_jobs
     from thymos.evaluation.runner import run_study
-    from thymos.evaluation.study import load_study, narrowed
+    from thymos.evaluation.study_files import load_study, narrowed
 
     place = Engine("dask" if address else engine, jobs or max(1, default_jobs() // threads), threads, address)
     plan = load_study(study, budget, label)
@@ -103,7 +103,7 @@ def audit(
     from thymos.base.errors import InputError
     from thymos.evaluation.auditor import audit_study
     from thymos.evaluation.results import Results
-    from thymos.evaluation.study import load_study, stored_study
+    from thymos.evaluation.study_files import load_study, stored_study
 
     console, results = screen(), None
     if (Path(study) / "study.json").is_file():
@@ -175,7 +175,7 @@ def augment(
 
     from thymos.base.folders import check_place
     from thymos.evaluation.generated import generate_study
-    from thymos.evaluation.study import load_study
+    from thymos.evaluation.study_files import load_study
     from thymos.report.generated import FILES, KIND, write_generated
     from thymos.report.view import number
 

@@ -36,7 +36,7 @@ def reproduce(
 ) -> None:
     """Claimed, leaky, honest: run the studies of five published systems, or what is missing of them, as one page."""
     from thymos.evaluation.engines import Engine, default_jobs
-    from thymos.evaluation.study import load_study
+    from thymos.evaluation.study_files import load_study
     from thymos.evaluation.systems import systems_named
     from thymos.report.truth import check_folder, read_truth, write_truth
 

@@ -6,7 +6,7 @@ from typing import Any
 
 _PUBLIC = {
     "BlockedSplit": "thymos.evaluation.splitters",
-    "Fold": "thymos.evaluation.splitters",
+    "Fold": "thymos.evaluation.protocol",
     "GroupSplit": "thymos.evaluation.splitters",
     "LeaveOneSubjectOut": "thymos.evaluation.splitters",
     "OfficialSplit": "thymos.evaluation.splitters",
@@ -25,7 +25,7 @@ _PUBLIC = {
     "cross_validate": "thymos.evaluation.fit",
     "independent_accuracy": "thymos.evaluation.pairing",
     "inflation_report": "thymos.evaluation.statistics",
-    "load_study": "thymos.evaluation.study",
+    "load_study": "thymos.evaluation.study_files",
     "run_study": "thymos.evaluation.runner",
     "summarise": "thymos.evaluation.statistics",
     "train_method": "thymos.evaluation.final",

@@ -15,7 +15,7 @@ import pandas as pd
 
 from thymos.base.errors import LeakError
 from thymos.base.samples import Samples, source_trials
-from thymos.evaluation.splitters import Fold, near_in_time
+from thymos.evaluation.protocol import Fold, near_in_time
 
 __all__ = [
     "SEVERITY",
@@ -112,7 +112,7 @@ def audit_fold(
         Columns of which no value may stand on both sides; ``trial`` is always among them.
     guard : float
         Seconds that must lie between windows of different parts of one recording.
-    hashes : ndarray, shape (n_samples,), optional
+    hashes : ndarray, shape (n_samples, n_modalities), optional
         Of :func:`row_hashes`, for many folds of the same samples.
     """
     keys = tuple(dict.fromkeys((*keys, "trial")))
@@ -274,46 +274,57 @@ def unattributed(meta: pd.DataFrame, folds: Sequence[Fold]) -> list[Finding]:
 
 
 def duplicates(samples: Samples, fold: Fold, hashes: np.ndarray | None = None) -> list[Finding]:
-    """Find test samples that stand, value for value, in training or validation.
+    """Find test samples that stand, value for value, in training or validation: whole, or one modality of them.
 
     Parameters
     ----------
     samples : Samples
     fold : Fold
-    hashes : ndarray, shape (n_samples,), optional
+    hashes : ndarray, shape (n_samples, n_modalities), optional
         Of :func:`row_hashes`, if they were computed for another fold already.
     """
-    if not len(fold.test) or not telling(samples):
-        return []
-    keys = row_hashes(samples) if hashes is None else hashes
-    arrays = _arrays(samples)
+    hashes = row_hashes(samples) if hashes is None else hashes
+    whole = _copied(_arrays(samples), _joint(hashes), fold)
+    found = [("", whole)]
+    for number, name in enumerate(sorted(samples.X) if isinstance(samples.X, dict) else ()):
+        rows = _copied([samples.X[name]], hashes[:, number], fold)
+        found.append((f" in {name}", np.setdiff1d(rows, whole)))
+    return [
+        Finding(
+            "duplicate",
+            f"{len(rows)} of {len(fold.test)} test samples are copies of training or validation samples{where}.",
+            len(rows),
+            "remove the copies from training, or keep all copies on one side",
+            describe(samples.meta, rows),
+        )
+        for where, rows in found
+        if len(rows)
+    ]
+
+
+def _copied(arrays: list[np.ndarray], keys: np.ndarray, fold: Fold) -> np.ndarray:
+    """Return the test rows that are equal in all of these arrays to a row of training or validation."""
+    if not len(fold.test) or not _many_values(arrays):
+        return np.empty(0, dtype=int)
     others = np.concatenate([fold.train, fold.validation])
     candidates = fold.test[np.isin(keys[fold.test], keys[others])]
-    candidates = candidates[~flat(samples, candidates)]
+    candidates = candidates[~_flat(arrays, candidates)]
     confirmed = []
     for row in candidates:  # few, if any: a hash alone is no proof
         twins = others[keys[others] == keys[row]]
         if any(all(_same(a[row], a[twin]) for a in arrays) for twin in twins):
             confirmed.append(row)
-    if not confirmed:
-        return []
-    return [
-        Finding(
-            "duplicate",
-            f"{len(confirmed)} of {len(fold.test)} test samples are copies of training or validation samples.",
-            len(confirmed),
-            "remove the copies from training, or keep all copies on one side",
-            describe(samples.meta, np.array(confirmed)),
-        )
-    ]
+    return np.array(confirmed, dtype=int)
 
 
 def copied_trials(samples: Samples, hashes: np.ndarray) -> list[Finding]:
     """Find trials that hold copies of another trial's samples, wherever the split puts them."""
     if not telling(samples):
         return []
-    rows = np.flatnonzero(~flat(samples, np.arange(len(samples))))
-    table = pd.DataFrame({"key": hashes[rows], "trial": samples.meta["trial"].to_numpy()[rows]}).drop_duplicates()
+    rows = np.flatnonzero(~_flat(_arrays(samples), np.arange(len(samples))))
+    table = pd.DataFrame(
+        {"key": _joint(hashes)[rows], "trial": samples.meta["trial"].to_numpy()[rows]}
+    ).drop_duplicates()
     names = table.groupby("key")["trial"].agg(lambda trials: " = ".join(sorted(trials)))
     shared = names[table.groupby("key")["trial"].size() > 1]
     if shared.empty:
@@ -332,7 +343,7 @@ def copied_trials(samples: Samples, hashes: np.ndarray) -> list[Finding]:
 
 def flat_samples(samples: Samples) -> list[Finding]:
     """Find samples that have one value throughout: a lost electrode, a gap that was filled."""
-    rows = np.flatnonzero(flat(samples, np.arange(len(samples))))
+    rows = np.flatnonzero(_flat(_arrays(samples), np.arange(len(samples))))
     if not len(rows) or not telling(samples):
         return []
     text = f"{len(rows)} samples have one value throughout."
@@ -341,15 +352,23 @@ def flat_samples(samples: Samples) -> list[Finding]:
 
 def telling(samples: Samples) -> bool:
     """Whether a sample has so many values that two equal ones must be copies."""
-    return sum(int(np.prod(a.shape[1:])) for a in _arrays(samples)) >= LEAST_VALUES
+    return _many_values(_arrays(samples))
 
 
-def flat(samples: Samples, rows: np.ndarray) -> np.ndarray:
-    """Say which of some rows have one value throughout every modality."""
+def _many_values(arrays: list[np.ndarray]) -> bool:
+    return sum(int(np.prod(a.shape[1:])) for a in arrays) >= LEAST_VALUES
+
+
+def _flat(arrays: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Say which of some rows have one value throughout every array, or none: one that a sample lacks is all NaN."""
     result = np.ones(len(rows), dtype=bool)
-    for array in _arrays(samples):
+    for array in arrays:
         part = array if len(rows) == len(array) else array[rows]
-        result &= np.ptp(part.reshape(len(part), int(np.prod(part.shape[1:]))), axis=1) == 0
+        part = part.reshape(len(part), int(np.prod(part.shape[1:])))
+        spread = np.ptp(part, axis=1)
+        lacking = np.isnan(spread)
+        lacking[lacking] = np.isnan(part[lacking]).all(axis=1)
+        result &= (spread == 0) | lacking
     return result
 
 
@@ -358,10 +377,15 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def row_hashes(samples: Samples) -> np.ndarray:
-    """Return a hash of each sample over all modalities, shape (n_samples,)."""
-    keys = np.zeros(len(samples), dtype=np.uint64)
-    for number, array in enumerate(_arrays(samples)):
-        keys = keys * np.uint64(1_000_003) + array_hashes(array, number)
+    """Return a hash of each modality of each sample, sorted by name, shape (n_samples, n_modalities)."""
+    return np.stack([array_hashes(array, number) for number, array in enumerate(_arrays(samples))], axis=1)
+
+
+def _joint(hashes: np.ndarray) -> np.ndarray:
+    """Return one hash of each sample over all modalities, shape (n_samples,)."""
+    keys = np.zeros(len(hashes), dtype=np.uint64)
+    for column in hashes.T:
+        keys = keys * np.uint64(1_000_003) + column
     return keys
 
 

@@ -43,9 +43,9 @@ from thymos.evaluation.interventions import inner_splits, intervene, small_fold
 from thymos.evaluation.make import classes_of, make_estimator, make_samples
 from thymos.evaluation.metrics import direction, predictions_of
 from thymos.evaluation.probes import FEW_TREES, PROBES, TREES, Probe, evidence, probe_folds
+from thymos.evaluation.protocol import Fold, Protocol
 from thymos.evaluation.provenance import split_digest
 from thymos.evaluation.results import Results
-from thymos.evaluation.splitters import Fold, Protocol
 from thymos.evaluation.statistics import holm, summarise
 from thymos.evaluation.study import Study, make_protocol
 from thymos.signals.likeness import LEAST_PICTURES, LEAST_SIDE, altered_pairs

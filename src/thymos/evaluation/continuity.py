@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import LEAST_VALUES, Finding, array_hashes, describe
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 
 __all__ = ["Joins", "continued"]
 

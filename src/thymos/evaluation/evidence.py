@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import Finding, describe
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 from thymos.signals.likeness import directions
 
 __all__ = [

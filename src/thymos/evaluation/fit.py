@@ -22,8 +22,8 @@ from thymos.evaluation.audit import check_split
 from thymos.evaluation.inspections.base import Inspected, Inspections, look
 from thymos.evaluation.many import Request, Walk, last_step, predict_all, walk_together
 from thymos.evaluation.metrics import predictions_table, rows_of, trial_means
+from thymos.evaluation.protocol import Fold, Protocol
 from thymos.evaluation.search import Search, choose
-from thymos.evaluation.splitters import Fold, Protocol
 
 __all__ = [
     "Fitted",

@@ -23,8 +23,9 @@ from thymos.base.samples import Samples
 from thymos.evaluation.audit import check_split
 from thymos.evaluation.fit import holds_signals, seed_estimator
 from thymos.evaluation.make import make_estimator, make_samples
+from thymos.evaluation.protocol import Fold, Protocol
 from thymos.evaluation.saliency import ELEMENTWISE, featured, picked
-from thymos.evaluation.splitters import Fold, Protocol, TrialSplit
+from thymos.evaluation.splitters import TrialSplit
 from thymos.evaluation.study import Study, honest_protocol
 from thymos.signals.scaling import Flatten
 

@@ -17,7 +17,7 @@ from thymos.base.errors import InputError
 from thymos.base.random import generator
 from thymos.base.samples import Samples
 from thymos.evaluation.audit import Finding, describe
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 
 __all__ = ["inner_splits", "intervene", "small_fold"]
 

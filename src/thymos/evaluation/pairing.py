@@ -21,7 +21,7 @@ from thymos.base.checks import check_whole
 from thymos.base.errors import InputError
 from thymos.base.random import generator
 from thymos.base.samples import TRIAL_OF, Samples
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 
 __all__ = ["PAIRINGS", "PairedAtRandom", "PairedByLabel", "PairedByTrial", "Pairing", "independent_accuracy"]
 

@@ -19,7 +19,7 @@ from thymos.base.random import child_seed
 from thymos.base.samples import Samples
 from thymos.evaluation.evidence import CODES
 from thymos.evaluation.fit import fit_fold
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 
 __all__ = ["FEW_TREES", "PROBES", "TREES", "Probe", "evidence", "probe_folds"]
 
@@ -27,6 +27,8 @@ __all__ = ["FEW_TREES", "PROBES", "TREES", "Probe", "evidence", "probe_folds"]
 TREES, FEW_TREES = 100, 10
 
 _TINY = 1e-30
+_FLAT = 1e-3  # square of a grey value, of changes in a picture that has none
+_BLOCK = 1024  # pictures that become floats at a time
 _LEAST_ROWS, _MOST_ROWS = 50, 20_000  # of a table in which columns are told apart
 
 
@@ -185,6 +187,37 @@ def _clipping(samples: Samples) -> np.ndarray | None:
     return table if np.ptp(table, axis=0).any() else None
 
 
+def _of_pictures(
+    measure: Callable[[np.ndarray], list[np.ndarray]], least: int = 1
+) -> Callable[[Samples], np.ndarray | None]:
+    """Return a reader of numbers that are measured on pictures of `least` pixels a side, block by block."""
+
+    def read(samples: Samples) -> np.ndarray | None:
+        for X in samples.X.values() if isinstance(samples.X, dict) else [samples.X]:
+            if X.dtype == np.uint8 and X.ndim == 4 and min(X.shape[2:]) >= least:
+                blocks = (X[k : k + _BLOCK].astype(np.float32) for k in range(0, len(X), _BLOCK))
+                return np.concatenate([np.column_stack(measure(block)) for block in blocks])
+        return None
+
+    return read
+
+
+def _light(pictures: np.ndarray) -> list[np.ndarray]:
+    """Return brightness and contrast, from 0 to 255."""
+    return [pictures.mean(axis=(1, 2, 3)), pictures.std(axis=(1, 2, 3))]
+
+
+def _sharpness(pictures: np.ndarray) -> list[np.ndarray]:
+    """Return logs of mean square changes to the next pixel over those to the next but one, down and across.
+
+    They know neither light nor contrast, and what was enlarged or out of focus has small ones.
+    """
+    down = [pictures[:, :, step:] - pictures[:, :, :-step] for step in (1, 2)]
+    across = [pictures[..., step:] - pictures[..., :-step] for step in (1, 2)]
+    sizes = [[np.square(change).mean(axis=(1, 2, 3)) + _FLAT for change in both] for both in (down, across)]
+    return [np.log(near / far) for near, far in sizes]
+
+
 def _place(samples: Samples) -> np.ndarray | None:
     start = samples.meta["start"].to_numpy(float)
     return start[:, None] if np.ptp(start) > 0 else None
@@ -286,6 +319,20 @@ PROBES = {
         log=True,
     ),
     "clipping": Probe("clipped or frozen stretches", _clipping, do="drop marked windows, in a study with windows.drop"),
+    "light": Probe(
+        "brightness and contrast of the pictures",
+        _of_pictures(_light),
+        do="bring all pictures to one mean and one deviation, see what is left, and say so beside every result. Where "
+        "expressions themselves change the light, part of this is no shortcut",
+        unit=" of 255",
+    ),
+    "sharpness": Probe(
+        "how sharp the pictures are (changes to the next pixel over those to the next but one)",
+        _of_pictures(_sharpness, least=3),
+        do="find out whether pictures of some classes come from another camera, size or archive; blur all to the least "
+        "sharp, see what is left, and say so beside every result",
+        log=True,
+    ),
     "loudness": Probe(
         "how loud the voice was recorded",
         _feature("level_mean"),

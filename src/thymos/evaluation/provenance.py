@@ -17,7 +17,7 @@ import numpy as np
 import thymos
 from thymos.base.code import code_digest
 from thymos.base.samples import Samples
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 
 __all__ = ["environment", "split_digest"]
 

@@ -33,9 +33,9 @@ from thymos.evaluation.inspections.base import Inspections
 from thymos.evaluation.interventions import small_fold
 from thymos.evaluation.make import classes_of, make_estimator, make_grid, make_samples
 from thymos.evaluation.metrics import rows_of
+from thymos.evaluation.protocol import Fold
 from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
-from thymos.evaluation.splitters import Fold
 from thymos.evaluation.study import PairingSpec, Side, Step, Study, make_inspections, make_protocol
 
 __all__ = ["Outcome", "Task", "inspections_of", "run_study", "tasks_of", "units_of"]

@@ -18,7 +18,7 @@ from thymos.base.optional import require
 from thymos.base.samples import Samples
 from thymos.evaluation.many import Request, last_step, predict_all
 from thymos.evaluation.metrics import log_loss
-from thymos.evaluation.splitters import Fold
+from thymos.evaluation.protocol import Fold
 
 __all__ = ["SAMPLERS", "Chosen", "Range", "Search", "choose"]
 

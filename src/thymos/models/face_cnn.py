@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from thymos.base.checks import check_number
+from thymos.base.checks import as_type, check_number
 from thymos.base.errors import InputError
-from thymos.base.samples import Samples
 from thymos.nn.cnn_lstm import BatchNorm
 from thymos.nn.images import ImageAugmentation, Mirrored, Pixels, ResidualBlock
 from thymos.training.estimator import Prepared, TorchClassifier, check_layers
@@ -172,10 +171,12 @@ class FaceCNN(TorchClassifier):
     Notes
     -----
     Samples have shape (n_samples, 1 or 3, height, width) or (n_samples, height, width). A table counts as images of one
-    row. Whole numbers from 0 to 255 are grey values or colours, whatever their type. Of the published network the paper
-    gives three convolutions, a pool and a dense layer; sizes and normalisation are those of methods B4.5. The schedule
-    is its own: the rate falls to a tenth (half there) after 7 epochs (5) without a lower validation loss, training
-    stops after 12 such epochs, gradients are clipped at 1, and the epoch with the best macro F1 is taken.
+    row. Whole numbers from 0 to 255, of an integer type, are grey values or colours, and floats from 0 to 1 their
+    shares; a network that learnt from either takes both, one that learnt from other numbers takes them as they are. Of
+    the published network the paper gives three convolutions, a pool and a dense layer; sizes and normalisation are
+    those of methods B4.5. The schedule is its own: the rate falls to a tenth (half there) after 7 epochs (5) without a
+    lower validation loss, training stops after 12 such epochs, gradients are clipped at 1, and the epoch with the best
+    macro F1 is taken.
 
     References
     ----------
@@ -250,14 +251,17 @@ class FaceCNN(TorchClassifier):
 
     def prepare(self, X: np.ndarray, y: Any, validation: Any = None, meta: pd.DataFrame | None = None) -> Prepared:
         """As :meth:`TorchEstimator.prepare`; whole numbers are bytes."""
-        return super().prepare(_bytes(X), y, validation, meta)
+        X = _bytes(X)
+        self.white_ = _white(X)
+        return super().prepare(X, y, validation, meta)
 
-    def _outputs(self, X: np.ndarray, *what: Any, **more: Any) -> torch.Tensor:
-        return super()._outputs(_bytes(X), *what, **more)
-
-    def _validation(self, validation: Any) -> tuple[np.ndarray, np.ndarray]:
-        X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
-        return super()._validation((_bytes(X), y))
+    def typed(self, X: Any) -> Any:
+        """Return images as numbers that mean the grey values they had in training: bytes are shares of 255."""
+        if not isinstance(X, np.ndarray) or X.dtype.kind not in "iuf" or not np.isfinite(X).all():
+            return X
+        if X.dtype.kind == "f" and (self.white_ != 255 or _white(X) == 1):
+            return X
+        return as_type("Images", X, np.uint8 if self.white_ else np.float32)
 
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return images of shape (n_samples, n_channels, height, width)."""
@@ -299,6 +303,13 @@ class FaceCNN(TorchClassifier):
             **{"rotation": 180.0, "zoom": 0.9, "drop_path": 0.9},
         }.items():
             check_number(name, getattr(self, name), 0.0, most)
+
+
+def _white(X: Any) -> int:
+    """Return what white is among numbers: 255 of whole ones, 1 of floats from 0 to 1, 0 where that cannot be said."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "uf" or not X.size:
+        return 0
+    return 255 if X.dtype == np.uint8 else int(X.min() >= 0 and X.max() <= 1)
 
 
 def _bytes(X: Any) -> Any:

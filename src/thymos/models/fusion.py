@@ -61,7 +61,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
     encoders : list of (str, estimator), optional
         Name of the modality and its classifier, perhaps a pipeline of transformers, samplers and a classifier. In a
         study ``{name: step or steps}``. For a network the classifier is one of PyTorch's with a dense layer at last. By
-        default one multilayer perceptron for each modality.
+        default one multilayer perceptron for each modality. Samplers act in an encoder's own training alone: what
+        joins encoders learns from real samples.
     fusion : {'concat', 'gated', 'attention', 'average', 'independent', 'stacking'}
         ``concat`` (as published), ``gated``, ``attention``: as :class:`thymos.nn.fusion.FusionHead`. ``average``: mean
         log-probability. ``independent``: the product of the probabilities over that of the classes in training,
@@ -243,7 +244,7 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
 
     def _join(self, parts: _Parts, y: np.ndarray, held: Any, seed: int) -> None:
         """Train the joining layers on still encoders, then everything."""
-        self._shapes = {}
+        self._shapes, whole = {}, []
         for name, encoder in self.encoders_.items():
             last, given = _last(encoder), parts[name][_there(parts[name])][:2]
             cut = without_head(last.module_.eval()) if isinstance(last, TorchEstimator) else None
@@ -255,8 +256,8 @@ class HybridFusionClassifier(ClassifierMixin, _BaseComposition):
                     fits="a network of Thymos that does, or fusion='average', 'independent' or 'stacking'",
                 )
             self._shapes[name] = ready.shape[1:]
+            whole.append(ready.dtype == np.uint8)
         lasts = [_last(encoder) for encoder in self.encoders_.values()]
-        whole = [self._dtypes[name] == "uint8" for name in self.encoders_]
         sizes = list(self._shapes.values()), whole, self.fusion, self.hidden, self.dropout, self.modality_dropout
         joined, packed = _Joined([_bare(last) for last in lasts], *sizes), self._packed(parts)
         device = device_named(self.device)
@@ -536,8 +537,10 @@ def _arranged(encoder: Any, X: np.ndarray) -> np.ndarray:
     for _, step in encoder.steps[:-1] if isinstance(encoder, Pipeline) else ():
         if not hasattr(step, "fit_resample"):
             X = step.transform(X)
-    X = np.asarray(X)
-    return last.arrange(X if X.dtype in last.dtypes else X.astype(last.dtypes[0]))
+    X = last.typed(np.asarray(X))
+    X = X if X.dtype in last.dtypes else X.astype(last.dtypes[0])
+    last.warn_of(X)
+    return last.arrange(X)
 
 
 @torch.inference_mode()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import clone
+from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -26,7 +28,7 @@ from thymos.nn.attention import CONSTRAINTS
 from thymos.nn.lel import BRANCHES, LELNet, Settings, fit_fusion
 from thymos.nn.lel_certified import CertifiedLEL
 from thymos.nn.lipschitz import empirical_lipschitz, local_lipschitz
-from thymos.training.estimator import Prepared, check_layers
+from thymos.training.estimator import MONITORS, Prepared, check_layers
 from thymos.training.parts import trials_of
 
 __all__ = ["BranchLoss", "LELClassifier"]
@@ -38,6 +40,8 @@ _CHOICES = {
     "graph": ("learnt", "fixed"),
     "fusion": ("learnt", "average", "vote", "joint"),
 }
+# what may decide beside the loss, by its column of the history
+_SCORES = {"valid_accuracy": accuracy_score, "valid_macro_f1": partial(f1_score, average="macro")}
 
 
 class BranchLoss(nn.CrossEntropyLoss):
@@ -100,7 +104,9 @@ class LELClassifier(ConvNetClassifier):
     noise : float
         Deviation of noise added in training, as a share of each channel's. Code: 0.2 in raw units.
     dropout : float
-        Paper 0.3, code 0.1.
+        Paper 0.3, code 0.1. But for the certified variant two places have shares of their own, whatever this is: 0.1
+        in the networks that relate channels (branches 1 and 2); 0.3, 0.2, then 0.1 in the `refinements`. A `dropout`
+        of 0 switches these off too.
     stride : int
         Samples per token of branch 1. Published: 1, at the cost of attention between all samples; 4 is much cheaper.
     blocks, refinements, heads : int
@@ -293,7 +299,7 @@ class LELClassifier(ConvNetClassifier):
         found: list[Callback] = [] if self.fusion == "joint" else [_PerBranch(len(self.branches))]
         learns = self.fusion == "learnt" and not self.stacking
         if learns and ready.held is not None and len(self.branches) > 1:
-            found.append(_FitFusion(torch.from_numpy(ready.held[1]), self.penalty, self.monitor == "accuracy"))
+            found.append(_FitFusion(torch.from_numpy(ready.held[1]), self.penalty, MONITORS[self.monitor][0]))
         if self.measure:
             rows = np.random.default_rng(ready.seed).permutation(len(ready.X))[: self.measure]
             found.append(_Measure(torch.from_numpy(ready.X[np.sort(rows)])))
@@ -495,7 +501,7 @@ class LELClassifier(ConvNetClassifier):
 
 
 class _FitFusion(Callback):
-    """Fit the weights of the fusion on the validation part after every epoch; its loss becomes that of the fusion.
+    """Fit the weights of the fusion on the validation part after every epoch; what is noted becomes that of the fusion.
 
     The logits of the branches are caught as the validation pass makes them, so that they are computed once.
 
@@ -504,14 +510,14 @@ class _FitFusion(Callback):
     y : Tensor of int, shape (n_samples,)
         Classes of the validation part.
     penalty : float
-    accuracy : bool
-        Record the accuracy of the fusion too.
+    key : str
+        Column of the history that decides which epoch is kept; it is recorded beside the loss.
     """
 
-    def __init__(self, y: torch.Tensor, penalty: float, accuracy: bool = False):
+    def __init__(self, y: torch.Tensor, penalty: float, key: str):
         self.y = y
         self.penalty = penalty
-        self.accuracy = accuracy
+        self.key = key
 
     def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.hook_ = net.module_.fusion.register_forward_pre_hook(lambda module, given: self.caught_.append(given[0]))
@@ -524,8 +530,8 @@ class _FitFusion(Callback):
         y = self.y.to(logits.device)
         fused = fit_fusion(net.module_.fusion, logits, y, penalty=self.penalty, criterion=net.criterion_)
         net.history.record("valid_loss", float(net.criterion_(fused, y)))
-        if self.accuracy:
-            net.history.record("valid_accuracy", float((fused.argmax(dim=1) == y).double().mean()))
+        if self.key in _SCORES:
+            net.history.record(self.key, float(_SCORES[self.key](self.y.numpy(), fused.argmax(dim=1).cpu().numpy())))
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         self.hook_.remove()

@@ -107,6 +107,7 @@ class EEGNASClassifier(TorchClassifier):
 
     #: Whether `fit` splits its training part, and wants the groups that stay together there.
     inner_split: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = False  # the architecture, and weights it begins with, were found before
     #: Parameters that a study writes as steps, and the kinds that they may be.
     steps_inside: ClassVar[Mapping[str, tuple[str, ...]]] = {"sampler": ("sampler",)}
 
@@ -239,7 +240,7 @@ class EEGNASClassifier(TorchClassifier):
     def _schedule(self, **own: Any) -> SearchSchedule:
         given = {
             "epochs": self.search_epochs,
-            "warmup": min(self.warmup, self.search_epochs - 1),  # else no architecture would be learnt
+            "warmup": self.warmup,
             "batch_size": self.search_batch,
             "lr": self.search_lr,
             "lr_least": self.search_lr / 10,
@@ -247,7 +248,9 @@ class EEGNASClassifier(TorchClassifier):
             "cost": self.cost,
             "guard_every": self.guard_every,
         }
-        return SearchSchedule(**{**given, **own})
+        made = {**given, **own}
+        made["warmup"] = min(made["warmup"], made["epochs"] - 1)  # else no architecture would be learnt
+        return SearchSchedule(**made)
 
     def _divided(self, X: Any, y: Any, validation: Any, groups: Any, meta: pd.DataFrame | None) -> _Divided:
         """Check everything, divide the training samples, and let the sampler add to the part for weights."""
@@ -445,8 +448,8 @@ class PersonalisedSearch(EEGNASClassifier):
         What a subject's network is: its own search; the architecture found for all; or one drawn at random. The second
         shows what the personal stage adds, the third what searching adds.
     personal_epochs, personal_warmup : int
-        Of the search of each subject, which begins with the weights and the architecture of all. A subject with too few
-        trials to divide keeps that architecture.
+        Of the search of each subject, which begins with the weights and the architecture of all; the second is at most
+        one less than the first. A subject with too few trials to divide keeps that architecture.
     personal_batch : int
         Samples in a step of it. One person's few samples make few steps of large batches.
     personal_lr : float
@@ -514,8 +517,6 @@ class PersonalisedSearch(EEGNASClassifier):
         X, y, validation, groups, meta
             As :meth:`EEGNASClassifier.fit`; of a validation part with metadata each network is given its subject's.
         """
-        if self.personal not in ("search", "population", "random"):
-            raise InputError(f"personal={self.personal!r} came.", fits="search, population or random")
         begin = time.perf_counter()
         if groups is not None and meta is not None and "subject" in meta and _of_one_each(groups, meta["subject"]):
             groups = None  # whole people on one side would leave them nothing to search with
@@ -578,6 +579,13 @@ class PersonalisedSearch(EEGNASClassifier):
         """Return the most probable class of each sample, shape (n_samples,); see :meth:`predict_proba`."""
         codes = self.predict_proba(X, meta).argmax(axis=1)
         return self.classes_[codes]
+
+    def _check_search(self) -> None:
+        super()._check_search()
+        if self.personal not in ("search", "population", "random"):
+            raise InputError(f"personal={self.personal!r} came.", fits="search, population or random")
+        check_layers({"personal_epochs": self.personal_epochs})
+        check_number("personal_warmup", self.personal_warmup)
 
     def _searches(self) -> bool:
         return super()._searches() and (self.personal != "random" or self.others)

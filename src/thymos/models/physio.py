@@ -120,7 +120,7 @@ class PhysioEstimator(TorchEstimator):
 
     def build(self, shape: tuple[int, ...], n_outputs: int) -> nn.Module:
         """Return a new network for rows of a sequence and its features."""
-        if len(self.hidden) != 2:
+        if not isinstance(self.hidden, Sequence) or len(self.hidden) != 2:
             raise InputError(f"hidden={self.hidden!r} came.", fits="the widths of two layers, such as [128, 64]")
         check_layers({"hidden[0]": self.hidden[0], "hidden[1]": self.hidden[1], "side": self.side}, self.dropout)
         n_channels, n_times = self._sequences(np.empty((0, *self.shape_))).shape[1:]
@@ -141,14 +141,13 @@ class PhysioEstimator(TorchEstimator):
         made = np.where(np.isfinite(made), made, self.usual_)
         return np.concatenate([rows, made.astype(rows.dtype)], axis=1)
 
-    def _outputs(self, X: np.ndarray, *what: Any, **more: Any) -> torch.Tensor:
-        outputs = super()._outputs(X, *what, **more)
+    def warn_of(self, X: np.ndarray) -> None:
+        """Warn of samples that are no heart rate, for whose features others stand."""
         if self.features_ == "rate":
-            odd = ~np.isfinite(self._made(np.asarray(X, dtype=np.float32))).all(axis=1)
+            odd = ~np.isfinite(self._made(X)).all(axis=1)
             if odd.any():
-                text = self._told(np.asarray(X), odd)
+                text = self._told(X, odd)
                 warnings.warn(f"{text} Features that are usual in training stand for its own.", stacklevel=2)
-        return outputs
 
     def _made(self, X: np.ndarray) -> np.ndarray:
         """Return the features of samples, shape (n_samples, n_features); NaN where there is no heart rate."""

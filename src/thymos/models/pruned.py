@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from thymos.base.catalogue import near
@@ -175,7 +176,8 @@ class PrunedClassifier(WrappedNetwork):
             As :meth:`thymos.training.estimator.TorchEstimator.fit`.
         start : PrunedClassifier, optional
             A fitted one of the same network, granularity and classes whose weights and masks are gone on with, on other
-            samples perhaps; instead of the ordinary training.
+            samples perhaps; instead of the ordinary training. Where it has less than `density`, `gene` alone brings
+            more back.
         """
         self._check()
         network, X, y = self._begin(X, y)
@@ -243,6 +245,12 @@ class PrunedClassifier(WrappedNetwork):
 
     def _from(self, start: PrunedClassifier, network: TorchClassifier) -> Mapping[str, torch.Tensor]:
         """Return the weights of a fitted one that is gone on with."""
+        check_is_fitted(start, "estimator_")
+        if self.method == "dense" and start.units_:
+            raise InputError(
+                "method='dense', which silences nothing, came with one to go on with of which a share is silenced.",
+                fits="any other method, which keeps to what is live there",
+            )
         same = (self.granularity, type(network), network.shape_, self.classes_.tolist())
         other = (start.granularity, type(start.estimator_), start.estimator_.shape_, start.classes_.tolist())
         if same != other:

@@ -10,7 +10,7 @@ from torch import nn
 from thymos.base.catalogue import near
 from thymos.base.errors import InputError
 from thymos.nn.recurrent import CELLS, RecurrentNet, equal_width
-from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor
+from thymos.training.estimator import TorchClassifier, TorchEstimator, TorchRegressor, check_layers
 
 __all__ = ["RecurrentClassifier", "RecurrentEstimator", "RecurrentRegressor"]
 
@@ -75,6 +75,8 @@ class RecurrentEstimator(TorchEstimator):
             value = getattr(self, name)
             if value not in allowed:
                 raise InputError(f"{name}={value!r} came.{near(value, allowed)}", fits=f"one of {', '.join(allowed)}")
+        sizes = {"layers": self.layers, "hidden": self.hidden}
+        check_layers(sizes if self.parameters is None else sizes | {"parameters": self.parameters}, self.dropout)
         n_steps, n_features = shape
         options: dict[str, Any] = {
             "cell": self.cell,

@@ -11,17 +11,26 @@ from thymos.nn.recurrent import RecurrentNet
 __all__ = ["BatchNorm", "CNNLSTMNet"]
 
 
-class BatchNorm(nn.BatchNorm1d):
+class _OfOne(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation that takes a training batch of a single value, for which there is no variance.
 
-    Such a batch, the last one of an epoch over sequences of one step, is scaled by the running statistics.
+    Such a batch, the last one of an epoch over sequences of one step or maps of one pixel, is scaled by the running
+    statistics.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalised batch; `x` of shape (batch, n_channels) or (batch, n_channels, n_times)."""
+        """Return the normalised batch; `x` of shape (batch, n_channels, ...)."""
         if self.training and x[:, 0].numel() == 1:
             return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return super().forward(x)
+
+
+class BatchNorm(_OfOne, nn.BatchNorm1d):
+    """For values or sequences."""
+
+
+class BatchNorm2d(_OfOne, nn.BatchNorm2d):
+    """For maps."""
 
 
 class CNNLSTMNet(nn.Module):

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from thymos.nn.cnn_lstm import BatchNorm2d
+
 __all__ = ["ImageAugmentation", "Mirrored", "Pixels", "ResidualBlock", "SqueezeExcite", "StochasticDepth"]
 
 _AREA, _ASPECT = (0.02, 0.2), (0.3, 1 / 0.3)  # of what is erased: share of the image, and width over height
@@ -200,17 +202,17 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.branch = nn.Sequential(
             nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(n_out),
+            BatchNorm2d(n_out),
             nn.ReLU(inplace=True),
             nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(n_out),
+            BatchNorm2d(n_out),
             SqueezeExcite(n_out),
             StochasticDepth(drop),
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or n_in != n_out:
             mean = [nn.AvgPool2d(stride, ceil_mode=True)] if stride > 1 else []
-            self.shortcut = nn.Sequential(*mean, nn.Conv2d(n_in, n_out, 1, bias=False), nn.BatchNorm2d(n_out))
+            self.shortcut = nn.Sequential(*mean, nn.Conv2d(n_in, n_out, 1, bias=False), BatchNorm2d(n_out))
         nn.init.zeros_(cast(nn.BatchNorm2d, self.branch[4]).weight)  # each block begins as its shortcut
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

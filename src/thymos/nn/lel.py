@@ -85,6 +85,10 @@ class Settings:
         """Heads: those asked for if they divide the width of a token, otherwise 2, which always do."""
         return self.heads if self.width % self.heads == 0 else 2
 
+    def dropped(self, share: float) -> float:
+        """Return the `share` of a dropout that does not follow `dropout`; 0 where nothing is to be dropped at all."""
+        return share if self.dropout else 0.0
+
     def dense(self, n_in: int, n_out: int, bias: bool = True) -> SpectralLinear:
         """Return a dense layer bounded by K_lin."""
         return SpectralLinear(n_in, n_out, bias=bias, bound=self.linear, scaling=self.scaling)
@@ -267,8 +271,8 @@ class _Relations(nn.Module):
         super().__init__()
 
         def mlp() -> nn.Module:
-            layers = settings.dense(n_values, n_values), nn.ReLU(), nn.Dropout(0.1), settings.dense(n_values, n_values)
-            return nn.Sequential(*layers)
+            first, second = (settings.dense(n_values, n_values) for _ in range(2))
+            return nn.Sequential(first, nn.ReLU(), nn.Dropout(settings.dropped(0.1)), second)
 
         self.query, self.key = mlp(), mlp()
 
@@ -335,7 +339,7 @@ class _Global(nn.Module):
                 for _ in range(settings.blocks)
             ),
             *(
-                _Refinement(settings, in_refinements, share)
+                _Refinement(settings, in_refinements, settings.dropped(share))
                 for share in [0.3 - 0.1 * min(k, 2) for k in range(settings.refinements)]
             ),
         )

@@ -19,6 +19,8 @@ from thymos.nn.lipschitz import CenterNorm, FixedNorm, SpectralConv1d, SpectralL
 
 __all__ = ["CertifiedLEL"]
 
+_BEGUN = 1024  # windows at most that the normalisations of branch 1 begin with
+
 
 class _Residual(nn.Module):
     """``x + a f(x)`` with a fixed a, so small that the constant is at most ``1 + gain`` where f keeps its bounds.
@@ -293,7 +295,9 @@ class CertifiedLEL(nn.Module):
         for values, least in ((self.spectrum.energy, 1e-2), (self.spectrum.magnitude, 1e-1)):
             values.clamp_(min=least * float(values.median()))
         if "global" in self.branches:
-            self.branches["global"].begin(self.spectrum.standardised(x[:1024]))
+            few = min(_BEGUN, len(x))
+            # evenly spaced: windows lie there person by person
+            self.branches["global"].begin(self.spectrum.standardised(x[torch.arange(few) * len(x) // few]))
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of each branch, (batch, n_features of that branch), before their heads."""

@@ -81,7 +81,9 @@ class _Spectral(nn.Module):
         """Put the weights back inside the bound, with the `exact` constant or one step of power iteration."""
         if self.bound is None:
             return
-        sigma = self.lipschitz() if exact else self._followed()
+        # bfloat16, in which layers may compute, is too coarse to follow a vector in
+        with torch.autocast(self.weight.device.type, enabled=False):
+            sigma = self.lipschitz() if exact else self._followed()
         if sigma > self.bound or (self.scaling == "set" and 0 < sigma < self.bound * (1 - 2 * _SLACK)):
             self.weight.mul_(self.bound / sigma * (1 - _SLACK))
 
@@ -261,11 +263,6 @@ class Measured:
 
     local: torch.Tensor
     attack: torch.Tensor
-
-    @property
-    def largest(self) -> float:
-        """The largest constant that was met anywhere."""
-        return float(torch.maximum(self.local, self.attack).max())
 
 
 def empirical_lipschitz(

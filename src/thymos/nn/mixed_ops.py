@@ -92,7 +92,7 @@ class BatchNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return normalised features, of the shape of `x`; a batch with one value is not normalised by itself."""
         if self.training and x[0, 0].numel() > 1:
-            x, mean, variance = _Normalise.apply(x)
+            x, mean, variance = _Normalise.apply(x.float())  # statistics of bfloat16 would be coarse
             with torch.no_grad():
                 self.mean.lerp_(mean[:, :, 0, 0, 0], _MOMENTUM)
                 self.variance.lerp_(variance[:, :, 0, 0, 0], _MOMENTUM)
@@ -172,32 +172,20 @@ class _Skip(_Operation):
         return self.norm(torch.cat([self.even(active[..., ::2, :]), self.odd(later)], dim=1))
 
 
-class _Pool(_Operation):
-    """Mean or maximum of three neighbouring times, of those that exist at the ends."""
-
-    filling: float
-
-    @abc.abstractmethod
-    def pooled(self, parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        """Return the mean or maximum of shifted copies of `x`."""
+class _AveragePool(_Operation):
+    """Mean of three neighbouring times, of those that exist at the ends."""
 
     def forward(self, x: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-        return self.pooled(_shifted(x, (-1, 0, 1), self.stride, self.filling), x)
-
-
-class _AveragePool(_Pool):
-    filling = 0.0
-
-    def pooled(self, parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         there = torch.ones(x.shape[-2], 1, device=x.device, dtype=x.dtype)
-        return cast(torch.Tensor, sum(parts) / sum(_shifted(there, (-1, 0, 1), self.stride, 0.0)))
+        total, count = (sum(_shifted(part, (-1, 0, 1), self.stride, 0.0)) for part in (x, there))
+        return cast(torch.Tensor, total / count)
 
 
-class _MaxPool(_Pool):
-    filling = -torch.inf
+class _MaxPool(_Operation):
+    """Maximum of three neighbouring times, of those that exist at the ends."""
 
-    def pooled(self, parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        return _Largest.apply(*parts)
+    def forward(self, x: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+        return _Largest.apply(*_shifted(x, (-1, 0, 1), self.stride, -torch.inf))
 
 
 class _Temporal(_Operation):

@@ -29,7 +29,7 @@ class PhysioNet(nn.Module):
         Width of the dense layer of the features.
     dropout : float
         Share of units dropped between the two layers.
-    scaling : {'minmax', 'zscore', 'none'}
+    scaling : {'minmax', 'zscore', 'window', 'none'}
         As :class:`thymos.nn.scaling.SequenceScale`.
     """
 

@@ -145,6 +145,24 @@ class Units(nn.Module):
         return (squares / numbers.clamp(min=1)).sqrt()
 
     @torch.no_grad()
+    def usual(self, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return what makes the gradients of silenced units, as they are heard, comparable with those of live ones.
+
+        Of connections that is the mean absolute live weight. A channel is heard through the weights that take it in,
+        whatever size those have that make it: the root mean square of the live ones, times what a sum of many products
+        of either sign is below the product of their norms.
+        """
+        some = self.live if self.live.any() else torch.ones_like(self.live)
+        if not self.makers:
+            return self.magnitude(weights)[some].mean()
+        squares, numbers = torch.zeros_like(self.age), torch.zeros_like(self.age)
+        for place in self.places:
+            weight = weights[place.weight]
+            squares += self._inside(place, weight.square())
+            numbers += self._inside(place, torch.ones_like(weight))
+        return (2 / torch.pi * squares[some].sum() / numbers[some].sum()).sqrt()
+
+    @torch.no_grad()
     def made_by(self, weights: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
         """Yield names of weights that make silenced channels or are beside them, where they do so, and their values."""
         if not self.live.all():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thymos.evaluation.domains import domain_gaps
-from thymos.evaluation.study import shipped_studies, stored_study
+from thymos.evaluation.study_files import shipped_studies, stored_study
 from thymos.report.checklist import broken_down, checklist
 from thymos.report.page import verdict, write_page
 from thymos.report.view import RunView, chance, number

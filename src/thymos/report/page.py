@@ -14,7 +14,7 @@ from thymos.base.folders import whole_file
 from thymos.evaluation.comparison import MARGIN
 from thymos.evaluation.metrics import direction
 from thymos.evaluation.probes import FEW_TREES, TREES
-from thymos.evaluation.study import stored_study
+from thymos.evaluation.study_files import stored_study
 from thymos.report import figures
 from thymos.report.audit import collect, probe_rows
 from thymos.report.checklist import checklist

@@ -16,7 +16,8 @@ from thymos.evaluation.comparison import average_ranks, compare_methods
 from thymos.evaluation.make import simulated_data, takes_seed
 from thymos.evaluation.results import Results
 from thymos.evaluation.statistics import class_recalls, holm, inflation_report, summarise
-from thymos.evaluation.study import make_protocol, stored_study
+from thymos.evaluation.study import make_protocol
+from thymos.evaluation.study_files import stored_study
 
 _TITLES = {
     "kappa": "Cohen's kappa",

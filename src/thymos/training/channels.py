@@ -202,7 +202,8 @@ def _can_go(network: nn.Module, example: torch.Tensor, group: Channels) -> bool:
     order = torch.randperm(group.n, generator=rng).tolist()
     for module in plain.modules():  # statistics of no training would hide a difference
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            cast(torch.Tensor, module.running_mean).normal_(generator=rng)
+            if module.running_mean is not None:
+                module.running_mean.normal_(generator=rng)
             module.bias.normal_(generator=rng) if module.bias is not None else None
     half, every = group.n // 2, range(group.n)
     for gone in (order[:half], order[:1], order[1:], every[:half], every[half:]):

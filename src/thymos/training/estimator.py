@@ -223,6 +223,8 @@ class TorchEstimator(BaseEstimator):
     monitors: ClassVar[tuple[str, ...]] = ("loss",)
     #: Types in which samples are taken as they come; others become the first.
     dtypes: ClassVar[tuple[type, ...]] = (np.float32,)
+    #: Whether samples and parameters alone decide of a training.
+    repeatable: ClassVar[bool] = True
     #: What callbacks of :meth:`watchers` record for each epoch, beside what is always there.
     watched: ClassVar[tuple[str, ...]] = ()
 
@@ -299,6 +301,13 @@ class TorchEstimator(BaseEstimator):
             raise InputError(f"module returned {type(made).__name__}.", fits="a torch.nn.Module")
         return made
 
+    def typed(self, X: Any) -> Any:
+        """Return samples with the values that they mean to the trained network, where their type decides of that."""
+        return X
+
+    def warn_of(self, X: np.ndarray) -> None:
+        """Warn of samples that a trained network takes, but not as they are."""
+
     def arrange(self, X: np.ndarray) -> np.ndarray:
         """Return samples, first axis unchanged, in the layout the module takes; a table counts as one channel."""
         return X[:, None, :] if X.ndim == 2 else X
@@ -353,6 +362,7 @@ class TorchEstimator(BaseEstimator):
         kind, parameters = code_of(type(self)), sorted(self.get_params().items())
         nameless = kind is None or "<locals>" in kind  # another of the same name may be another network
         alone = nameless or self.module is not None or ready.around is not None or ready.callbacks or watched
+        alone = alone or not self.repeatable
         facts = [kind, self.shape_, ready.n_outputs, ready.seed, ready.device, ready.loss, ready.from_epoch]
         facts += [torch.__version__, *(part for item in parameters for part in item)]
         weight = np.empty(0) if ready.weight is None else ready.weight
@@ -537,8 +547,9 @@ class TorchEstimator(BaseEstimator):
     def _outputs(self, X: np.ndarray, function: str | None = None, module: nn.Module | None = None) -> torch.Tensor:
         """Return what the trained module, a part of it, or a method makes of samples, (n_samples, ...), float64."""
         check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=list(self.dtypes), reset=False)
+        X = validate_data(self, self.typed(X), allow_nd=True, dtype=list(self.dtypes), reset=False)
         self._check_shape(X, "Samples")
+        self.warn_of(X)
         module = self.module_ if module is None else module
         device = next(module.parameters()).device
         with torch.inference_mode():
@@ -549,7 +560,7 @@ class TorchEstimator(BaseEstimator):
 
     def _validation(self, validation: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = (validation.X, validation.y) if isinstance(validation, Samples) else validation
-        X, y = np.asarray(X), np.asarray(y)
+        X, y = self.typed(np.asarray(X)), np.asarray(y)
         X = X if X.dtype in self.dtypes else X.astype(self.dtypes[0])
         self._check_shape(X, "Validation samples")
         if not len(X) or not np.isfinite(X).all():

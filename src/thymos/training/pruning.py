@@ -387,10 +387,8 @@ class GenePruner(Pruner):
     def _score(self, units: Units) -> torch.Tensor:
         if self.scores == "random":
             return torch.rand(units.live.shape, generator=self.rng_).to(units.p)
-        size = units.magnitude(self.weights_)
-        mean = size[units.live].mean() if units.live.any() else size.mean()
-        heard = units.heard() * torch.where(units.live, 1.0, mean)
-        return importance(size, heard, units.age, units.live, self.alpha, self.beta)
+        heard = units.heard() * torch.where(units.live, 1.0, units.usual(self.weights_))
+        return importance(units.magnitude(self.weights_), heard, units.age, units.live, self.alpha, self.beta)
 
     def _threshold(self, scores: Sequence[torch.Tensor], epoch: int) -> float:
         live = [units.live for units in self.units_]

@@ -321,29 +321,35 @@ class _Search:
             self.stopped[model] = f"the dominant eigenvalue rose from {before:.3g} to {now:.3g} in {_WINDOW} epochs"
             self.found[model] = self.epoch - _WINDOW
 
-    def losses(self, part: int, rows: torch.Tensor, beta: float) -> torch.Tensor:
-        """Return the loss of each model on rows of the data, shape (n_models, batch)."""
+    def losses(self, part: int, rows: torch.Tensor, beta: float, weight: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the loss of each model on rows of the data, shape (n_models, batch).
+
+        Rows count what `weight`, of the same shape, says; by default those for the network what their part says.
+        """
         X, y = self.data[part], self.data[part + 1]
         flat = rows.flatten()
         logits = self.network(X.index_select(0, flat).unflatten(0, rows.shape), self.architecture, beta)
         loss = functional.cross_entropy(logits.flatten(0, 1), y[flat], reduction="none").view(rows.shape)
-        if part:
+        if part and weight is None:
             return loss.mean(dim=1)
-        weight = self.weights[flat].view(rows.shape)
+        weight = self.weights[flat].view(rows.shape) if weight is None else weight
         return (loss * weight).sum(dim=1) / weight.sum(dim=1)
 
     def eigenvalues(self) -> list[float]:
         """Return the dominant eigenvalue of each model's architecture on held samples, the network as it predicts."""
         self.network.eval()
-        most = min(_GUARDED, *(len(p.held_X) for p in self.parts))
-        rows = torch.stack(
-            [torch.arange(most) * len(p.held_X) // most + f for p, f in zip(self.parts, self.firsts[1], strict=True)]
-        ).to(self.device)
+        sizes = [len(p.held_X) for p in self.parts]
+        counts = [min(_GUARDED, n) for n in sizes]
+        numbers = torch.arange(max(counts))
+        # evenly spaced samples of each; where others have more, the last again, which does not count
+        places = [numbers.clamp(max=count - 1) * n // count for n, count in zip(sizes, counts, strict=True)]
+        rows = torch.stack([own + f for own, f in zip(places, self.firsts[1], strict=True)]).to(self.device)
+        there = torch.stack([(numbers < count).float() for count in counts]).to(self.device)
         parameters = list(self.architecture.parameters())
         seeds = [part.seed + self.epoch for part in self.parts]
         beta = self.schedule.beta(self.epoch)
         return dominant_eigenvalue(
-            lambda: self.losses(2, rows, beta), parameters, self.count, self.schedule.power_steps, seeds
+            lambda: self.losses(2, rows, beta, there), parameters, self.count, self.schedule.power_steps, seeds
         )
 
     @torch.no_grad()

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 __all__ = ["LATENT", "PhotoDiscriminator", "PhotoGenerator", "changed_alike"]
 
@@ -116,7 +115,7 @@ def changed_alike(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         at = torch.arange(side, device=x.device)
         for_cut.append((at >= first[:, None]) & (at < first[:, None] + _CUT * side))
     kept = kept & ~(for_cut[0][:, :, None] & for_cut[1][:, None, :])
-    return functional.hardtanh(x, -2, 2) * kept[:, None]
+    return x * kept[:, None]
 
 
 def _begin(module: nn.Module) -> None:
