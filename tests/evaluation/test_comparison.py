@@ -135,6 +135,22 @@ def test_few_subjects_are_compared_by_recording_and_one_by_fold():
     assert table["p"].item() == pytest.approx(corrected_resampled_t(difference, 1 / 4))
 
 
+def test_one_more_right_answer_in_every_fold_proves_nothing():
+    made = predictions({"one": 1.0, "other": 1.0}, subjects=1, trials=30, seeds=(0,))
+    fold = made["trial"].str[3:].astype(int) // 10
+    made = made.assign(fold=fold)
+    # 0.3, 0.9 and 0.6 against 0.2, 0.8 and 0.5: the last digits of the differences are not the same
+    right = pd.Series({("one", 0): 3, ("one", 1): 9, ("one", 2): 6, ("other", 0): 2, ("other", 1): 8, ("other", 2): 5})
+    places = pd.MultiIndex.from_arrays([made["method"], fold])
+    wrong = made.groupby(["method", "fold"]).cumcount() >= right.loc[places].to_numpy()
+    made.loc[wrong, ["p0", "p1"]] = made.loc[wrong, ["p1", "p0"]].to_numpy()
+    row = compare_methods(made, CLASSES).iloc[0]
+    assert row["difference"] == pytest.approx(0.1)
+    assert (row["sd"], row["n_units"]) == (0, 3)
+    assert np.isnan(row["p"])
+    assert np.isnan(row["p_holm"])
+
+
 def test_folds_of_several_dealings_of_one_subject_are_compared_too():
     made = predictions({"one": 0.9, "other": 0.3}, subjects=1, trials=40)
     dealt = [
@@ -178,6 +194,7 @@ def test_the_corrected_resampled_t_has_the_variance_of_overlapping_training_part
     assert corrected_resampled_t(differences, 0.0) == pytest.approx(plain)
     assert corrected_resampled_t(differences, 0.25) > plain
     assert corrected_resampled_t(np.zeros(5), 0.25) == 1.0
+    assert np.isnan(corrected_resampled_t(np.full(3, 0.1), 0.5)), "equal folds of a few trials prove nothing"
 
 
 def test_what_is_detectable_is_found_four_times_in_five():

@@ -203,7 +203,7 @@ def _of_values(differences: pd.Series, margin: float) -> dict[str, float]:
     values = differences.dropna().to_numpy(float).round(10)
     if len(values) < 2:
         return _nothing(len(values))
-    sd = float(values.std(ddof=1))
+    sd = _sd(values)
     row = {
         "n_units": len(values),
         "difference": float(values.mean()),
@@ -220,10 +220,10 @@ def _of_values(differences: pd.Series, margin: float) -> dict[str, float]:
 
 
 def _of_folds(differences: pd.Series, share: float) -> dict[str, float]:
-    values = differences.dropna().to_numpy(float)
+    values = differences.dropna().to_numpy(float).round(10)
     if len(values) < 2:
         return _nothing(len(values))
-    sd = float(values.std(ddof=1))
+    sd = _sd(values)
     row = {**_nothing(len(values)), "difference": float(values.mean()), "sd": sd, "effect": _effect(values.mean(), sd)}
     return {**row, "p": corrected_resampled_t(values, share)}  # folds share training data: they cannot be resampled
 
@@ -271,7 +271,7 @@ def _beyond_seeds(
     seeds change nothing.
     """
     # the differences of all seeds have the single training of the other method in common
-    of_seeds = float(trained.var(ddof=1)) * (1 / len(trained) + once) if len(trained) > 1 else 0.0
+    of_seeds = _sd(trained) ** 2 * (1 / len(trained) + once) if len(trained) > 1 else 0.0
     if not of_seeds > 0:
         return None
     both = variance + of_seeds
@@ -300,6 +300,11 @@ def _practical(spread: np.ndarray, margin: float) -> dict[str, float]:
         return {"low": np.nan, "high": np.nan, "equal": np.nan}
     low, high = np.percentile(spread, [2.5, 97.5])
     return {"low": float(low), "high": float(high), "equal": float(np.mean(np.abs(spread) <= margin))}
+
+
+def _sd(values: np.ndarray) -> float:
+    # that of equal values is the rounding of their mean, by which anything is infinitely significant
+    return float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
 
 
 def _effect(difference: float, sd: float) -> float:
@@ -342,10 +347,16 @@ def corrected_resampled_t(differences: np.ndarray, share: float) -> float:
         Of all folds and repeats; their training parts overlap.
     share : float
         Samples tested by samples trained on: 1 / (k - 1) for k folds.
+
+    Returns
+    -------
+    float
+        NaN where all differences are the same and not zero: few trials give equal folds by chance, and without a spread
+        nothing is known of it.
     """
-    n, spread = len(differences), float(np.var(differences, ddof=1))
+    n, spread = len(differences), _sd(differences) ** 2
     if spread == 0:
-        return 1.0 if np.allclose(differences, 0.0) else 0.0
+        return 1.0 if np.allclose(differences, 0.0) else float("nan")
     t = differences.mean() / np.sqrt((1 / n + share) * spread)
     return float(2 * student.sf(abs(t), n - 1))
 
