@@ -2,6 +2,9 @@
 
 import io
 import json
+import threading
+import time
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -410,3 +413,98 @@ def test_a_recurrent_network_in_eight_bits_says_what_a_loud_neighbour_does(model
     found = head["int8"]
     assert found["kind"] == "dynamic"
     assert f"beside a sample five times as loud: by up to {found['beside_loud']:.2g}, of 20 samples" in printed
+
+
+def test_a_recording_is_decided_on_as_if_it_came_piece_by_piece(place, model, thymos, tmp_path):
+    out = tmp_path / "new" / "moods.csv"
+    command = ("live", model, "--replay", place / "dora-1-tense.csv", "--every", 0.5, "--out", out)
+    status, printed, said = thymos(*command)
+    assert status == 0
+    lines = printed.splitlines()
+    assert [line.split()[0] for line in lines[:7]] == ["1.00", "1.50", "2.00", "2.50", "3.00", "3.50", "4.00"]
+    assert lines[7].startswith("7 decisions; one takes ")
+    assert lines[8].startswith(
+        "beside the whole recording at once: 4 windows, 4 decided alike, largest difference of a "
+    )
+    for words in ("not causal: resample", "what is known of the model is about whole trials", "is not in its card"):
+        assert words in said
+    table = pd.read_csv(out)
+    assert table["stop"].tolist() == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+    assert table["predicted"].isin(["calm", "tense"]).all()
+    assert table[["p_calm", "p_tense"]].sum(axis=1).to_numpy() == pytest.approx(1.0)
+    assert table[["time", "reason"]].isna().all(axis=None)
+    before = out.read_bytes()
+    status, _, said = thymos(*command)
+    assert status == 2
+    assert "there already" in said
+    assert out.read_bytes() == before
+    assert thymos(*command, "--overwrite", "--seconds", 2)[0] == 0
+    assert len(pd.read_csv(out)) == 3
+
+
+def test_a_signal_of_which_nothing_can_be_said_ends_in_status_1(model, thymos, tmp_path):
+    write_file(tmp_path / "flat.csv", "calm", 1, scale=0)
+    status, printed, _ = thymos("live", model, "--replay", tmp_path / "flat.csv", "--out", tmp_path / "l.csv")
+    assert status == 1
+    assert printed.count("no decision: ") == 1, "the same reason is said once"
+    assert "0 decisions, 4 windows without one" in printed
+    table = pd.read_csv(tmp_path / "l.csv")
+    assert table["predicted"].isna().all()
+    assert table["reason"].str.contains("does not change").all()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "No signal came"),
+        (("--stream", "x", "--replay", "y.csv"), "A --stream and a --replay came"),
+        (("--replay", "y.csv"), "There is no file"),
+        (("--replay", "{place}/dora.csv"), "holds 4 recordings"),
+        (("--replay", "{place}/dora-0-calm.csv", "--out", "moods.json"), "no table"),
+        (("--replay", "{place}/dora-0-calm.csv", "--every", 0), "every=0.0 came"),
+        (("--replay", "{place}/dora-0-calm.csv", "--over", 0.5), "over=0.5 came"),
+    ],
+)
+def test_what_is_no_stream_is_refused(options, words, place, model, thymos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, printed, said = thymos("live", model, *(str(o).format(place=place) for o in options))
+    assert (status, printed) == (2, "")
+    assert words in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_is_decided_on_and_decisions_are_streamed(place, model, thymos, tmp_path):
+    lsl = pytest.importorskip("mne_lsl.lsl")
+    cap, mood = (f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("cap", "mood"))
+    info = lsl.StreamInfo(cap, "EEG", len(NAMES) + 1, 128.0, "float32", cap)
+    info.set_channel_names([*NAMES, "TRIGGER"])
+    info.set_channel_units([*["microvolts"] * len(NAMES), "none"])
+    outlet = lsl.StreamOutlet(info)
+    if not lsl.resolve_streams(timeout=5.0, name=cap):
+        pytest.skip("streams of this machine cannot be found here: its network refuses them")
+    table = pd.read_csv(place / "dora-1-tense.csv")[list(NAMES)].to_numpy(np.float32)
+    table = np.column_stack([table, np.zeros(len(table))]).astype(np.float32)
+
+    def play():
+        outlet.wait_for_consumers(30.0)
+        for k in range(0, len(table), 64):
+            outlet.push_chunk(table[k : k + 64], 1000.0 + (k + 63) / 128)
+            time.sleep(0.2)
+
+    playing = threading.Thread(target=play)
+    playing.start()
+    out = tmp_path / "moods.csv"
+    status, printed, said = thymos("live", model, "--stream", cap, "--wait", 3, "--outlet", mood, "--out", out)
+    playing.join()
+    assert status == 1, "it ended by itself"
+    assert f"Nothing came from the stream '{cap}' for 3 s" in said
+    assert "channels in other units, not read: TRIGGER" in said
+    found = pd.read_csv(out)
+    at_once = pd.read_csv(io.StringIO(thymos("predict", model, place / "dora-1-tense.csv", "--level", "window")[1]))
+    mine = at_once[at_once["stop"].isin(found["stop"])]  # what came before it was ready may have been passed over
+    assert found["predicted"].tolist() == mine["predicted"].tolist()
+    assert found["p_calm"].to_numpy() == pytest.approx(mine["p_calm"].to_numpy(), abs=0.02), "resampling is not causal"
+    assert found["stop"].iloc[-1] == 4.0
+    assert found["time"].iloc[-1] == pytest.approx(1000.0 + 511 / 128, abs=0.05)
+    passed = 4 - len(found)
+    assert f"{len(found)} decisions{f', {passed} passed over' if passed else ''}" in printed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thymos import __version__
-from thymos.cli import data, kept, models, studies, systems
+from thymos.cli import data, kept, live, models, studies, systems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.sources, data.init, data.check, data.features, data.simulate),
     "Studies": (studies.studies, studies.audit, studies.run, studies.report, studies.augment),
     "Published systems": (systems.reproduce, systems.demo),
-    "Models": (models.train, models.predict, models.export, models.calibrate, models.explain),
+    "Models": (models.train, models.predict, models.export, models.calibrate, models.explain, live.live),
     "This installation": (data.doctor,),
 }
 for _panel, _commands in COMMANDS.items():

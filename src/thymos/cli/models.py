@@ -82,10 +82,10 @@ def _card_words(card: Mapping[str, Any]) -> Iterator[str]:
             yield f"  validation by {found['level']}{'' if when == 'metrics' else f', {when} calibration'}: {numbers}"
     if "caution" in found:
         yield f"  {found['caution']}"
-    yield from _expected_words(card)
+    yield from expected_words(card)
 
 
-def _expected_words(card: Mapping[str, Any]) -> Iterator[str]:
+def expected_words(card: Mapping[str, Any]) -> Iterator[str]:
     for row in card.get("expected", ()):
         yield (
             f"  expected under {row['protocol']}: {row['metric']} by {row['level']} {row['value']:.3f} "
@@ -166,7 +166,7 @@ def predict(
         else:
             fresh.write_text(text, encoding="utf-8")
     print_notes(notes)
-    for words in (*failures.values(), *(line.strip() for line in _expected_words(model.card))):
+    for words in (*failures.values(), *(line.strip() for line in expected_words(model.card))):
         print(f"thymos: {words}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)

@@ -37,6 +37,7 @@ from thymos.evaluation.protocol import Fold
 from thymos.evaluation.provenance import environment, split_digest
 from thymos.evaluation.results import Results
 from thymos.evaluation.study import PairingSpec, Side, Step, Study, make_inspections, make_protocol
+from thymos.signals.processing import is_live
 
 __all__ = ["Outcome", "Task", "inspections_of", "run_study", "tasks_of", "units_of"]
 
@@ -524,7 +525,7 @@ def _told(steps: list[Step], kind: str, info: Mapping[str, Any] | None = None) -
         words = f"{step.name}: {row.summary}"
         words += f" ({', '.join(f'{k}={v}' for k, v in parameters.items())})" if parameters else ""
         if kind == "process":
-            live = parameters.get("causal") or getattr(row, "live", False)
+            live = is_live(step.name, parameters)
         else:
             live = row.load().__name__ not in (info or {}).get("offline", [])
         told.append(words + ("" if live else "; offline: a value depends on what follows it"))

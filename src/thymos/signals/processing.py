@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from thymos.base.catalogue import check_parameters, resolve
 from thymos.base.errors import named
 from thymos.base.recording import Frames, Recording, Signal
 
-__all__ = ["Process", "make_process", "signal_digest", "signal_spread"]
+__all__ = ["Process", "is_live", "make_process", "signal_digest", "signal_spread"]
 
 _MOST = 0.9  # share of the values whose distance from the median measures an amplitude
 
@@ -64,6 +64,12 @@ def make_process(name: str, modality: str = "eeg", **parameters: Any) -> Process
     check_parameters(function, parameters, f"The process {name!r}", skip=["signal", "frames", "baseline"])
     paired = "baseline" in inspect.signature(function).parameters
     return Process(name, modality, partial(function, **parameters), paired)
+
+
+def is_live(name: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a process of the catalogue uses nothing that comes later, so that a stream can have it too."""
+    row = resolve(name, "process")
+    return bool({**row.parameters, **parameters}.get("causal") or getattr(row, "live", False))
 
 
 def signal_spread(signal: Signal) -> float:
