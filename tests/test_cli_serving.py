@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -508,3 +510,14 @@ def test_a_stream_is_decided_on_and_decisions_are_streamed(place, model, thymos,
     assert found["time"].iloc[-1] == pytest.approx(1000.0 + 511 / 128, abs=0.05)
     passed = 4 - len(found)
     assert f"{len(found)} decisions{f', {passed} passed over' if passed else ''}" in printed
+
+
+@pytest.mark.usefixtures("model")
+def test_the_programme_on_the_page_decides(place, monkeypatch, capsys):
+    page = (Path(__file__).parent.parent / "docs" / "deploy.md").read_text()
+    (code,) = [text for text in re.findall(r"^```python\n(.*?)^```", page, re.S | re.M) if "LivePredictor" in text]
+    monkeypatch.chdir(place)
+    exec(code, {})
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said] == [f"{k}.0" for k in range(1, 9)]
+    assert {line.split()[1] for line in said} <= {"calm", "tense"}
