@@ -112,6 +112,13 @@ def test_filters_remember_no_further_back_than_the_context(made, signal):
     assert far[30.0] < 1e-6 < far[4.0] < 0.02 < far[0.0]
 
 
+def test_seldom_decisions_know_the_context_too(made, signal):
+    every = whole(made, signal)
+    (_, last) = pushed(live(made, signal, every=14.0, context=4.0), signal.data)
+    assert last.stop == 16.0
+    assert last.probabilities["high"] == pytest.approx(every.set_index("stop")["p_high"][16.0], abs=1e-4)
+
+
 def test_ratings_have_no_probabilities(source, signal):
     bundle = bundle_of(source, classes=False)
     decisions = pushed(live(bundle, signal), signal.data)
@@ -172,6 +179,11 @@ def test_a_slow_machine_decides_about_the_last_window(made, signal):
     (decision,) = predictor.push(signal.data, latest=True)
     assert (decision.stop, predictor.skipped) == (20.0, 9)
     assert decision.probabilities["high"] == pytest.approx(whole(made, signal)["p_high"].iloc[-1], abs=1e-6)
+    data = signal.data.copy()
+    data[:, round(9 * signal.sfreq)] = np.nan
+    predictor = live(made, signal)
+    (decision,) = predictor.push(data, latest=True)
+    assert predictor.skipped == 8
 
 
 def test_rest_at_the_beginning_is_subtracted(source, signal):

@@ -70,7 +70,8 @@ class LivePredictor:
     every : float, optional
         Seconds between two decisions; by default as far apart as the windows of training.
     context : float
-        Seconds before a window that its processing may know.
+        Seconds before a window that its processing may know, or a little more: as far as the windows of training are
+        apart, or several times that.
     rest : float
         Seconds at the beginning that are the rest before the stimulus, for models that subtract it. Nothing is decided
         about them.
@@ -130,7 +131,8 @@ class LivePredictor:
         self.notes: list[str] = []
         self.skipped = 0
         self._window, self._hop = round(seconds * sfreq), max(1, round(every * sfreq))  # samples
-        self._before = int(context * sfreq / self._hop + 1e-6)  # hops of context
+        grid = round((recipe.step or seconds) * sfreq)  # on which features of several windows lie
+        self._context = int(np.ceil(context * sfreq / grid - 1e-6)) * grid
         self._resting = round(rest * sfreq)  # samples of rest that are still to come
         self._rest: dict[str, Signal] = {}
         self._count = 0  # samples that came
@@ -189,7 +191,10 @@ class LivePredictor:
                 decisions += self._grown(data[:, part], times[part], latest)
             self._count += len(part)
         self._whole, self._last = bool(whole[-1]), times[-1]
-        return decisions[-1:] if latest else decisions
+        if latest and decisions:
+            self.skipped += len(decisions) - 1
+            return decisions[-1:]
+        return decisions
 
     def _anew(self, begin: float) -> None:
         """Forget the signal; the next sample is the first of an uninterrupted stretch, at `begin` seconds."""
@@ -222,7 +227,7 @@ class LivePredictor:
             self.skipped += len(due) - 1
             due = due[-1:]
         decisions = [self._decided(number) for number in due]
-        gone = max(0, self._next - self._before) * self._hop - self._first
+        gone = min(self._next * self._hop - self._context - self._first, self._buffer.shape[1])
         if gone > 0:
             self._buffer, self._stamps = self._buffer[:, gone:].copy(), self._stamps[gone:].copy()
             self._first += gone
@@ -230,14 +235,14 @@ class LivePredictor:
 
     def _decided(self, number: int) -> Decision:
         """Return the decision about a window whose samples are all there."""
-        begin, stop = max(0, number - self._before) * self._hop, number * self._hop + self._window
-        signal = self._signal(
-            self._buffer[:, begin - self._first : stop - self._first], self._begin + begin / self.sfreq
-        )
+        mine = number * self._hop
+        begin, stop = max(0, mine - self._context), mine + self._window
+        data = self._buffer[:, begin - self._first : stop - self._first]
+        signal = self._signal(data, self._begin + begin / self.sfreq)
         end = self._begin + stop / self.sfreq
         decision = Decision(end - self._window / self.sfreq, end, float(self._stamps[stop - 1 - self._first]))
         try:
-            predicted = self._predicted(signal, (number * self._hop - begin) / self.sfreq)
+            predicted = self._predicted(signal, (mine - begin) / self.sfreq)
         except ThymosError as error:
             return replace(decision, reason=error.came)
         if self.over is not None:
@@ -273,7 +278,7 @@ class LivePredictor:
 
     def _try_out(self) -> None:
         """Refuse a stream that does not fit, and load what the first decision would have to wait for."""
-        n = self._window + min(self._before, 2) * self._hop
+        n = self._window + self._hop * bool(self._context)
         noise = np.random.default_rng(0).standard_normal((len(self.ch_names), n)) * (self.recipe.spread or 1.0)
         signal = self._signal(noise.astype(np.float32), 0.0)
         adapt(Recording({self.recipe.modality: signal}, _META), self.recipe)
