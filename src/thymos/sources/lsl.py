@@ -187,7 +187,7 @@ def _found(lsl: Any, name: str, timeout: float) -> Any:
     """Return the one stream of a name or source id."""
     until = time.monotonic() + timeout
     while True:
-        there = lsl.resolve_streams(timeout=min(0.5, timeout))
+        there = lsl.resolve_streams(timeout=min(0.25, timeout))
         mine = [info for info in there if name in (info.name, info.source_id)]
         if mine or time.monotonic() > until:
             break
